@@ -1,0 +1,1 @@
+//! From an old text to a new one in few words.
