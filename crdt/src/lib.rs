@@ -1,13 +1,23 @@
 //! What a state is, and how two become one.
 
 pub mod diff;
+pub mod documents;
+pub mod draft;
 pub mod encoding;
+pub mod error;
 pub mod frontier;
 pub mod hunk;
 pub mod id;
 pub mod leaf;
 pub mod op;
+pub mod overlap;
 pub mod path;
 pub mod token;
+pub mod view;
 
+pub use documents::{Change, Contents, Documents};
+pub use draft::{Draft, FileEdit};
+pub use error::{Absent, CrdtError};
 pub use frontier::Frontier;
+pub use overlap::{Overlap, OverlapKind, OverlapSide};
+pub use view::{File, FileBody, View};

@@ -1,0 +1,51 @@
+//! Places where concurrent changes met. An overlap is information: the view shows a winner
+//! and goes on; nothing waits for anyone.
+
+use crate::id::WaypointId;
+use crate::path::RepoPath;
+
+/// What met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum OverlapKind {
+    /// Both sides replaced the same text.
+    Replace,
+    /// One side deleted what the other edited.
+    DeleteEdit,
+    /// Both sides moved or renamed the same thing.
+    Move,
+    /// Moves that together made a folder lie in itself.
+    Cycle,
+    /// Two things want one name in one folder.
+    NameCollision,
+    /// Both sides gave the same file different whole contents.
+    AddAdd,
+    /// One side replaced a whole body, the other edited the old one.
+    BodyEdit,
+    /// Both sides cut the same text into different pieces, and edited them.
+    Split,
+    /// Both sides changed the executable bit.
+    Mode,
+}
+
+/// One of the things that met.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OverlapSide {
+    /// What this side says: text, a path, or a word for a deletion.
+    pub bytes: Vec<u8>,
+    /// The waypoints that say it, in order.
+    pub waypoints: Vec<WaypointId>,
+}
+
+/// A place where concurrent changes met.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Overlap {
+    /// The file or folder, as the view shows it.
+    pub path: RepoPath,
+    /// The item inside the file.
+    pub symbol: Option<String>,
+    /// What met.
+    pub kind: OverlapKind,
+    /// The sides; the first is what the view shows.
+    pub alternatives: Vec<OverlapSide>,
+}
