@@ -1,0 +1,154 @@
+//! What cairn can be asked to do: one file a verb.
+//!
+//! A verb takes plain arguments and gives a plain answer, both of which fit through the
+//! control socket as JSON, so that the same code runs in a command and inside `serve`.
+
+pub mod artifact;
+pub mod clone;
+pub mod come;
+pub mod delete;
+pub mod diff;
+pub mod fsck;
+pub mod get;
+mod here;
+pub mod identity;
+pub mod init;
+pub mod invite;
+pub mod join;
+pub mod log;
+pub mod mark;
+mod network;
+pub mod overlaps;
+pub mod peers;
+pub mod post;
+pub mod put;
+pub mod root;
+pub mod show;
+pub mod status;
+pub mod verify;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::NodeError;
+use crate::owner::Owner;
+
+pub use here::Here;
+pub use network::{Imported, Network, Synced};
+
+macro_rules! run {
+    ($module:ident, $owner:ident, $args:ident, $network:ident) => {
+        $module::run($owner, $args)
+    };
+    ($module:ident, $owner:ident, $args:ident, $network:ident network) => {
+        $module::run($owner, $args, $network)
+    };
+}
+
+macro_rules! verbs {
+    ($($(#[$doc:meta])* $name:ident $module:ident ($($pass:ident)?);)*) => {
+        /// A verb with its arguments.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(tag = "verb", content = "args", rename_all = "snake_case")]
+        pub enum Request {$(
+            $(#[$doc])*
+            $name($module::Args),
+        )*}
+
+        /// A verb's answer.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "verb", content = "answer", rename_all = "snake_case")]
+        pub enum Answer {$(
+            $(#[$doc])*
+            $name($module::Answer),
+        )*}
+
+        impl Request {
+            /// Does what is asked.
+            pub fn run(&self, owner: &mut Owner, network: &mut dyn Network) -> Result<Answer, NodeError> {
+                match self {$(
+                    Self::$name(args) => run!($module, owner, args, network $($pass)?).map(Answer::$name),
+                )*}
+            }
+
+            /// Where the verb starts from.
+            pub fn here(&self) -> &Here {
+                match self {$(Self::$name(args) => &args.here,)*}
+            }
+        }
+
+        impl Answer {
+            /// The answer alone, without the verb's name: what `--json` prints.
+            pub fn json(&self) -> Result<String, serde_json::Error> {
+                match self {$(Self::$name(answer) => serde_json::to_string(answer),)*}
+            }
+        }
+    };
+}
+
+verbs! {
+    /// Founds a repo.
+    Init init ();
+    /// Worktree to repo.
+    Post post (network);
+    /// Repo to worktree.
+    Get get (network);
+    /// Merges into the worktree.
+    Put put (network);
+    /// Removes a file or a label.
+    Delete delete (network);
+    /// Where the worktree stands.
+    Status status ();
+    /// What differs.
+    Diff diff ();
+    /// What was written.
+    Log log ();
+    /// One waypoint or file.
+    Show show ();
+    /// Forks a branch.
+    Come come (network);
+    /// The hash of a version.
+    Root root ();
+    /// Where edits met.
+    Overlaps overlaps (network);
+    /// Names a version.
+    Mark mark ();
+    /// Lets another device in.
+    Invite invite (network);
+    /// Enters by an invitation.
+    Join join (network);
+    /// Copies a repo.
+    Clone clone (network);
+    /// Large contents.
+    Artifact artifact (network);
+    /// Reads the store against what was signed.
+    Verify verify ();
+    /// Derives again what can be.
+    Fsck fsck ();
+    /// The device key.
+    Identity identity ();
+    /// The nodes known.
+    Peers peers (network);
+}
+
+impl Answer {
+    /// Whether it was done and there is something to look at: exit code 1.
+    pub fn asks_attention(&self) -> bool {
+        match self {
+            Self::Diff(answer) => !answer.files.is_empty(),
+            Self::Overlaps(answer) => answer.waypoint.is_none() && !answer.overlaps.is_empty(),
+            Self::Put(answer) => answer.overlaps > 0,
+            Self::Get(answer) => answer.blended && answer.overlaps > 0,
+            _ => false,
+        }
+    }
+
+    /// Whether damaged data was found: exit code 6.
+    pub fn found_damage(&self) -> bool {
+        match self {
+            Self::Verify(answer) => !answer.ok,
+            Self::Fsck(answer) => !answer.ok,
+            Self::Artifact(artifact::Answer::Verified(answer)) => !answer.ok,
+            _ => false,
+        }
+    }
+}

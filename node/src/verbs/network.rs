@@ -1,0 +1,63 @@
+//! What a verb may ask of the world outside the store.
+//!
+//! A one-shot command answers it with a network that lives as long as the command; a
+//! running `serve` answers it with its own. Verbs cannot tell the two apart.
+
+use std::path::Path;
+
+use cairn_crdt::id::{ArtifactId, RepoId};
+use cairn_protocol::input::Wanted;
+
+use crate::error::NodeError;
+use crate::owner::Owner;
+
+/// What came of an exchange with peers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Synced {
+    /// Waypoints that came in.
+    pub received: u64,
+    /// Waypoints that went out.
+    pub sent: u64,
+    /// The peers that answered, as multiaddresses ending in `/p2p/<peer>`.
+    pub peers: Vec<String>,
+}
+
+/// What came of taking a file into the artifact store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Imported {
+    /// The hash of the manifest.
+    pub artifact: ArtifactId,
+    /// How many bytes the file has.
+    pub bytes: u64,
+    /// How many bytes this added to the store.
+    pub stored_bytes: u64,
+}
+
+/// The world outside the store: peers, and the bytes of artifacts.
+pub trait Network {
+    /// Exchanges with `peers`, and with those known, until neither side lacks anything of
+    /// `repo`. An error only when no peer could be reached.
+    fn sync(&mut self, owner: &mut Owner, repo: RepoId, peers: &[String]) -> Result<Synced, NodeError>;
+
+    /// Gets a repo that is not here from the first of `peers` that shows it; afterwards it is
+    /// among those of `owner`, and the peers are remembered.
+    fn join(&mut self, owner: &mut Owner, wanted: Wanted, peers: &[String]) -> Result<Synced, NodeError>;
+
+    /// Fetches the bytes of an artifact from peers that hold it.
+    fn fetch_artifact(&mut self, owner: &mut Owner, repo: RepoId, artifact: ArtifactId) -> Result<(), NodeError>;
+
+    /// Takes a file into the artifact store.
+    fn import_artifact(&mut self, owner: &mut Owner, repo: RepoId, file: &Path, name: &str) -> Result<Imported, NodeError>;
+
+    /// Writes an artifact that is here to a file that is not there yet.
+    fn export_artifact(&mut self, owner: &mut Owner, repo: RepoId, artifact: ArtifactId, out: &Path) -> Result<u64, NodeError>;
+
+    /// Whether every byte of an artifact is here.
+    fn holds_artifact(&mut self, owner: &mut Owner, repo: RepoId, artifact: ArtifactId) -> Result<bool, NodeError>;
+
+    /// The addresses under which peers may find this home, each ending in `/p2p/<peer>`.
+    fn addresses(&self) -> Vec<String>;
+
+    /// The peers that this home knows.
+    fn peers(&self) -> Vec<super::peers::Peer>;
+}

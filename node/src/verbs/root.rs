@@ -1,0 +1,33 @@
+//! `root`: the hash of every file of a version.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::NodeError;
+use crate::owner::Owner;
+use crate::verbs::Here;
+
+/// What `root` is asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Args {
+    /// Where it starts from.
+    pub here: Here,
+    /// The version; what the worktree stands on when left out.
+    pub uri: Option<String>,
+}
+
+/// What `root` answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The Merkle root of the files.
+    pub root: String,
+    /// The version.
+    pub frontier: Vec<String>,
+    /// How many overlaps it shows.
+    pub overlaps: u64,
+}
+
+/// Derives it.
+pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
+    let _ = (owner, args);
+    todo!()
+}

@@ -1,0 +1,49 @@
+//! `verify`: reads the store against what was signed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::NodeError;
+use crate::owner::Owner;
+use crate::verbs::Here;
+
+/// What `verify` is asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Args {
+    /// Where it starts from.
+    pub here: Here,
+    /// Whether every byte is read and every root derived again.
+    pub deep: bool,
+}
+
+/// What `verify` answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// How many feeds were read.
+    pub feeds: u64,
+    /// How many stones were read.
+    pub ssts: u64,
+    /// How many bytes were read.
+    pub bytes: u64,
+    /// Whether nothing was wrong.
+    pub ok: bool,
+    /// What was wrong.
+    pub problems: Vec<Problem>,
+}
+
+/// Verifies every repo of the home.
+pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
+    let _ = (owner, args);
+    todo!()
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// What kind of thing, for programs.
+    pub code: String,
+    /// Where: a file, with the offset when it is known.
+    #[serde(rename = "where")]
+    pub place: String,
+    /// What was found, for people.
+    pub detail: String,
+}
