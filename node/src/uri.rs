@@ -151,7 +151,9 @@ impl fmt::Display for Uri {
         if let Some(repo) = &self.repo {
             write!(f, "cairn://{}", percent_encode(repo.as_bytes()))?;
         }
-        if let Some((owner, project)) = self.project.as_deref().and_then(|p| p.strip_prefix('@')?.split_once('/')) {
+        if let Some((owner, project)) =
+            self.project.as_deref().and_then(|p| p.strip_prefix('@')?.split_once('/'))
+        {
             write!(f, "/@{}/{}", percent_encode(owner.as_bytes()), percent_encode(project.as_bytes()))?;
         }
         if let Some(path) = &self.path {
@@ -285,7 +287,23 @@ mod tests {
 
     #[test]
     fn hostile_places_are_refused() {
-        for text in ["../x", "/a/../b", "//", "///x", "@/x", "@a", "@a/", "?", "?a?", "a%00b", "a\\b", ".cairn/link.json", "http://x/y", "%2e%2e/x", "?%00"] {
+        for text in [
+            "../x",
+            "/a/../b",
+            "//",
+            "///x",
+            "@/x",
+            "@a",
+            "@a/",
+            "?",
+            "?a?",
+            "a%00b",
+            "a\\b",
+            ".cairn/link.json",
+            "http://x/y",
+            "%2e%2e/x",
+            "?%00",
+        ] {
             assert!(Uri::parse(text).is_err(), "{text}");
         }
         assert!(Uri::parse(&"a/".repeat(URI_BYTES_MAX)).is_err());
@@ -320,8 +338,10 @@ mod tests {
 
     #[test]
     fn fuzz_no_text_makes_the_parser_panic_and_what_it_reads_it_reads_again() {
-        const WORDS: [&str; 16] =
-            ["cairn:", "//", "/", "@", "a", "?", "#", "&", ",", "%", "%2f", "%ff", "..", "peer=", "\u{e9}", "\0"];
+        const WORDS: [&str; 16] = [
+            "cairn:", "//", "/", "@", "a", "?", "#", "&", ",", "%", "%2f", "%ff", "..", "peer=", "\u{e9}",
+            "\0",
+        ];
         let mut state = 0x2545_f491_4f6c_dd1d_u64;
         for _ in 0..20_000 {
             let mut text = String::new();

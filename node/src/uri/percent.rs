@@ -13,9 +13,10 @@ pub fn encode(bytes: &[u8]) -> String {
 pub fn path_text(path: &RepoPath) -> String {
     match std::str::from_utf8(path.as_bytes()) {
         Ok(text) => text.to_owned(),
-        Err(_) => path.as_bytes().utf8_chunks().fold(String::new(), |text, chunk| {
-            text + chunk.valid() + &escape(chunk.invalid(), |_| true)
-        }),
+        Err(_) => path
+            .as_bytes()
+            .utf8_chunks()
+            .fold(String::new(), |text, chunk| text + chunk.valid() + &escape(chunk.invalid(), |_| true)),
     }
 }
 

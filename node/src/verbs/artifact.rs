@@ -17,7 +17,6 @@ pub struct Args {
     pub action: Action,
 }
 
-
 /// Adds, gets, lists or verifies.
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
     let _ = (owner, args);

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
 use crate::owner::Owner;
-use crate::verbs::{Here, Network};
 pub use crate::verbs::join::Answer;
+use crate::verbs::{Here, Network};
 
 /// What `clone` is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +17,6 @@ pub struct Args {
     /// Peers to ask before those that the link names, as multiaddresses.
     pub peers: Vec<String>,
 }
-
 
 /// Fetches the repo and checks out.
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {

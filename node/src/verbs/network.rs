@@ -44,16 +44,38 @@ pub trait Network {
     fn join(&mut self, owner: &mut Owner, wanted: Wanted, peers: &[String]) -> Result<Synced, NodeError>;
 
     /// Fetches the bytes of an artifact from peers that hold it.
-    fn fetch_artifact(&mut self, owner: &mut Owner, repo: RepoId, artifact: ArtifactId) -> Result<(), NodeError>;
+    fn fetch_artifact(
+        &mut self,
+        owner: &mut Owner,
+        repo: RepoId,
+        artifact: ArtifactId,
+    ) -> Result<(), NodeError>;
 
     /// Takes a file into the artifact store.
-    fn import_artifact(&mut self, owner: &mut Owner, repo: RepoId, file: &Path, name: &str) -> Result<Imported, NodeError>;
+    fn import_artifact(
+        &mut self,
+        owner: &mut Owner,
+        repo: RepoId,
+        file: &Path,
+        name: &str,
+    ) -> Result<Imported, NodeError>;
 
     /// Writes an artifact that is here to a file that is not there yet.
-    fn export_artifact(&mut self, owner: &mut Owner, repo: RepoId, artifact: ArtifactId, out: &Path) -> Result<u64, NodeError>;
+    fn export_artifact(
+        &mut self,
+        owner: &mut Owner,
+        repo: RepoId,
+        artifact: ArtifactId,
+        out: &Path,
+    ) -> Result<u64, NodeError>;
 
     /// Whether every byte of an artifact is here.
-    fn holds_artifact(&mut self, owner: &mut Owner, repo: RepoId, artifact: ArtifactId) -> Result<bool, NodeError>;
+    fn holds_artifact(
+        &mut self,
+        owner: &mut Owner,
+        repo: RepoId,
+        artifact: ArtifactId,
+    ) -> Result<bool, NodeError>;
 
     /// The addresses under which peers may find this home, each ending in `/p2p/<peer>`.
     fn addresses(&self) -> Vec<String>;
