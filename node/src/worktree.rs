@@ -1,0 +1,3 @@
+//! A folder that shows one version of a project.
+
+pub mod beneath;
