@@ -1,3 +1,16 @@
-//! Placeholder while the workspace is laid out.
+//! The door to the world: network, disk, worktree and local control.
+//!
+//! This crate performs what the pure core decides. It is the only one that opens files and
+//! sockets, reads the wall clock and asks for randomness.
 
+pub mod clock;
+pub mod config;
 pub mod control;
+pub mod entropy;
+pub mod error;
+pub mod files;
+pub mod home;
+pub mod telemetry;
+
+pub use error::{Kind, NodeError};
+pub use home::Home;

@@ -1,0 +1,95 @@
+//! The settings of a home: the only reader of `config.json`.
+
+use std::collections::BTreeMap;
+
+use cairn_crdt::id::RepoId;
+use serde::{Deserialize, Serialize};
+
+use crate::error::NodeError;
+use crate::files;
+use crate::home::Home;
+
+/// The most bytes of a configuration file.
+const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// When the log of a store is cut into stones.
+const LOG_BYTES_MAX: u64 = 64 << 10;
+
+/// The settings of a home.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// The name that new waypoints carry.
+    pub name: Option<String>,
+    /// The mail address that new waypoints carry.
+    pub mail: Option<String>,
+    /// Local names of repos: `main.team.example` to the full id.
+    pub repos: BTreeMap<String, String>,
+    /// The log of a store is cut into stones above this many bytes.
+    pub log_bytes_max: u64,
+    /// What a newer version wrote; kept as it is.
+    #[serde(flatten)]
+    pub others: BTreeMap<String, serde_json::Value>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let (name, mail) = (None, None);
+        Self { name, mail, repos: BTreeMap::new(), log_bytes_max: LOG_BYTES_MAX, others: BTreeMap::new() }
+    }
+}
+
+impl Config {
+    /// Reads the settings of a home; the defaults when there are none.
+    pub fn load(home: &Home) -> Result<Self, NodeError> {
+        let path = home.config_path();
+        let io = |doing| {
+            let path = path.clone();
+            move |error| NodeError::io(doing, &path, error)
+        };
+        if home.files().len(&path).map_err(io("read"))?.is_none() {
+            return Ok(Self::default());
+        }
+        let bytes = files::read(&**home.files(), &path, CONFIG_BYTES_MAX).map_err(io("read"))?;
+        serde_json::from_slice(&bytes).map_err(|error| NodeError::Format { path, why: error.to_string() })
+    }
+
+    /// Writes the settings of a home.
+    pub fn save(&self, home: &Home) -> Result<(), NodeError> {
+        let path = home.config_path();
+        let bytes = serde_json::to_vec_pretty(self).map_err(|_| NodeError::Bug("settings without a form"))?;
+        files::replace(&**home.files(), &path.with_extension("json.new"), &path, &bytes)
+            .map_err(|error| NodeError::io("write", &path, error))
+    }
+
+    /// The repo with this local name, or with this id.
+    pub fn repo(&self, name: &str) -> Option<RepoId> {
+        RepoId::from_hex(self.repos.get(name).map_or(name, String::as_str))
+    }
+
+    /// The local name of a repo.
+    pub fn alias(&self, repo: RepoId) -> Option<&str> {
+        let id = repo.to_string();
+        self.repos.iter().find(|(_, known)| **known == id).map(|(name, _)| name.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_round_trip_and_keep_what_they_do_not_know() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::open(dir.path()).unwrap();
+        assert_eq!(Config::load(&home).unwrap(), Config::default());
+        std::fs::write(home.config_path(), r#"{"name":"Ada","later":{"x":1}}"#).unwrap();
+        let mut config = Config::load(&home).unwrap();
+        config.repos.insert("team".to_owned(), RepoId([3; 32]).to_string());
+        config.save(&home).unwrap();
+        let read = Config::load(&home).unwrap();
+        assert_eq!(read, config);
+        assert!(read.others.contains_key("later"));
+        assert_eq!(read.repo("team"), Some(RepoId([3; 32])));
+        assert_eq!(read.alias(RepoId([3; 32])), Some("team"));
+    }
+}

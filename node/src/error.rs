@@ -1,0 +1,203 @@
+//! What can go wrong in a node, and whose fault it is.
+//!
+//! Three kinds, decided where the error is born: a peer sent something bad, something here
+//! is not as it must be and the user is told, or cairn itself is wrong.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cairn_crdt::id::FeedId;
+
+/// Whose fault an error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A peer sent something bad: drop it and go on.
+    Peer,
+    /// Something here is not as it must be: tell the user.
+    Local,
+    /// cairn is wrong.
+    Bug,
+}
+
+/// Bytes on this disk that are not what was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file} is damaged at byte {offset}: {detail}")]
+pub struct Damage {
+    /// The file, relative to the repo's folder.
+    pub file: String,
+    /// The first byte that is known to be wrong.
+    pub offset: u64,
+    /// What was found there.
+    pub detail: String,
+    /// The waypoints that may be lost with it.
+    pub range: Option<Range>,
+}
+
+/// Neighbouring waypoints of one feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Range {
+    /// Their project.
+    pub project: cairn_crdt::id::ProjectId,
+    /// Their feed.
+    pub feed: FeedId,
+    /// The first one's number.
+    pub first: u64,
+    /// How many.
+    pub count: u64,
+}
+
+/// An error of a node.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// Another process owns this home.
+    #[error("the home {home} is in use by process {pid}", home = home.display())]
+    Owned {
+        /// The owner.
+        pid: u32,
+        /// The home.
+        home: PathBuf,
+    },
+    /// The file system refused.
+    #[error("cannot {doing} {path}: {source}", path = path.display())]
+    Io {
+        /// What was tried: `open`, `write`.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// An earlier write was not certainly durable; only reopening tells what is on disk.
+    #[error("the store stopped after a failed write; nothing more is written until it is reopened")]
+    Poisoned,
+    /// Bytes on disk are not what was written.
+    #[error("{0}")]
+    Damaged(Damage),
+    /// A store, a key or a configuration file is not of a form that this version reads.
+    #[error("{path} is not readable by this version: {why}", path = path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// Something that was named does not exist.
+    #[error("no {what} named {name}")]
+    NotFound {
+        /// What kind of thing.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A name stands for several things.
+    #[error("{name} can mean {}", candidates.join(", "))]
+    Ambiguous {
+        /// The name.
+        name: String,
+        /// What it can mean.
+        candidates: Vec<String>,
+    },
+    /// The request itself makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// Rights, verification or policy forbid it.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// No peer could be reached, or it did not answer.
+    #[error("network: {0}")]
+    Network(String),
+    /// A peer sent something that is not as it must be.
+    #[error("a peer sent bad data: {0}")]
+    Peer(String),
+    /// The documents refused.
+    #[error("{0}")]
+    Document(String),
+    /// Bytes that a view needs are not here.
+    #[error("the bytes are not here: {0}")]
+    Absent(String),
+    /// cairn is wrong.
+    #[error("a bug in cairn: {0}")]
+    Bug(&'static str),
+}
+
+impl NodeError {
+    /// An error of the file system.
+    pub fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        NodeError::Io { doing, path: path.to_owned(), source }
+    }
+
+    /// A stable word for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            NodeError::Owned { .. } => "E_OWNED",
+            NodeError::Io { source, .. } if is_full(source) => "E_FULL",
+            NodeError::Io { .. } => "E_IO",
+            NodeError::Poisoned => "E_POISONED",
+            NodeError::Damaged(_) => "E_DAMAGED",
+            NodeError::Format { .. } => "E_FORMAT",
+            NodeError::NotFound { .. } => "E_NOT_FOUND",
+            NodeError::Ambiguous { .. } => "E_AMBIGUOUS",
+            NodeError::Usage(_) => "E_USAGE",
+            NodeError::Refused(_) => "E_REFUSED",
+            NodeError::Network(_) => "E_NETWORK",
+            NodeError::Peer(_) => "E_PEER",
+            NodeError::Document(_) => "E_DOCUMENT",
+            NodeError::Absent(_) => "E_ABSENT",
+            NodeError::Bug(_) => "E_BUG",
+        }
+    }
+
+    /// Whose fault it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            NodeError::Peer(_) => Kind::Peer,
+            NodeError::Bug(_) => Kind::Bug,
+            _ => Kind::Local,
+        }
+    }
+
+    /// The exit code of a command that ends with this error.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            NodeError::Usage(_) => 2,
+            NodeError::NotFound { .. } | NodeError::Ambiguous { .. } | NodeError::Absent(_) => 3,
+            NodeError::Network(_) => 5,
+            NodeError::Damaged(_) | NodeError::Format { .. } => 6,
+            NodeError::Bug(_) => 70,
+            _ => 4,
+        }
+    }
+
+    /// What the user can do next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            NodeError::Owned { .. } => "stop that process, or let it do the work: it answers on owner.sock",
+            NodeError::Io { source, .. } if is_full(source) => "make room on the disk and try again",
+            NodeError::Io { .. } => "check the path and its permissions",
+            NodeError::Poisoned => "run the command again: it reopens the store from what is on disk",
+            NodeError::Damaged(_) => "run `cairn fsck` to see what is lost and to fetch it again from a peer",
+            NodeError::Format { .. } => "a newer cairn may have written it; otherwise restore it",
+            NodeError::NotFound { .. } => "check the name; `cairn log` and `cairn status` list what there is",
+            NodeError::Ambiguous { .. } => "write more of the name",
+            NodeError::Usage(_) => "see --help",
+            NodeError::Refused(_) => "ask whoever granted your rights",
+            NodeError::Network(_) => "check that the peer is running and reachable",
+            NodeError::Peer(_) => "nothing was taken over; try another peer",
+            NodeError::Document(_) => "nothing was written; `cairn verify` tells whether the store is whole",
+            NodeError::Absent(_) => "fetch from a peer that still holds them",
+            NodeError::Bug(_) => "please report it, with the command that led here",
+        }
+    }
+}
+
+impl From<Damage> for NodeError {
+    fn from(damage: Damage) -> Self {
+        NodeError::Damaged(damage)
+    }
+}
+
+/// Whether the disk or the quota is full.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
