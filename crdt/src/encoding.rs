@@ -39,6 +39,12 @@ pub enum Problem {
     /// A value that its type cannot hold.
     #[error("invalid {0}")]
     Invalid(&'static str),
+    /// The bytes were written by a newer program.
+    #[error("unknown format level {0}")]
+    Level(u16),
+    /// A public key under which signatures prove nothing.
+    #[error("weak or malformed key")]
+    WeakKey,
     /// Bytes follow where the value should have ended.
     #[error("trailing bytes")]
     Trailing,

@@ -1,1 +1,32 @@
-//! Placeholder while the workspace is laid out.
+//! Who may say what to whom: signed feeds, the tower, grants and the sync service.
+//!
+//! Pure: no clock, no files, no network, no randomness, no threads. Time, keys and random bytes are
+//! arguments, so that the node and the simulations run the same code.
+
+pub mod entry;
+pub mod error;
+pub mod feed;
+pub mod founding;
+pub mod grant;
+pub mod hash;
+pub mod key;
+pub mod limits;
+pub mod log;
+pub mod manifest;
+pub mod mark;
+pub mod merkle;
+pub mod proof;
+pub mod signed;
+pub mod stamp;
+pub mod stone;
+pub mod text;
+pub mod top;
+pub mod tower;
+pub mod waypoint;
+pub mod wire;
+
+pub use error::{ErrorKind, GrantError, Reject};
+pub use feed::{FeedName, project_id};
+pub use key::{DeviceKey, Keypair};
+pub use signed::{Signed, Verified};
+pub use stamp::Stamp;

@@ -1,0 +1,203 @@
+//! Entries: the parts of a waypoint, each salted so that one can be erased and its hash says nothing.
+//!
+//! An entry is kept as the bytes that its author wrote. A kind with the optional bit that this
+//! program does not know is kept, forwarded and verified untouched; any other unknown kind is refused.
+
+use crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
+use crdt::id::{ContentHash, WaypointId, derive};
+use crdt::op::Op;
+
+use crate::error::Reject;
+use crate::hash::EntryHash;
+use crate::limits::{ENTRY_BYTES_MAX, LABEL_BYTES_MAX, MESSAGE_BYTES_MAX, PROFILE_BYTES_MAX};
+use crate::mark::Mark;
+use crate::text::{read_label, read_text};
+
+/// The bit of a kind that says: whoever does not know it may pass over it.
+pub const OPTIONAL: u16 = 0x8000;
+
+/// One part of a waypoint, as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// What the payload is.
+    pub kind: u16,
+    /// Random bytes, so that nobody can guess an erased payload from its hash.
+    pub salt: [u8; 16],
+    /// The payload's bytes.
+    pub payload: Vec<u8>,
+}
+
+/// What an entry says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// An operation on documents.
+    Op(Op),
+    /// Bytes that operations name by hash.
+    Content(Vec<u8>),
+    /// The branch that this waypoint moves.
+    Branch(String),
+    /// What the author says about it.
+    Message(String),
+    /// Who the author is, for people.
+    Profile(Profile),
+    /// A signed tag.
+    Mark(Mark),
+    /// An edge of the change graph.
+    Edge(Edge),
+    /// Something optional that this program does not know.
+    Unknown {
+        /// Its kind.
+        kind: u16,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+/// Who an author is, for people.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Profile {
+    /// The name.
+    pub name: String,
+    /// The mail address; may be empty.
+    pub mail: String,
+}
+
+/// An edge of the change graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edge {
+    /// How this waypoint relates to the target.
+    pub kind: EdgeKind,
+    /// The other waypoint.
+    pub target: WaypointId,
+}
+
+/// How one waypoint relates to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum EdgeKind {
+    /// It follows the target, without standing on it in the log.
+    Parent = 1,
+    /// It takes the target's place.
+    Replaces = 2,
+    /// It was picked from the target.
+    Origin = 3,
+    /// It undoes the target.
+    Reverts = 4,
+    /// It carries the target over into a new epoch.
+    Translates = 5,
+}
+
+impl Entry {
+    /// Writes a payload down.
+    pub fn new(salt: [u8; 16], payload: &Payload) -> Self {
+        Self { kind: payload.kind(), salt, payload: payload.bytes() }
+    }
+
+    /// The entry's name in its waypoint.
+    pub fn hash(&self) -> EntryHash {
+        EntryHash(derive("cairn 1 entry", &[&self.salt, &self.kind.to_le_bytes(), &self.payload]))
+    }
+
+    /// Reads what the entry says.
+    pub fn payload(&self) -> Result<Payload, Reject> {
+        let bytes = &self.payload[..];
+        match self.kind {
+            1 => Ok(Payload::Op(Op::from_bytes(bytes)?)),
+            2 => Ok(Payload::Content(bytes.to_vec())),
+            3 => Ok(Payload::Branch(whole(bytes, |input| read_label(input, LABEL_BYTES_MAX))?)),
+            4 => Ok(Payload::Message(whole(bytes, |input| read_text(input, MESSAGE_BYTES_MAX))?)),
+            5 => Ok(Payload::Profile(Profile::from_bytes(bytes)?)),
+            6 => Ok(Payload::Mark(Mark::from_bytes(bytes)?)),
+            7 => Ok(Payload::Edge(Edge::from_bytes(bytes)?)),
+            kind if kind & OPTIONAL != 0 => Ok(Payload::Unknown { kind, bytes: bytes.to_vec() }),
+            kind => Err(Reject::UnknownRequired(kind)),
+        }
+    }
+
+    /// The hash of the bytes, if the entry is content; without copying them.
+    pub fn content(&self) -> Option<(ContentHash, &[u8])> {
+        (self.kind == 2).then(|| (ContentHash::of(&self.payload), &self.payload[..]))
+    }
+}
+
+/// Reads a value that must fill `bytes`.
+fn whole<T>(bytes: &[u8], read: impl FnOnce(&mut Reader<'_>) -> Decode<T>) -> Decode<T> {
+    let mut input = Reader::new(bytes);
+    let value = read(&mut input)?;
+    input.finish()?;
+    Ok(value)
+}
+
+impl Payload {
+    /// The number of its kind.
+    pub fn kind(&self) -> u16 {
+        match self {
+            Payload::Op(_) => 1,
+            Payload::Content(_) => 2,
+            Payload::Branch(_) => 3,
+            Payload::Message(_) => 4,
+            Payload::Profile(_) => 5,
+            Payload::Mark(_) => 6,
+            Payload::Edge(_) => 7,
+            Payload::Unknown { kind, .. } => *kind,
+        }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut out = Writer::default();
+        match self {
+            Payload::Op(op) => op.write(&mut out),
+            Payload::Content(bytes) | Payload::Unknown { bytes, .. } => out.raw(bytes),
+            Payload::Branch(text) | Payload::Message(text) => out.bytes(text.as_bytes()),
+            Payload::Profile(profile) => profile.write(&mut out),
+            Payload::Mark(mark) => mark.write(&mut out),
+            Payload::Edge(edge) => edge.write(&mut out),
+        }
+        out.into_bytes()
+    }
+}
+
+impl Encoded for Entry {
+    fn write(&self, out: &mut Writer) {
+        out.u16(self.kind);
+        out.raw(&self.salt);
+        out.bytes(&self.payload);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Decode<Self> {
+        let (kind, salt) = (input.u16()?, input.array()?);
+        Ok(Self { kind, salt, payload: input.bytes(ENTRY_BYTES_MAX)?.to_vec() })
+    }
+}
+
+impl Encoded for Profile {
+    fn write(&self, out: &mut Writer) {
+        out.bytes(self.name.as_bytes());
+        out.bytes(self.mail.as_bytes());
+    }
+
+    fn read(input: &mut Reader<'_>) -> Decode<Self> {
+        let name = read_text(input, PROFILE_BYTES_MAX)?;
+        Ok(Self { name, mail: read_text(input, PROFILE_BYTES_MAX)? })
+    }
+}
+
+impl Encoded for Edge {
+    fn write(&self, out: &mut Writer) {
+        out.u8(self.kind as u8);
+        self.target.write(out);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Decode<Self> {
+        let at = input.clone();
+        let kind = match input.u8()? {
+            1 => EdgeKind::Parent,
+            2 => EdgeKind::Replaces,
+            3 => EdgeKind::Origin,
+            4 => EdgeKind::Reverts,
+            5 => EdgeKind::Translates,
+            tag => return Err(at.error(Problem::UnknownTag(tag.into()))),
+        };
+        Ok(Self { kind, target: WaypointId::read(input)? })
+    }
+}

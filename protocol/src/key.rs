@@ -1,0 +1,117 @@
+//! Device keys: who signs. The only file that names the signature library.
+//!
+//! Verification is strict and single: a signature that holds here holds on every node. Keys of small
+//! order, under which one signature fits any message, are refused when the key is read, so that no
+//! record with such an author can exist in memory.
+
+use std::fmt;
+
+use crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
+use crdt::id::hex;
+use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+
+use crate::error::Reject;
+
+/// The public key of a device or agent; for a node, also its network identity.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceKey([u8; 32]);
+
+impl DeviceKey {
+    /// Checks bytes and takes them as a key.
+    pub fn new(bytes: [u8; 32]) -> Result<Self, Reject> {
+        let key = VerifyingKey::from_bytes(&bytes).map_err(|_| Reject::WeakKey)?;
+        let canonical = key.to_edwards().compress().to_bytes() == bytes;
+        if key.is_weak() || !canonical { Err(Reject::WeakKey) } else { Ok(Self(bytes)) }
+    }
+
+    /// The key's bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Reads 64 hexadecimal digits.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        crdt::id::from_hex(text).and_then(|bytes| Self::new(bytes).ok())
+    }
+
+    /// The first eight hexadecimal digits, for people.
+    pub fn short(&self) -> String {
+        hex(&self.0[..4])
+    }
+
+    /// Whether this key made `signature` over `message`.
+    pub(crate) fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), Reject> {
+        let key = VerifyingKey::from_bytes(&self.0).map_err(|_| Reject::WeakKey)?;
+        let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
+        key.verify_strict(message, &signature).map_err(|_| Reject::Signature)
+    }
+}
+
+impl fmt::Display for DeviceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+impl fmt::Debug for DeviceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DeviceKey({})", self.short())
+    }
+}
+
+impl Encoded for DeviceKey {
+    fn write(&self, out: &mut Writer) {
+        out.raw(&self.0);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Decode<Self> {
+        let at = input.clone();
+        Self::new(input.array()?).map_err(|_| at.error(Problem::WeakKey))
+    }
+}
+
+/// A signature's bytes, not yet verified.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Signature(pub [u8; 64]);
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Signature({})", hex(&self.0[..4]))
+    }
+}
+
+impl Encoded for Signature {
+    fn write(&self, out: &mut Writer) {
+        out.raw(&self.0);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Decode<Self> {
+        Ok(Self(input.array()?))
+    }
+}
+
+/// A secret key; wiped from memory when dropped, never printed.
+#[derive(Clone)]
+pub struct Keypair(SigningKey);
+
+impl Keypair {
+    /// The pair that 32 secret bytes stand for. Randomness is the caller's.
+    pub fn from_secret(secret: &[u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(secret))
+    }
+
+    /// The public half.
+    pub fn key(&self) -> DeviceKey {
+        DeviceKey(self.0.verifying_key().to_bytes())
+    }
+
+    pub(crate) fn sign(&self, message: &[u8]) -> Signature {
+        Signature(self.0.sign(message).to_bytes())
+    }
+}
+
+impl fmt::Debug for Keypair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keypair({})", self.key().short())
+    }
+}

@@ -1,0 +1,81 @@
+//! Every limit of the formats, with its unit in its name and the reason beside it.
+//!
+//! A reader checks a declared size against its limit before it allocates, so these numbers are
+//! also the most memory that one bad input can cost. They are part of the signed formats:
+//! what one node refuses, all nodes refuse.
+
+/// The format level that this program writes, and the highest that it reads.
+pub const FORMAT_LEVEL: u16 = 1;
+
+/// One waypoint, encoded. A larger write becomes several waypoints.
+///
+/// Small enough that a frame holds one with its proof, large enough for a text file of 4 MiB.
+pub const WAYPOINT_BYTES_MAX: usize = 8 << 20;
+/// The entries of one waypoint: an import of as many small files as fill the bytes.
+pub const ENTRIES_COUNT_MAX: usize = 1 << 16;
+/// The payload of one entry: a waypoint holds at least one of them with its header.
+pub const ENTRY_BYTES_MAX: usize = WAYPOINT_BYTES_MAX - (64 << 10);
+/// The parents of one waypoint: one for each live head that a feed's branch may have.
+pub const PARENTS_COUNT_MAX: usize = 64;
+/// The heads of the grants that a record has seen. Concurrent admin acts are few.
+pub const GRANT_HEADS_COUNT_MAX: usize = 16;
+
+/// The name of a repo, project or branch, in bytes: a line on a screen.
+pub const LABEL_BYTES_MAX: usize = 200;
+/// A message that goes with a waypoint or mark.
+pub const MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// A person's name or mail address.
+pub const PROFILE_BYTES_MAX: usize = 1 << 10;
+/// The waypoints that a mark names as its frontier.
+pub const FRONTIER_COUNT_MAX: usize = 4096;
+
+/// Founders of one repo: they share its keys, so they are few.
+pub const FOUNDERS_COUNT_MAX: usize = 16;
+/// Links from a founder to the key that acts. Verifying a chain costs this many signatures at most.
+pub const GRANT_CHAIN_COUNT_MAX: usize = 16;
+/// The rights of one repo, revocations included: what fits into a few frames and is checked in seconds.
+pub const GRANTS_COUNT_MAX: usize = 1 << 16;
+/// Grants whose parent is not known yet: anybody can sign one, so they are few.
+pub const ORPHAN_GRANTS_COUNT_MAX: usize = 1024;
+/// The feeds that one revocation cuts.
+pub const CUT_FEEDS_COUNT_MAX: usize = 4096;
+/// How far a stamp may lie ahead of the reader's clock: computers drift by minutes, not by hours.
+pub const STAMP_AHEAD_MS_MAX: u64 = 10 * 60 * 1000;
+
+/// The length of a feed, as a power of two: keeps all arithmetic on positions inside 64 bits.
+pub const FEED_LEVEL_MAX: u8 = 48;
+/// The hashes of one Merkle proof: two for each level of the largest log.
+pub const PROOF_HASHES_MAX: usize = 2 * FEED_LEVEL_MAX as usize + 2;
+
+/// The waypoints of one stone, as a power of two: its index stays below 64 MiB.
+pub const STONE_LEVEL_MAX: u8 = 20;
+/// What one block of a stone holds before a new one is begun, uncompressed.
+pub const BLOCK_BYTES_TARGET: usize = 64 << 10;
+/// One block of a stone, uncompressed: the largest waypoint and the target, so that one waypoint always fits.
+pub const BLOCK_BYTES_MAX: usize = WAYPOINT_BYTES_MAX + BLOCK_BYTES_TARGET;
+/// One stone's file: offsets stay far inside 64 bits and one file is copied in minutes.
+pub const STONE_BYTES_MAX: u64 = 64 << 30;
+
+/// One frame on a stream, encoded: two of the largest waypoints.
+pub const FRAME_BYTES_MAX: usize = 16 << 20;
+/// What the waypoints of one segment may come to once decompressed.
+pub const SEGMENT_BYTES_MAX: usize = 15 << 20;
+/// The waypoints of one segment.
+pub const SEGMENT_COUNT_MAX: usize = 1 << 16;
+/// What an announcement carries inline; more is fetched.
+pub const INLINE_BYTES_MAX: usize = 32 << 10;
+/// One announcement, encoded: the inline bodies, the top and a proof.
+pub const ANNOUNCE_BYTES_MAX: usize = INLINE_BYTES_MAX + (16 << 10);
+/// The projects of one repo that an answer lists.
+pub const PROJECTS_COUNT_MAX: usize = 4096;
+/// The tops that one answer lists.
+pub const TOPS_COUNT_MAX: usize = 1 << 15;
+
+/// The chunks of one artifact: a manifest stays below 64 MiB.
+pub const CHUNKS_COUNT_MAX: usize = 1 << 20;
+/// One chunk of an artifact: the most that the chunker makes.
+pub const CHUNK_BYTES_MAX: u32 = 16 << 20;
+/// What one artifact says it was made from.
+pub const LINEAGE_COUNT_MAX: usize = 4096;
+/// A file name or a media type in a manifest.
+pub const MANIFEST_TEXT_BYTES_MAX: usize = 255;

@@ -1,0 +1,115 @@
+//! Signed records: what came from outside, and what was verified, as two types.
+//!
+//! A signature covers a hash under a domain that names its purpose, over the format level and the
+//! record's canonical bytes. So a signature made for one purpose is worth nothing for another, and
+//! a `Verified` value exists only where a signature was made or checked.
+
+use std::ops::Deref;
+
+use crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
+use crdt::id::derive;
+
+use crate::error::Reject;
+use crate::key::{DeviceKey, Keypair, Signature};
+use crate::limits::FORMAT_LEVEL;
+
+/// A record that one key signs.
+pub trait Signable: Encoded {
+    /// The domain of the signature: `cairn 1 sign <purpose>`.
+    const PURPOSE: &'static str;
+
+    /// The key that must have signed; `None` in a record that names nobody.
+    fn signer(&self) -> Option<DeviceKey>;
+}
+
+/// A record with a signature that nobody has checked yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed<T> {
+    value: T,
+    signature: Signature,
+}
+
+impl<T: Signable> Signed<T> {
+    /// Puts a record and a signature together, unchecked.
+    pub fn from_parts(value: T, signature: Signature) -> Self {
+        Self { value, signature }
+    }
+
+    /// What the record claims; not to be believed before [`Signed::verify`].
+    pub fn claimed(&self) -> &T {
+        &self.value
+    }
+
+    /// Checks the signature.
+    pub fn verify(self) -> Result<Verified<T>, Reject> {
+        let signer = self.value.signer().ok_or(Reject::Signature)?;
+        signer.verify(&preimage(&self.value), &self.signature)?;
+        Ok(Verified(self))
+    }
+}
+
+/// A record whose signature holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified<T>(Signed<T>);
+
+impl<T: Signable> Verified<T> {
+    /// Signs a record; refuses a pair that is not its signer's.
+    pub fn sign(value: T, keypair: &Keypair) -> Result<Self, Reject> {
+        if value.signer() != Some(keypair.key()) {
+            return Err(Reject::Misuse("signing for another key"));
+        }
+        let signature = keypair.sign(&preimage(&value));
+        Ok(Self(Signed { value, signature }))
+    }
+}
+
+impl<T> Verified<T> {
+    /// The record with its signature, to send or store.
+    pub fn signed(&self) -> &Signed<T> {
+        &self.0
+    }
+
+    /// The record with its signature, to send or store.
+    pub fn into_signed(self) -> Signed<T> {
+        self.0
+    }
+}
+
+impl<T> Deref for Verified<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0.value
+    }
+}
+
+fn preimage<T: Signable>(value: &T) -> [u8; 32] {
+    derive(T::PURPOSE, &[&FORMAT_LEVEL.to_le_bytes(), &value.to_bytes()])
+}
+
+/// Writes the format level.
+pub(crate) fn write_level(out: &mut Writer) {
+    out.u16(FORMAT_LEVEL);
+}
+
+/// Reads the format level; refuses what a newer program wrote before reading on.
+pub(crate) fn read_level(input: &mut Reader<'_>) -> Decode<()> {
+    let at = input.clone();
+    match input.u16()? {
+        FORMAT_LEVEL => Ok(()),
+        level => Err(at.error(Problem::Level(level))),
+    }
+}
+
+impl<T: Signable> Encoded for Signed<T> {
+    fn write(&self, out: &mut Writer) {
+        write_level(out);
+        self.value.write(out);
+        self.signature.write(out);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Decode<Self> {
+        read_level(input)?;
+        Ok(Self { value: T::read(input)?, signature: Signature::read(input)? })
+    }
+}

@@ -1,0 +1,268 @@
+//! Waypoints: one write transaction each, a header that is hashed and entries that the header commits to.
+//!
+//! The header names entries only by the root over their salted hashes. So an entry can be erased, its
+//! hash staying in its place, and everything above it still verifies. Names, mail addresses and messages
+//! are entries, never part of the header.
+
+use crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
+use crdt::id::{WaypointId, derive};
+
+use crate::entry::{Entry, Payload};
+use crate::error::Reject;
+use crate::feed::FeedName;
+use crate::hash::{EntryHash, GrantId, LogHash};
+use crate::limits::{ENTRIES_COUNT_MAX, FEED_LEVEL_MAX, PARENTS_COUNT_MAX, WAYPOINT_BYTES_MAX};
+use crate::merkle::tree_root;
+use crate::signed::{read_level, write_level};
+use crate::stamp::Stamp;
+use crate::top::read_heads;
+
+/// The flag of a waypoint whose write goes on in the next one: not a head.
+pub const CONTINUED: u8 = 1;
+
+/// What a waypoint's id is the hash of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// The feed.
+    pub feed: FeedName,
+    /// The number in the feed, from 1.
+    pub seq: u64,
+    /// When it was written.
+    pub stamp: Stamp,
+    /// The key under which payloads are sealed; 0 is plain.
+    pub key_epoch: u32,
+    /// See [`CONTINUED`].
+    pub flags: u8,
+    /// The version it stands on; in order, each once.
+    pub parents: Vec<WaypointId>,
+    /// The heads of the grants that the author had seen; in order.
+    pub grants: Vec<GrantId>,
+    /// The root over the hashes of the entries.
+    pub entries: LogHash,
+    /// How many entries.
+    pub entry_count: u32,
+}
+
+/// What the author of a waypoint chooses, beside its entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labels {
+    /// The feed.
+    pub feed: FeedName,
+    /// The number in the feed, from 1.
+    pub seq: u64,
+    /// When it was written.
+    pub stamp: Stamp,
+    /// Whether the write goes on in the next waypoint.
+    pub continued: bool,
+    /// The version it stands on; in any order.
+    pub parents: Vec<WaypointId>,
+    /// The heads of the grants that the author had seen; in any order.
+    pub grants: Vec<GrantId>,
+}
+
+/// One entry of a waypoint, or the place where it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Slot {
+    /// The entry.
+    Entry(Entry),
+    /// Its hash; payload and salt are gone.
+    Erased(EntryHash),
+}
+
+/// One write transaction; always agrees with its header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waypoint {
+    id: WaypointId,
+    header: Header,
+    slots: Vec<Slot>,
+}
+
+impl Header {
+    /// The waypoint's name.
+    pub fn id(&self) -> WaypointId {
+        WaypointId(derive("cairn 1 waypoint", &[&self.to_bytes()]))
+    }
+
+    /// Whether the write goes on in the next waypoint.
+    pub fn is_continued(&self) -> bool {
+        self.flags & CONTINUED != 0
+    }
+}
+
+impl Slot {
+    /// The entry's hash, which stays when the entry goes.
+    pub fn hash(&self) -> EntryHash {
+        match self {
+            Slot::Entry(entry) => entry.hash(),
+            Slot::Erased(hash) => *hash,
+        }
+    }
+}
+
+impl Waypoint {
+    /// Writes a waypoint.
+    pub fn new(labels: Labels, entries: Vec<Entry>) -> Result<Self, Reject> {
+        let slots: Vec<Slot> = entries.into_iter().map(Slot::Entry).collect();
+        let (mut parents, mut grants) = (labels.parents, labels.grants);
+        parents.sort();
+        parents.dedup();
+        grants.sort();
+        grants.dedup();
+        let header = Header {
+            feed: labels.feed,
+            seq: labels.seq,
+            stamp: labels.stamp,
+            key_epoch: 0,
+            flags: if labels.continued { CONTINUED } else { 0 },
+            parents,
+            grants,
+            entries: entries_root(&slots),
+            entry_count: slots.len() as u32,
+        };
+        let waypoint = Self { id: header.id(), header, slots };
+        waypoint.check_limits()?;
+        Ok(waypoint)
+    }
+
+    /// The waypoint's name.
+    pub fn id(&self) -> WaypointId {
+        self.id
+    }
+
+    /// The header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The entries, or where they were.
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// The entries that are here.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.slots.iter().filter_map(|slot| match slot {
+            Slot::Entry(entry) => Some(entry),
+            Slot::Erased(_) => None,
+        })
+    }
+
+    /// Whether no entry was erased.
+    pub fn is_whole(&self) -> bool {
+        self.slots.iter().all(|slot| matches!(slot, Slot::Entry(_)))
+    }
+
+    /// What the entries say that are here; refuses a required kind that this program does not know.
+    pub fn payloads(&self) -> Result<Vec<Payload>, Reject> {
+        self.entries().map(Entry::payload).collect()
+    }
+
+    /// The same waypoint without the entries that `erase` picks.
+    pub fn without(&self, mut erase: impl FnMut(usize, &Entry) -> bool) -> Self {
+        let slots = self.slots.iter().enumerate().map(|(index, slot)| match slot {
+            Slot::Entry(entry) if erase(index, entry) => Slot::Erased(entry.hash()),
+            slot => slot.clone(),
+        });
+        Self { id: self.id, header: self.header.clone(), slots: slots.collect() }
+    }
+
+    /// What the author must not exceed, because every reader refuses it.
+    fn check_limits(&self) -> Result<(), Reject> {
+        let bytes = self.to_bytes();
+        check("bytes of a waypoint", bytes.len(), WAYPOINT_BYTES_MAX)?;
+        Self::from_bytes(&bytes).map(|_| ()).map_err(Reject::from)
+    }
+}
+
+fn check(what: &'static str, found: usize, limit: usize) -> Result<(), Reject> {
+    if found <= limit {
+        return Ok(());
+    }
+    Err(Reject::TooLarge { what, found: found as u64, limit: limit as u64 })
+}
+
+fn entries_root(slots: &[Slot]) -> LogHash {
+    tree_root(slots.iter().map(|slot| LogHash(slot.hash().0)))
+}
+
+impl Encoded for Header {
+    fn write(&self, out: &mut Writer) {
+        write_level(out);
+        self.feed.write(out);
+        out.u64(self.seq);
+        self.stamp.write(out);
+        out.u32(self.key_epoch);
+        out.u8(self.flags);
+        out.list(&self.parents);
+        out.list(&self.grants);
+        self.entries.write(out);
+        out.u32(self.entry_count);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Decode<Self> {
+        read_level(input)?;
+        let feed = FeedName::read(input)?;
+        let at = input.clone();
+        let seq = input.u64()?;
+        at.require(seq > 0 && seq <= 1 << FEED_LEVEL_MAX, "number in a feed")?;
+        let (stamp, key_epoch) = (Stamp::read(input)?, input.u32()?);
+        let at = input.clone();
+        let flags = input.u8()?;
+        at.require(flags & !CONTINUED == 0, "flags")?;
+        let at = input.clone();
+        let parents: Vec<WaypointId> = input.list(PARENTS_COUNT_MAX)?;
+        at.require(parents.is_sorted_by(|a, b| a < b), "order of parents")?;
+        let (grants, entries) = (read_heads(input)?, LogHash::read(input)?);
+        let at = input.clone();
+        let entry_count = input.u32()?;
+        at.require(entry_count as usize <= ENTRIES_COUNT_MAX, "count of entries")?;
+        Ok(Self { feed, seq, stamp, key_epoch, flags, parents, grants, entries, entry_count })
+    }
+}
+
+impl Encoded for Slot {
+    fn write(&self, out: &mut Writer) {
+        match self {
+            Slot::Entry(entry) => {
+                out.u8(1);
+                entry.write(out);
+            }
+            Slot::Erased(hash) => {
+                out.u8(0);
+                hash.write(out);
+            }
+        }
+    }
+
+    fn read(input: &mut Reader<'_>) -> Decode<Self> {
+        let at = input.clone();
+        match input.u8()? {
+            0 => Ok(Slot::Erased(EntryHash::read(input)?)),
+            1 => Ok(Slot::Entry(Entry::read(input)?)),
+            tag => Err(at.error(Problem::UnknownTag(tag.into()))),
+        }
+    }
+}
+
+impl Encoded for Waypoint {
+    fn write(&self, out: &mut Writer) {
+        self.header.write(out);
+        for slot in &self.slots {
+            slot.write(out);
+        }
+    }
+
+    /// Reads a waypoint and checks its entries against the header.
+    fn read(input: &mut Reader<'_>) -> Decode<Self> {
+        let at = input.clone();
+        let header = Header::read(input)?;
+        let mut slots = Vec::new();
+        for _ in 0..header.entry_count {
+            slots.push(Slot::read(input)?);
+        }
+        let bytes = at.remaining() - input.remaining();
+        at.require(bytes <= WAYPOINT_BYTES_MAX, "size of a waypoint")?;
+        at.require(entries_root(&slots) == header.entries, "entries under a header")?;
+        Ok(Self { id: header.id(), header, slots })
+    }
+}
