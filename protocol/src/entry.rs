@@ -3,9 +3,9 @@
 //! An entry is kept as the bytes that its author wrote. A kind with the optional bit that this
 //! program does not know is kept, forwarded and verified untouched; any other unknown kind is refused.
 
-use crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
-use crdt::id::{ContentHash, WaypointId, derive};
-use crdt::op::Op;
+use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
+use cairn_crdt::id::{ContentHash, WaypointId, derive};
+use cairn_crdt::op::Op;
 
 use crate::error::Reject;
 use crate::hash::EntryHash;

@@ -3,7 +3,7 @@
 //! One list for every input from outside, so that each refusal has a kind (whose fault) and a
 //! code (what the other side is told). No refusal ever takes the process down.
 
-use crdt::encoding::{DecodeError, Problem};
+use cairn_crdt::encoding::{DecodeError, Problem};
 
 use crate::limits::FORMAT_LEVEL;
 

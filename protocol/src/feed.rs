@@ -2,8 +2,8 @@
 //!
 //! Every signed record of a feed carries this whole name, so that none can be grafted into another.
 
-use crdt::encoding::{Decode, Encoded, Reader, Writer};
-use crdt::id::{FeedId, ProjectId, RepoId, derive};
+use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
+use cairn_crdt::id::{FeedId, ProjectId, RepoId, derive};
 
 use crate::error::Reject;
 use crate::key::DeviceKey;

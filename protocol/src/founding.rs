@@ -1,7 +1,7 @@
 //! The founding record: what a repo begins with, and what its identity is the hash of.
 
-use crdt::encoding::{Decode, Encoded, Reader, Writer};
-use crdt::id::{RepoId, derive};
+use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
+use cairn_crdt::id::{RepoId, derive};
 
 use crate::error::Reject;
 use crate::key::{DeviceKey, Keypair};

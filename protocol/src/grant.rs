@@ -2,8 +2,8 @@
 
 pub mod grants;
 
-use crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
-use crdt::id::{FeedId, ProjectId, RepoId, derive};
+use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
+use cairn_crdt::id::{FeedId, ProjectId, RepoId, derive};
 
 use crate::error::Reject;
 use crate::hash::GrantId;

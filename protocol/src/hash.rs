@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crdt::encoding::{Decode, Encoded, Reader, Writer};
-use crdt::id::{ID_BYTES, from_hex, hex};
+use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
+use cairn_crdt::id::{ID_BYTES, from_hex, hex};
 
 macro_rules! hashes {
     ($($(#[$doc:meta])* $name:ident)*) => {$(

@@ -6,8 +6,8 @@
 
 use std::fmt;
 
-use crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
-use crdt::id::hex;
+use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
+use cairn_crdt::id::hex;
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 
 use crate::error::Reject;
@@ -31,7 +31,7 @@ impl DeviceKey {
 
     /// Reads 64 hexadecimal digits.
     pub fn from_hex(text: &str) -> Option<Self> {
-        crdt::id::from_hex(text).and_then(|bytes| Self::new(bytes).ok())
+        cairn_crdt::id::from_hex(text).and_then(|bytes| Self::new(bytes).ok())
     }
 
     /// The first eight hexadecimal digits, for people.

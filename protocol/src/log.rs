@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crdt::id::{WaypointId, derive};
+use cairn_crdt::id::{WaypointId, derive};
 
 use crate::error::Reject;
 use crate::hash::LogHash;

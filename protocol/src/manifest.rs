@@ -1,7 +1,7 @@
 //! Manifests: what an artifact is made of and where it comes from. Its hash is the artifact's name.
 
-use crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
-use crdt::id::{ArtifactId, ContentHash, WaypointId, derive};
+use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
+use cairn_crdt::id::{ArtifactId, ContentHash, WaypointId, derive};
 
 use crate::limits::{CHUNK_BYTES_MAX, CHUNKS_COUNT_MAX, LINEAGE_COUNT_MAX, MANIFEST_TEXT_BYTES_MAX};
 use crate::signed::{read_level, write_level};

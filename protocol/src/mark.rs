@@ -1,7 +1,7 @@
 //! Marks: signed tags with a changelog entry. They travel as entries, so a feed's top signs them.
 
-use crdt::encoding::{Decode, Encoded, Reader, Writer};
-use crdt::id::{FeedId, Root, WaypointId, derive};
+use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
+use cairn_crdt::id::{FeedId, Root, WaypointId, derive};
 
 use crate::hash::LogHash;
 use crate::limits::{FRONTIER_COUNT_MAX, LABEL_BYTES_MAX, MESSAGE_BYTES_MAX};

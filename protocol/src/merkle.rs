@@ -1,7 +1,7 @@
 //! The shape of every Merkle tree here: leaves and inner nodes hashed under different domains, so
 //! that neither can pass for the other; the larger complete tree to the left.
 
-use crdt::id::derive;
+use cairn_crdt::id::derive;
 
 use crate::hash::LogHash;
 

@@ -3,8 +3,8 @@
 //!
 //! Every check runs on hostile input: it does bounded work and never panics.
 
-use crdt::encoding::{Decode, Encoded, Reader, Writer};
-use crdt::id::WaypointId;
+use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
+use cairn_crdt::id::WaypointId;
 
 use crate::error::Reject;
 use crate::hash::LogHash;

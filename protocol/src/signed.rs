@@ -6,8 +6,8 @@
 
 use std::ops::Deref;
 
-use crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
-use crdt::id::derive;
+use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
+use cairn_crdt::id::derive;
 
 use crate::error::Reject;
 use crate::key::{DeviceKey, Keypair, Signature};

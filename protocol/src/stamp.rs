@@ -2,7 +2,7 @@
 //!
 //! Stamps order waypoints for people and date them for grants. No view depends on them.
 
-use crdt::encoding::{Decode, Encoded, Reader, Writer};
+use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
 
 use crate::error::Reject;
 use crate::limits::STAMP_AHEAD_MS_MAX;

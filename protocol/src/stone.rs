@@ -6,8 +6,8 @@
 pub mod reader;
 pub mod writer;
 
-use crdt::encoding::Encoded;
-use crdt::id::WaypointId;
+use cairn_crdt::encoding::Encoded;
+use cairn_crdt::id::WaypointId;
 
 use crate::feed::FeedName;
 use crate::waypoint::Waypoint;

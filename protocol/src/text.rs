@@ -1,6 +1,6 @@
 //! Text inside records: UTF-8 of bounded length, without control characters where people read it in one line.
 
-use crdt::encoding::{Decode, Problem, Reader};
+use cairn_crdt::encoding::{Decode, Problem, Reader};
 
 /// Text of at most `limit` bytes.
 pub(crate) fn read_text(input: &mut Reader<'_>, limit: usize) -> Decode<String> {

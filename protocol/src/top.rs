@@ -1,7 +1,7 @@
 //! The top of a tower: the only thing that an author signs when a feed grows.
 
-use crdt::encoding::{Decode, Encoded, Reader, Writer};
-use crdt::id::FeedId;
+use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
+use cairn_crdt::id::FeedId;
 
 use crate::error::Reject;
 use crate::feed::FeedName;

@@ -4,8 +4,8 @@
 //! hash staying in its place, and everything above it still verifies. Names, mail addresses and messages
 //! are entries, never part of the header.
 
-use crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
-use crdt::id::{WaypointId, derive};
+use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
+use cairn_crdt::id::{WaypointId, derive};
 
 use crate::entry::{Entry, Payload};
 use crate::error::Reject;

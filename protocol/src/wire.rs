@@ -8,7 +8,7 @@ pub use announce::Announce;
 pub use message::{Request, Response};
 pub use segment::Segment;
 
-use crdt::id::{RepoId, derive};
+use cairn_crdt::id::{RepoId, derive};
 
 use crate::hash::{RepoTag, Topic};
 use crate::key::DeviceKey;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crdt::id::{ProjectId, RepoId};
+use cairn_crdt::id::{ProjectId, RepoId};
 
 use crate::error::Reject;
 use crate::founding::FoundingRecord;

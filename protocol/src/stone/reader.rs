@@ -1,6 +1,6 @@
 //! Reading stones, from any source of bytes, one block at a time.
 
-use crdt::id::WaypointId;
+use cairn_crdt::id::WaypointId;
 
 use crate::error::Reject;
 use crate::hash::LogHash;

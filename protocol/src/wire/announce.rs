@@ -1,6 +1,6 @@
 //! Announcements: what gossip carries.
 
-use crdt::encoding::{Decode, Encoded, Reader, Writer};
+use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
 
 use crate::error::Reject;
 use crate::wire::Segment;

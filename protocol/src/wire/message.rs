@@ -1,7 +1,7 @@
 //! Requests and responses between two peers that have authenticated each other.
 
-use crdt::encoding::{Decode, Encoded, Reader, Writer};
-use crdt::id::{FeedId, ProjectId};
+use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
+use cairn_crdt::id::{FeedId, ProjectId};
 
 use crate::error::Reject;
 use crate::founding::FoundingRecord;

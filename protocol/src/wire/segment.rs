@@ -1,6 +1,6 @@
 //! Segments: a run of a feed's waypoints with the signed top that vouches for them.
 
-use crdt::encoding::{Decode, Encoded, Reader, Writer};
+use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
 
 use crate::error::Reject;
 use crate::feed::FeedName;
