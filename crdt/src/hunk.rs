@@ -50,6 +50,10 @@ pub struct Run {
 pub struct Hunk {
     /// The token that stands before the change, `None` at the front of the leaf.
     pub after: Option<TokenId>,
+    /// The token that stood right behind `after` in the order of all tokens, the dead ones
+    /// included; `None` at the end. It says nothing but where: without it nobody could tell
+    /// text that was put before other text from text that was put there at the same time.
+    pub before: Option<TokenId>,
     /// The tokens that go.
     pub deleted: Vec<Run>,
     /// The tokens that come; none is empty.
@@ -68,7 +72,7 @@ impl Hunk {
 
     /// The hunks that this one stands on: those that put in the tokens it names, and those it settles.
     pub fn dependencies(&self) -> impl Iterator<Item = HunkId> + '_ {
-        let anchors = self.after.iter().map(|token| token.origin);
+        let anchors = self.after.iter().chain(&self.before).map(|token| token.origin);
         let origins = anchors.chain(self.deleted.iter().map(|run| run.origin));
         let named = origins.filter_map(|origin| match origin {
             Origin::Genesis => None,
@@ -80,11 +84,8 @@ impl Hunk {
 
 impl Encoded for Hunk {
     fn write(&self, out: &mut Writer) {
-        out.u8(u8::from(self.after.is_some()));
-        if let Some(after) = &self.after {
-            after.origin.write(out);
-            out.u32(after.index);
-        }
+        write_anchor(self.after, out);
+        write_anchor(self.before, out);
         out.list(&self.deleted);
         out.count(self.inserted.len() as u64);
         for token in &self.inserted {
@@ -95,16 +96,28 @@ impl Encoded for Hunk {
     }
 
     fn read(input: &mut Reader<'_>) -> Decode<Self> {
-        let at = input.clone();
-        let after = match input.u8()? {
-            0 => None,
-            1 => Some(TokenId { origin: Origin::read(input)?, index: input.u32()? }),
-            _ => return Err(at.error(Problem::Invalid("anchor"))),
-        };
+        let (after, before) = (read_anchor(input)?, read_anchor(input)?);
         let deleted = input.list(RUNS_MAX)?;
         let inserted = read_tokens(input)?;
         let settles = input.list(SETTLES_MAX)?;
-        Ok(Self { after, deleted, inserted, settles, nonce: input.u32()? })
+        Ok(Self { after, before, deleted, inserted, settles, nonce: input.u32()? })
+    }
+}
+
+fn write_anchor(anchor: Option<TokenId>, out: &mut Writer) {
+    out.u8(u8::from(anchor.is_some()));
+    if let Some(token) = anchor {
+        token.origin.write(out);
+        out.u32(token.index);
+    }
+}
+
+fn read_anchor(input: &mut Reader<'_>) -> Decode<Option<TokenId>> {
+    let at = input.clone();
+    match input.u8()? {
+        0 => Ok(None),
+        1 => Ok(Some(TokenId { origin: Origin::read(input)?, index: input.u32()? })),
+        _ => Err(at.error(Problem::Invalid("anchor"))),
     }
 }
 
