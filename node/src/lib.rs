@@ -10,6 +10,7 @@ pub mod entropy;
 pub mod error;
 pub mod files;
 pub mod home;
+pub mod serve;
 pub mod telemetry;
 
 pub use error::{Kind, NodeError};
