@@ -100,6 +100,12 @@ pub enum Reject {
     /// A grant that is not valid.
     #[error("grant: {0}")]
     Grant(#[from] GrantError),
+    /// Operations that documents refuse.
+    #[error("operations that no document can take: {0}")]
+    Document(cairn_crdt::error::Invalid),
+    /// The same feed is being taken in already; to be tried again.
+    #[error("busy with the same feed")]
+    Busy,
     /// Content is not there in full.
     #[error("a body has faded or was erased")]
     Faded,
@@ -134,7 +140,7 @@ impl Reject {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Reject::Misuse(_) => ErrorKind::Bug,
-            Reject::Stone { .. } | Reject::Faded => ErrorKind::Local,
+            Reject::Stone { .. } | Reject::Faded | Reject::Busy => ErrorKind::Local,
             _ => ErrorKind::Peer,
         }
     }
@@ -161,6 +167,8 @@ impl Reject {
             Reject::Grant(_) => 17,
             Reject::Faded => 18,
             Reject::Misuse(_) => 19,
+            Reject::Document(_) => 20,
+            Reject::Busy => 21,
         }
     }
 }

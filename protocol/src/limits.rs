@@ -79,3 +79,8 @@ pub const CHUNK_BYTES_MAX: u32 = 16 << 20;
 pub const LINEAGE_COUNT_MAX: usize = 4096;
 /// A file name or a media type in a manifest.
 pub const MANIFEST_TEXT_BYTES_MAX: usize = 255;
+
+/// Waypoints of one project that are held but wait for others: their operations are in memory.
+pub const WAITING_COUNT_MAX: usize = 1 << 16;
+/// Requests of one peer that are being answered: more are refused, so that a slow disk is no lever.
+pub const SERVING_COUNT_MAX: usize = 16;

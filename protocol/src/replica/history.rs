@@ -1,0 +1,114 @@
+//! The log of a version: who wrote what, newest first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cairn_crdt::Frontier;
+use cairn_crdt::id::{FeedId, ProjectId, WaypointId};
+
+use super::Replica;
+use super::project::Project;
+use crate::entry::{Edge, Profile};
+use crate::key::DeviceKey;
+use crate::mark::Mark;
+use crate::stamp::Stamp;
+
+/// One line of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    /// The waypoint.
+    pub id: WaypointId,
+    /// Who wrote it.
+    pub key: DeviceKey,
+    /// The author's name and mail, where they gave one.
+    pub author: Option<Profile>,
+    /// The feed that it is in.
+    pub feed: FeedId,
+    /// Its place in the feed, from 1.
+    pub seq: u64,
+    /// When it was written.
+    pub stamp: Stamp,
+    /// What it stands on.
+    pub parents: Vec<WaypointId>,
+    /// The message.
+    pub message: Option<String>,
+    /// The branch that it advanced.
+    pub branch: Option<String>,
+    /// The mark that it set.
+    pub mark: Option<Mark>,
+    /// Edges of the change graph.
+    pub edges: Vec<Edge>,
+    /// Whether it is a part of a write that goes on in the next waypoint.
+    pub continued: bool,
+}
+
+impl Replica {
+    /// A version's history, newest first; no waypoint comes before one that stands on it.
+    pub fn log(&self, project: ProjectId, frontier: &Frontier) -> Vec<LogEntry> {
+        let Some(project) = self.projects.get(&project) else { return Vec::new() };
+        let past: BTreeSet<WaypointId> = project.documents.ancestors(frontier).collect();
+        let order = project.newest_first(&past);
+        order.into_iter().filter_map(|id| project.entry(id)).collect()
+    }
+
+    /// One waypoint.
+    pub fn entry(&self, project: ProjectId, id: WaypointId) -> Option<LogEntry> {
+        self.projects.get(&project)?.entry(id)
+    }
+
+    /// What a key calls itself.
+    pub fn profile(&self, project: ProjectId, key: DeviceKey) -> Option<Profile> {
+        self.projects.get(&project)?.profile(key)
+    }
+}
+
+impl Project {
+    fn profile(&self, key: DeviceKey) -> Option<Profile> {
+        self.profiles.get(&key).map(|(_, _, profile)| profile.clone())
+    }
+
+    fn entry(&self, id: WaypointId) -> Option<LogEntry> {
+        let known = self.applied(&id)?;
+        Some(LogEntry {
+            id,
+            key: known.key,
+            author: self.profile(known.key),
+            feed: known.feed,
+            seq: known.seq,
+            stamp: known.stamp,
+            parents: known.parents.clone(),
+            message: known.labels.message.clone(),
+            branch: known.labels.branch.clone(),
+            mark: known.labels.mark.clone(),
+            edges: known.labels.edges.clone(),
+            continued: known.continued,
+        })
+    }
+
+    /// Orders `past` so that children come before parents, and newer before older where free.
+    fn newest_first(&self, past: &BTreeSet<WaypointId>) -> Vec<WaypointId> {
+        let mut children = self.count_children(past);
+        let key = |id: &WaypointId| (self.waypoints.get(id).map(|known| known.stamp), *id);
+        let childless = past.iter().filter(|id| !children.contains_key(*id));
+        let mut ready: BTreeSet<_> = childless.map(key).collect();
+        let mut order = Vec::new();
+        while let Some((_, id)) = ready.pop_last() {
+            order.push(id);
+            for parent in self.documents.parents(&id) {
+                let Some(left) = children.get_mut(parent) else { continue };
+                *left -= 1;
+                if *left == 0 {
+                    ready.insert(key(parent));
+                }
+            }
+        }
+        order
+    }
+
+    fn count_children(&self, past: &BTreeSet<WaypointId>) -> BTreeMap<WaypointId, usize> {
+        let mut children = BTreeMap::new();
+        for parent in past.iter().flat_map(|id| self.documents.parents(id)) {
+            *children.entry(*parent).or_insert(0) += 1;
+        }
+        children
+    }
+}

@@ -1,0 +1,145 @@
+//! Verifying what a peer sends, before anything is stored or applied.
+
+use std::sync::Arc;
+
+use cairn_crdt::id::{FeedId, ProjectId};
+
+use super::Replica;
+use super::project::{Feed, Known, Project};
+use crate::effect::Accepted;
+use crate::error::Reject;
+use crate::feed::FeedName;
+use crate::grant::Standing;
+use crate::limits::WAITING_COUNT_MAX;
+use crate::log::Log;
+use crate::proof::ForkProof;
+use crate::signed::{Signed, Verified};
+use crate::top::Top;
+use crate::wire::Segment;
+use crate::wire::segment::Proven;
+
+/// What a signed top says about a feed as it is held here.
+#[derive(Debug, Clone)]
+pub enum News {
+    /// The author has written more than is held.
+    More(Verified<Top>),
+    /// All of it is held.
+    Known,
+    /// The author signed another history. The proof convinces anybody.
+    Fork(Box<ForkProof>),
+}
+
+impl Replica {
+    /// Verifies a run of waypoints from a peer. Nothing is changed. What is held already is passed over.
+    pub fn ingest(&self, segment: Segment, now_ms: u64) -> Result<Accepted, Reject> {
+        let name = segment.top.claimed().feed;
+        let project = self.check_feed(&name, now_ms)?;
+        let feed = project.feeds.get(&name.id());
+        if let Some(reason) = feed.and_then(|feed| feed.frozen.clone()) {
+            return Err(reason);
+        }
+        if project.waiting.len() >= WAITING_COUNT_MAX {
+            return Err(Reject::Missing);
+        }
+        let empty = Log::new();
+        let log = feed.map_or(&empty, |feed| &feed.log);
+        let segment = without_held(segment, log.len())?;
+        let proven = segment.verify(&name, log)?;
+        check_waypoints(&proven)?;
+        Ok(accept(name.project, proven))
+    }
+
+    /// What a signed top says about a feed as it is held here; refuses one of a key without rights.
+    pub fn news(&self, top: Signed<Top>, now_ms: u64) -> Result<News, Reject> {
+        let name = top.claimed().feed;
+        let project = self.check_feed(&name, now_ms)?;
+        let top = top.verify()?;
+        let Some(feed) = project.feeds.get(&name.id()) else { return Ok(News::More(top)) };
+        if top.n > feed.n() {
+            return Ok(News::More(top));
+        }
+        Ok(feed.contradiction(&top).map_or(News::Known, |proof| News::Fork(Box::new(proof))))
+    }
+
+    /// Takes note of a proven fork: nothing more of the feed is taken. False if it is no proof.
+    pub fn freeze(&mut self, proof: &ForkProof) -> bool {
+        let name = proof.longer.claimed().feed;
+        let feed = self.projects.get_mut(&name.project).and_then(|project| project.feeds.get_mut(&name.id()));
+        match feed {
+            Some(feed) if feed.frozen.is_none() && proof.verify().is_ok() => {
+                feed.frozen = Some(Reject::Fork);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The project of a feed whose key was given a right to write there, now or once.
+    fn check_feed(&self, name: &FeedName, now_ms: u64) -> Result<&Project, Reject> {
+        if name.repo != self.repo {
+            return Err(Reject::Graft("repo"));
+        }
+        if self.grants.standing(&name.key, name.project, 1, now_ms) == Standing::Ungranted {
+            return Err(Reject::Ungranted);
+        }
+        self.projects.get(&name.project).ok_or(Reject::Missing)
+    }
+
+    /// The waypoints `from ..` of a feed that is held, as a peer gets them. `waypoints` are their encodings.
+    pub fn segment(
+        &self,
+        project: ProjectId,
+        feed: FeedId,
+        from: u64,
+        waypoints: Vec<Vec<u8>>,
+    ) -> Option<Segment> {
+        let feed = self.feed(project, feed)?;
+        let top = feed.whole.as_ref()?;
+        let end = from.checked_add(waypoints.len() as u64).filter(|end| *end <= top.n)?;
+        let proof = if end < top.n { Some(feed.log.consistency(end, top.n)?) } else { None };
+        Some(Segment { top: top.signed().clone(), start: from, waypoints, proof })
+    }
+}
+
+impl Feed {
+    /// Proves that `top` and what is held contradict, if they do.
+    fn contradiction(&self, top: &Verified<Top>) -> Option<ForkProof> {
+        let held = self.whole.as_ref()?;
+        ForkProof::find(held, top, &self.log)
+    }
+}
+
+/// Drops the waypoints at the front that are held already.
+fn without_held(mut segment: Segment, held: u64) -> Result<Segment, Reject> {
+    if segment.start > held {
+        return Err(Reject::Gap { expected: held, found: segment.start });
+    }
+    let known = held - segment.start;
+    if known >= segment.waypoints.len() as u64 {
+        return Err(Reject::Rollback { known: held, found: segment.start + segment.waypoints.len() as u64 });
+    }
+    segment.waypoints.drain(..known as usize);
+    segment.start = held;
+    Ok(segment)
+}
+
+fn check_waypoints(proven: &Proven) -> Result<(), Reject> {
+    for waypoint in &proven.waypoints {
+        if !waypoint.is_whole() {
+            return Err(Reject::Faded);
+        }
+        Known::read(waypoint)?;
+    }
+    Ok(())
+}
+
+fn accept(project: ProjectId, proven: Proven) -> Accepted {
+    Accepted {
+        project,
+        feed: proven.top.feed_id(),
+        key: proven.top.feed.key,
+        start: proven.start,
+        waypoints: proven.waypoints.into_iter().map(Arc::new).collect(),
+        top: proven.top,
+    }
+}

@@ -1,0 +1,50 @@
+//! Coming back from the local disk.
+
+use std::sync::Arc;
+
+use super::{Applied, Replica};
+use crate::effect::Accepted;
+use crate::error::Reject;
+use crate::signed::Signed;
+use crate::top::Top;
+use crate::waypoint::Waypoint;
+
+impl Replica {
+    /// Takes in what the local disk holds of one feed: all waypoints from the first, whose
+    /// contents may be left out as hashes, and the signed top. The disk was checked when it was
+    /// opened, so only the top's signature and the log's root are checked again. Feeds may come in any
+    /// order: waypoints wait for parents in other feeds.
+    pub fn restore(
+        &mut self,
+        project: &str,
+        top: Signed<Top>,
+        waypoints: Vec<Waypoint>,
+        now_ms: u64,
+    ) -> Result<Applied, Reject> {
+        let project = self.add_project(project)?;
+        let top = top.verify()?;
+        if top.feed.project != project || top.feed.repo != self.id() {
+            return Err(Reject::Graft("project"));
+        }
+        let accepted = Accepted {
+            project,
+            feed: top.feed_id(),
+            key: top.feed.key,
+            start: 0,
+            waypoints: waypoints.into_iter().map(Arc::new).collect(),
+            top,
+        };
+        let mut applied = Applied::default();
+        self.apply_feed(&accepted, now_ms, &mut applied);
+        self.check_restored(&accepted)?;
+        Ok(applied)
+    }
+
+    fn check_restored(&self, accepted: &Accepted) -> Result<(), Reject> {
+        let feed = self.feed(accepted.project, accepted.feed).ok_or(Reject::Missing)?;
+        match feed.log.root_of(accepted.top.n) {
+            Some(root) if root != accepted.top.root => Err(Reject::Proof("a stored feed")),
+            _ => Ok(()),
+        }
+    }
+}
