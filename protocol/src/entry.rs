@@ -114,6 +114,11 @@ impl Entry {
         }
     }
 
+    /// Refuses a required kind that this program does not know, and a payload that is not what its kind says.
+    pub fn check(&self) -> Result<(), Reject> {
+        if self.kind == 2 { Ok(()) } else { self.payload().map(|_| ()) }
+    }
+
     /// The hash of the bytes, if the entry is content; without copying them.
     pub fn content(&self) -> Option<(ContentHash, &[u8])> {
         (self.kind == 2).then(|| (ContentHash::of(&self.payload), &self.payload[..]))

@@ -81,6 +81,8 @@ pub struct Revocation {
     pub issuer: DeviceKey,
     /// What ends.
     pub grant: GrantId,
+    /// The admin grant that lets the issuer revoke; `None` if it is a founder or gave this grant or one above it.
+    pub authority: Option<GrantId>,
     /// How far each feed still counts; those not named count for nothing. In order.
     pub cut: Vec<(FeedId, u64)>,
     /// The heads of the rights that the issuer had seen; in order.
@@ -236,6 +238,7 @@ impl Encoded for Revocation {
         self.repo.write(out);
         self.issuer.write(out);
         self.grant.write(out);
+        write_option(out, self.authority, |out, id| id.write(out));
         out.count(self.cut.len() as u64);
         for (feed, n) in &self.cut {
             feed.write(out);
@@ -247,14 +250,15 @@ impl Encoded for Revocation {
 
     fn read(input: &mut Reader<'_>) -> Decode<Self> {
         let (repo, issuer) = (RepoId::read(input)?, DeviceKey::read(input)?);
-        let grant = GrantId::read(input)?;
+        let (grant, authority) = (GrantId::read(input)?, read_option(input, GrantId::read)?);
         let at = input.clone();
         let mut cut = Vec::new();
         for _ in 0..input.count(CUT_FEEDS_COUNT_MAX as u64)? {
             cut.push((FeedId::read(input)?, input.u64()?));
         }
         at.require(cut.is_sorted_by(|a, b| a.0 < b.0), "order of a cut")?;
-        Ok(Self { repo, issuer, grant, cut, seen: read_heads(input)?, nonce: input.array()? })
+        let (seen, nonce) = (read_heads(input)?, input.array()?);
+        Ok(Self { repo, issuer, grant, authority, cut, seen, nonce })
     }
 }
 

@@ -18,6 +18,7 @@ pub mod log;
 pub mod manifest;
 pub mod mark;
 pub mod merkle;
+mod packing;
 pub mod proof;
 pub mod replica;
 pub mod service;

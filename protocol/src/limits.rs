@@ -37,6 +37,8 @@ pub const GRANT_CHAIN_COUNT_MAX: usize = 16;
 pub const GRANTS_COUNT_MAX: usize = 1 << 16;
 /// Grants whose parent is not known yet: anybody can sign one, so they are few.
 pub const ORPHAN_GRANTS_COUNT_MAX: usize = 1024;
+/// The grants that a peer shows to be let in: a few chains of full length.
+pub const SHOWN_GRANTS_COUNT_MAX: usize = 256;
 /// The feeds that one revocation cuts.
 pub const CUT_FEEDS_COUNT_MAX: usize = 4096;
 /// How far a stamp may lie ahead of the reader's clock: computers drift by minutes, not by hours.

@@ -9,6 +9,7 @@ use cairn_crdt::id::{WaypointId, derive};
 
 use crate::error::Reject;
 use crate::hash::LogHash;
+use crate::limits::FEED_LEVEL_MAX;
 use crate::merkle::{Peaks, node_hash};
 use crate::proof::{ConsistencyProof, InclusionProof};
 
@@ -48,8 +49,25 @@ impl Log {
     /// Adds `2^level` waypoints by the hash of the subtree over them; refuses one that does not start
     /// at a multiple of its size.
     pub fn append_subtree(&mut self, level: u8, hash: LogHash) -> Result<(), Reject> {
-        let _ = (level, hash, node_hash);
-        todo!()
+        let fits = level <= FEED_LEVEL_MAX && self.n.trailing_zeros() >= u32::from(level);
+        let end = self.n + (1 << level.min(FEED_LEVEL_MAX));
+        if !fits || end > 1 << FEED_LEVEL_MAX {
+            return Err(Reject::Misuse("a subtree where none can begin"));
+        }
+        self.insert_upwards(level, self.n >> level, hash);
+        self.n = end;
+        Ok(())
+    }
+
+    /// Keeps a subtree's hash and those of all subtrees that it completes.
+    fn insert_upwards(&mut self, mut level: u8, mut index: u64, mut hash: LogHash) {
+        self.nodes.insert((level, index), hash);
+        while index & 1 == 1 {
+            let Some(left) = self.subtree(level, index - 1) else { return };
+            hash = node_hash(&left, &hash);
+            (level, index) = (level + 1, index >> 1);
+            self.nodes.insert((level, index), hash);
+        }
     }
 
     /// The hash of the complete subtree over waypoints `index << level ..`, if it is known.
@@ -74,8 +92,16 @@ impl Log {
 
     /// The subtrees that bag to the root over the first `n`.
     pub fn peaks_of(&self, n: u64) -> Option<Peaks> {
-        let _ = n;
-        todo!()
+        if n > self.n {
+            return None;
+        }
+        let mut hashes = Vec::new();
+        let mut start = 0;
+        for level in (0..=FEED_LEVEL_MAX).rev().filter(|level| n >> level & 1 == 1) {
+            hashes.push(self.subtree(level, start >> level)?);
+            start += 1 << level;
+        }
+        Peaks::new(n, hashes)
     }
 
     /// What the root will be once `ids` are added.
@@ -89,13 +115,177 @@ impl Log {
 
     /// The proof that the first `m` waypoints are the same in the log of the first `n`.
     pub fn consistency(&self, m: u64, n: u64) -> Option<ConsistencyProof> {
-        let _ = (m, n);
-        todo!()
+        if m > n || n > self.n {
+            return None;
+        }
+        let mut hashes = Vec::new();
+        if m > 0 && m < n {
+            self.prefix_path(m, Range { start: 0, count: n }, &mut hashes)?;
+        }
+        Some(ConsistencyProof { hashes })
+    }
+
+    /// The subtrees that make up both the first `m` of a range and the whole range.
+    fn prefix_path(&self, m: u64, range: Range, hashes: &mut Vec<LogHash>) -> Option<()> {
+        if m == range.count {
+            hashes.push(self.range_root(range)?);
+            return Some(());
+        }
+        let (left, right) = range.split();
+        if m <= left.count {
+            self.prefix_path(m, left, hashes)?;
+            hashes.push(self.range_root(right)?);
+        } else {
+            self.prefix_path(m - left.count, right, hashes)?;
+            hashes.push(self.range_root(left)?);
+        }
+        Some(())
     }
 
     /// The proof that the waypoint at `index` (from 0) is in the log of the first `n`.
     pub fn inclusion(&self, index: u64, n: u64) -> Option<InclusionProof> {
-        let _ = (index, n);
-        todo!()
+        if index >= n || n > self.n {
+            return None;
+        }
+        let mut hashes = Vec::new();
+        let mut range = Range { start: 0, count: n };
+        while range.count > 1 {
+            let (left, right) = range.split();
+            let (inside, sibling) = if index < right.start { (left, right) } else { (right, left) };
+            hashes.push(self.range_root(sibling)?);
+            range = inside;
+        }
+        hashes.reverse();
+        Some(InclusionProof { hashes })
+    }
+
+    /// The root over a range that is a node of the tree.
+    fn range_root(&self, range: Range) -> Option<LogHash> {
+        if range.count.is_power_of_two() {
+            let level = range.count.trailing_zeros() as u8;
+            return self.subtree(level, range.start >> level);
+        }
+        let (left, right) = range.split();
+        Some(node_hash(&self.range_root(left)?, &self.range_root(right)?))
+    }
+}
+
+/// A run of leaves under one node of the tree.
+#[derive(Debug, Clone, Copy)]
+struct Range {
+    start: u64,
+    count: u64,
+}
+
+impl Range {
+    /// The two below; the left is the largest complete subtree that leaves something to the right.
+    fn split(self) -> (Range, Range) {
+        let left = (self.count.next_power_of_two() / 2).max(1);
+        (
+            Range { start: self.start, count: left },
+            Range { start: self.start + left, count: self.count.saturating_sub(left) },
+        )
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    pub(crate) fn id(n: u64) -> WaypointId {
+        WaypointId(derive("test", &[&n.to_le_bytes()]))
+    }
+
+    pub(crate) fn log_of(n: u64) -> Log {
+        let mut log = Log::new();
+        (0..n).for_each(|index| log.append(&id(index)));
+        log
+    }
+
+    /// The tree's definition in RFC 9162, 2.1.1, as plainly as it can be written.
+    fn plain_root(leaves: &[LogHash]) -> LogHash {
+        match leaves {
+            [] => crate::merkle::empty_root(),
+            [leaf] => *leaf,
+            leaves => {
+                let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
+                node_hash(&plain_root(left), &plain_root(right))
+            }
+        }
+    }
+
+    #[test]
+    fn roots_are_those_of_the_definition() {
+        let log = log_of(70);
+        let leaves: Vec<_> = (0..70).map(|n| leaf_hash(&id(n))).collect();
+        for n in 0..=70u64 {
+            assert_eq!(log.root_of(n), Some(plain_root(&leaves[..n as usize])), "{n}");
+        }
+        assert_eq!(log.root_of(71), None);
+        assert_eq!(log.root(), log_of(60).root_after((60..70).map(id).collect::<Vec<_>>().iter()));
+    }
+
+    #[test]
+    fn every_prefix_and_every_leaf_is_proven() {
+        let log = log_of(40);
+        for n in 0..=40 {
+            let root = log.root_of(n).unwrap();
+            for m in 0..=n {
+                let proof = log.consistency(m, n).unwrap();
+                assert_eq!(proof.verify(m, &log.root_of(m).unwrap(), n, &root), Ok(()), "{m} {n}");
+            }
+            for index in 0..n {
+                let proof = log.inclusion(index, n).unwrap();
+                assert_eq!(proof.verify(&id(index), index, n, &root), Ok(()), "{index} {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_log_that_knows_only_subtrees_has_the_same_root() {
+        let whole = log_of(13);
+        let mut log = Log::new();
+        log.append_subtree(3, whole.subtree(3, 0).unwrap()).unwrap();
+        assert!(log.append_subtree(4, whole.root()).is_err());
+        (8..13).for_each(|index| log.append(&id(index)));
+        assert_eq!(log.root(), whole.root());
+        assert_eq!(log.root_of(9), whole.root_of(9));
+        assert_eq!(log.root_of(3), None);
+        assert_eq!(log.consistency(8, 13), whole.consistency(8, 13));
+        assert!(log.append_subtree(200, whole.root()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_other_proof_fails(m in 1u64..40, n in 1u64..40, place: usize, bit in 0usize..256) {
+            let (m, n) = (m.min(n), m.max(n));
+            let log = log_of(n);
+            let (root_m, root_n) = (log.root_of(m).unwrap(), log.root());
+            let mut proof = log.consistency(m, n).unwrap();
+            if !proof.hashes.is_empty() {
+                let place = place % proof.hashes.len();
+                proof.hashes[place].0[bit / 8] ^= 1 << (bit % 8);
+                prop_assert!(proof.verify(m, &root_m, n, &root_n).is_err());
+                proof.hashes.pop();
+                prop_assert!(proof.verify(m, &root_m, n, &root_n).is_err());
+            }
+            let honest = log.consistency(m, n).unwrap();
+            prop_assert!(honest.verify(m, &root_n, n, &root_m).is_err() || m == n);
+        }
+
+        #[test]
+        fn hostile_proofs_do_not_panic(
+            hashes in proptest::collection::vec(any::<[u8; 32]>(), 0..100), m: u64, n: u64,
+        ) {
+            let hashes: Vec<_> = hashes.into_iter().map(LogHash).collect();
+            let root = LogHash([0; 32]);
+            let proof = ConsistencyProof { hashes: hashes.clone() };
+            if m != n && m != 0 {
+                prop_assert!(proof.verify(m, &root, n, &root).is_err());
+            }
+            let inclusion = InclusionProof { hashes };
+            prop_assert!(inclusion.verify(&id(0), m, n, &root).is_err());
+        }
     }
 }

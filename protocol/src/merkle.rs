@@ -4,6 +4,7 @@
 use cairn_crdt::id::derive;
 
 use crate::hash::LogHash;
+use crate::limits::FEED_LEVEL_MAX;
 
 /// The hash of an inner node.
 pub fn node_hash(left: &LogHash, right: &LogHash) -> LogHash {
@@ -45,14 +46,23 @@ impl Peaks {
 
     /// Adds one leaf, given its hash in the tree.
     pub fn append(&mut self, leaf: LogHash) {
-        let mut hash = leaf;
-        for _ in 0..self.n.trailing_ones() {
+        self.append_subtree(0, leaf);
+    }
+
+    /// Adds the complete subtree over `2^level` leaves; `false` where none can begin.
+    pub fn append_subtree(&mut self, level: u8, mut hash: LogHash) -> bool {
+        let level = u32::from(level);
+        if level > u32::from(FEED_LEVEL_MAX) || self.n.trailing_zeros() < level {
+            return false;
+        }
+        for _ in 0..(self.n >> level).trailing_ones() {
             if let Some(left) = self.peaks.pop() {
                 hash = node_hash(&left, &hash);
             }
         }
         self.peaks.push(hash);
-        self.n += 1;
+        self.n += 1 << level;
+        true
     }
 
     /// The root: the peaks bagged from the small to the large.

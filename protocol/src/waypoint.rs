@@ -157,6 +157,14 @@ impl Waypoint {
         self.entries().map(Entry::payload).collect()
     }
 
+    /// Refuses entries that this program must understand and does not. Sealed entries are not looked into.
+    pub fn check_payloads(&self) -> Result<(), Reject> {
+        if self.header.key_epoch != 0 {
+            return Ok(());
+        }
+        self.entries().try_for_each(Entry::check)
+    }
+
     /// The same waypoint without the entries that `erase` picks.
     pub fn without(&self, mut erase: impl FnMut(usize, &Entry) -> bool) -> Self {
         let slots = self.slots.iter().enumerate().map(|(index, slot)| match slot {

@@ -3,6 +3,7 @@
 use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
 
 use crate::error::Reject;
+use crate::limits::{ANNOUNCE_BYTES_MAX, INLINE_BYTES_MAX};
 use crate::wire::Segment;
 
 /// News of a feed: its top, and its newest waypoints where they are small.
@@ -15,13 +16,16 @@ pub struct Announce {
 impl Announce {
     /// One gossip message, with its version; refuses what is too large for one.
     pub fn to_frame(&self) -> Result<Vec<u8>, Reject> {
-        todo!()
+        if self.segment.raw_bytes() > INLINE_BYTES_MAX {
+            let found = self.segment.raw_bytes() as u64;
+            return Err(Reject::TooLarge { what: "inline bytes", found, limit: INLINE_BYTES_MAX as u64 });
+        }
+        super::to_frame(self, ANNOUNCE_BYTES_MAX)
     }
 
     /// Reads one gossip message.
     pub fn from_frame(bytes: &[u8]) -> Result<Self, Reject> {
-        let _ = bytes;
-        todo!()
+        super::from_frame(bytes, ANNOUNCE_BYTES_MAX)
     }
 }
 
@@ -31,6 +35,9 @@ impl Encoded for Announce {
     }
 
     fn read(input: &mut Reader<'_>) -> Decode<Self> {
-        Ok(Self { segment: Segment::read(input)? })
+        let at = input.clone();
+        let segment = Segment::read(input)?;
+        at.require(segment.raw_bytes() <= INLINE_BYTES_MAX, "size of an announcement")?;
+        Ok(Self { segment })
     }
 }

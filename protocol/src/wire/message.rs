@@ -1,13 +1,18 @@
 //! Requests and responses between two peers that have authenticated each other.
 
-use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
+use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
 use cairn_crdt::id::{FeedId, ProjectId};
 
 use crate::error::Reject;
 use crate::founding::FoundingRecord;
 use crate::grant::GrantRecord;
 use crate::hash::RepoTag;
+use crate::limits::{
+    FRAME_BYTES_MAX, GRANTS_COUNT_MAX, LABEL_BYTES_MAX, PROJECTS_COUNT_MAX, SHOWN_GRANTS_COUNT_MAX,
+    TOPS_COUNT_MAX,
+};
 use crate::signed::Signed;
+use crate::text::read_label;
 use crate::top::Top;
 use crate::wire::Segment;
 
@@ -76,49 +81,128 @@ pub enum Response {
 impl Request {
     /// One frame, with its version; refuses what is too large for one.
     pub fn to_frame(&self) -> Result<Vec<u8>, Reject> {
-        todo!()
+        if let Request::Push { segment, .. } = self {
+            segment.check_limits()?;
+        }
+        super::to_frame(self, FRAME_BYTES_MAX)
     }
 
     /// Reads one frame.
     pub fn from_frame(bytes: &[u8]) -> Result<Self, Reject> {
-        let _ = bytes;
-        todo!()
+        super::from_frame(bytes, FRAME_BYTES_MAX)
     }
 }
 
 impl Response {
     /// One frame, with its version; refuses what is too large for one.
     pub fn to_frame(&self) -> Result<Vec<u8>, Reject> {
-        todo!()
+        if let Response::Segment(segment) = self {
+            segment.check_limits()?;
+        }
+        super::to_frame(self, FRAME_BYTES_MAX)
     }
 
     /// Reads one frame.
     pub fn from_frame(bytes: &[u8]) -> Result<Self, Reject> {
-        let _ = bytes;
-        todo!()
+        super::from_frame(bytes, FRAME_BYTES_MAX)
     }
 }
 
 impl Encoded for Request {
     fn write(&self, out: &mut Writer) {
-        let _ = out;
-        todo!()
+        match self {
+            Request::Open { tag, grants } => {
+                out.u8(1);
+                tag.write(out);
+                out.list(grants);
+            }
+            Request::Fetch { tag, project, feed, from, bytes_max } => {
+                out.u8(2);
+                tag.write(out);
+                project.write(out);
+                feed.write(out);
+                out.u64(*from);
+                out.u32(*bytes_max);
+            }
+            Request::Push { tag, segment } => {
+                out.u8(3);
+                tag.write(out);
+                segment.write(out);
+            }
+        }
     }
 
     fn read(input: &mut Reader<'_>) -> Decode<Self> {
-        let _ = input;
-        todo!()
+        let at = input.clone();
+        match input.u8()? {
+            1 => {
+                Ok(Request::Open { tag: RepoTag::read(input)?, grants: input.list(SHOWN_GRANTS_COUNT_MAX)? })
+            }
+            2 => Ok(Request::Fetch {
+                tag: RepoTag::read(input)?,
+                project: ProjectId::read(input)?,
+                feed: FeedId::read(input)?,
+                from: input.u64()?,
+                bytes_max: input.u32()?,
+            }),
+            3 => Ok(Request::Push { tag: RepoTag::read(input)?, segment: Segment::read(input)? }),
+            tag => Err(at.error(Problem::UnknownTag(tag.into()))),
+        }
     }
 }
 
 impl Encoded for Response {
     fn write(&self, out: &mut Writer) {
-        let _ = out;
-        todo!()
+        match self {
+            Response::Opened { founding, grants, projects, tops } => {
+                out.u8(1);
+                founding.write(out);
+                out.list(grants);
+                out.count(projects.len() as u64);
+                for (name, id) in projects {
+                    out.bytes(name.as_bytes());
+                    id.write(out);
+                }
+                out.list(tops);
+            }
+            Response::Absent => out.u8(2),
+            Response::Segment(segment) => {
+                out.u8(3);
+                segment.write(out);
+            }
+            Response::Pushed { n } => {
+                out.u8(4);
+                out.u64(*n);
+            }
+            Response::Rejected { code } => {
+                out.u8(5);
+                out.u16(*code);
+            }
+        }
     }
 
     fn read(input: &mut Reader<'_>) -> Decode<Self> {
-        let _ = input;
-        todo!()
+        let at = input.clone();
+        match input.u8()? {
+            1 => Ok(Response::Opened {
+                founding: Signed::read(input)?,
+                grants: input.list(GRANTS_COUNT_MAX)?,
+                projects: read_projects(input)?,
+                tops: input.list(TOPS_COUNT_MAX)?,
+            }),
+            2 => Ok(Response::Absent),
+            3 => Ok(Response::Segment(Segment::read(input)?)),
+            4 => Ok(Response::Pushed { n: input.u64()? }),
+            5 => Ok(Response::Rejected { code: input.u16()? }),
+            tag => Err(at.error(Problem::UnknownTag(tag.into()))),
+        }
     }
+}
+
+fn read_projects(input: &mut Reader<'_>) -> Decode<Vec<(String, ProjectId)>> {
+    let mut projects = Vec::new();
+    for _ in 0..input.count(PROJECTS_COUNT_MAX as u64)? {
+        projects.push((read_label(input, LABEL_BYTES_MAX)?, ProjectId::read(input)?));
+    }
+    Ok(projects)
 }

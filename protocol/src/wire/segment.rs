@@ -4,11 +4,17 @@ use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
 
 use crate::error::Reject;
 use crate::feed::FeedName;
+use crate::limits::{SEGMENT_BYTES_MAX, SEGMENT_COUNT_MAX, WAYPOINT_BYTES_MAX};
 use crate::log::Log;
+use crate::packing::{read_packed, write_packed};
 use crate::proof::ConsistencyProof;
 use crate::signed::{Signed, Verified};
+use crate::text::read_flag;
 use crate::top::Top;
 use crate::waypoint::Waypoint;
+
+/// The most bytes that the length before a waypoint takes.
+const LENGTH_BYTES: usize = 4;
 
 /// A run of a feed's waypoints, as one node sends it to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,19 +44,95 @@ impl Segment {
     /// Checks a segment that continues `log`: signature, feed, numbers, hashes, proof. `start` must be the
     /// log's length. Nothing is applied.
     pub fn verify(self, feed: &FeedName, log: &Log) -> Result<Proven, Reject> {
-        let _ = (feed, log);
-        todo!()
+        let top = self.top.verify()?;
+        feed.check(&top.feed)?;
+        let held = log.len();
+        if self.start != held {
+            return Err(Reject::Gap { expected: held + 1, found: self.start.saturating_add(1) });
+        }
+        let mut waypoints = Vec::new();
+        for (bytes, seq) in self.waypoints.iter().zip(held + 1..) {
+            waypoints.push(read_waypoint(bytes, feed, seq)?);
+        }
+        check_root(log, &waypoints, &top, self.proof.as_ref())?;
+        Ok(Proven { top, start: self.start, waypoints })
+    }
+
+    /// What the waypoints come to, in bytes, before they are packed.
+    pub fn raw_bytes(&self) -> usize {
+        self.waypoints.iter().map(|bytes| bytes.len() + LENGTH_BYTES).sum()
+    }
+
+    /// Refuses what no reader would take.
+    pub(super) fn check_limits(&self) -> Result<(), Reject> {
+        let limits = [
+            ("waypoints of a segment", self.waypoints.len(), SEGMENT_COUNT_MAX),
+            ("bytes of a segment", self.raw_bytes(), SEGMENT_BYTES_MAX),
+        ];
+        for (what, found, limit) in limits {
+            if found > limit {
+                return Err(Reject::TooLarge { what, found: found as u64, limit: limit as u64 });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads one waypoint and checks that it is number `seq` of `feed` and says only what this program knows.
+fn read_waypoint(bytes: &[u8], feed: &FeedName, seq: u64) -> Result<Waypoint, Reject> {
+    let waypoint = Waypoint::from_bytes(bytes)?;
+    feed.check(&waypoint.header().feed)?;
+    if waypoint.header().seq != seq {
+        return Err(Reject::Gap { expected: seq, found: waypoint.header().seq });
+    }
+    waypoint.check_payloads()?;
+    Ok(waypoint)
+}
+
+/// Checks that `log` with the waypoints is, or leads up to, what the top signs.
+fn check_root(
+    log: &Log,
+    waypoints: &[Waypoint],
+    top: &Top,
+    proof: Option<&ConsistencyProof>,
+) -> Result<(), Reject> {
+    let ids: Vec<_> = waypoints.iter().map(Waypoint::id).collect();
+    let (end, root) = (log.len() + ids.len() as u64, log.root_after(&ids));
+    match proof {
+        None if end == top.n && root == top.root => Ok(()),
+        None => Err(Reject::Proof("the feed's root")),
+        Some(_) if end >= top.n => Err(Reject::Proof("the feed's length")),
+        Some(proof) => proof.verify(end, &root, top.n, &top.root),
     }
 }
 
 impl Encoded for Segment {
     fn write(&self, out: &mut Writer) {
-        let _ = out;
-        todo!()
+        self.top.write(out);
+        out.u64(self.start);
+        out.count(self.waypoints.len() as u64);
+        let mut raw = Writer::default();
+        for waypoint in &self.waypoints {
+            raw.bytes(waypoint);
+        }
+        write_packed(out, &raw.into_bytes());
+        out.u8(u8::from(self.proof.is_some()));
+        if let Some(proof) = &self.proof {
+            proof.write(out);
+        }
     }
 
     fn read(input: &mut Reader<'_>) -> Decode<Self> {
-        let _ = input;
-        todo!()
+        let (top, start) = (Signed::read(input)?, input.u64()?);
+        let count = input.count(SEGMENT_COUNT_MAX as u64)?;
+        let raw = read_packed(input, SEGMENT_BYTES_MAX)?;
+        let mut bodies = Reader::new(&raw);
+        let mut waypoints = Vec::new();
+        for _ in 0..count {
+            waypoints.push(bodies.bytes(WAYPOINT_BYTES_MAX)?.to_vec());
+        }
+        bodies.finish()?;
+        let proof = if read_flag(input)? { Some(ConsistencyProof::read(input)?) } else { None };
+        Ok(Self { top, start, waypoints, proof })
     }
 }

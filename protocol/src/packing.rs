@@ -1,0 +1,134 @@
+//! Compressed bytes from outside: declared sizes first, then a decoder that counts.
+//!
+//! The declared length is checked against its limit before anything is allocated; the decoder stops one
+//! byte beyond what was declared, and its window is bounded, so a bomb costs no more than an honest input.
+
+use std::io::Read;
+
+use cairn_crdt::encoding::{Decode, Problem, Reader, Writer};
+
+use crate::error::Reject;
+
+/// The largest window that a decoder may keep, as a power of two: 8 MiB.
+const WINDOW_LOG_MAX: u32 = 23;
+/// The effort of the compressor: the library's default.
+const COMPRESSION_EFFORT: i32 = 3;
+/// What a buffer begins with; it grows with the bytes that are really there.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// How bytes are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Method {
+    /// As they are.
+    Stored = 0,
+    /// One zstd frame.
+    Zstd = 1,
+}
+
+impl Method {
+    /// Reads one byte.
+    pub(crate) fn read(input: &mut Reader<'_>) -> Decode<Self> {
+        let at = input.clone();
+        match input.u8()? {
+            0 => Ok(Method::Stored),
+            1 => Ok(Method::Zstd),
+            tag => Err(at.error(Problem::UnknownTag(tag.into()))),
+        }
+    }
+}
+
+/// Packs bytes in the way that is shorter.
+pub(crate) fn pack(bytes: &[u8]) -> (Method, Vec<u8>) {
+    match zstd::bulk::compress(bytes, COMPRESSION_EFFORT) {
+        Ok(packed) if packed.len() < bytes.len() => (Method::Zstd, packed),
+        _ => (Method::Stored, bytes.to_vec()),
+    }
+}
+
+/// Unpacks bytes that must come to exactly `declared`, which the caller has checked against its limit.
+pub(crate) fn unpack(method: Method, packed: &[u8], declared: usize) -> Result<Vec<u8>, Reject> {
+    match method {
+        Method::Stored if packed.len() == declared => Ok(packed.to_vec()),
+        Method::Stored => Err(Reject::Compression),
+        Method::Zstd => decompress(packed, declared).ok_or(Reject::Compression),
+    }
+}
+
+fn decompress(packed: &[u8], declared: usize) -> Option<Vec<u8>> {
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(packed).ok()?.single_frame();
+    decoder.window_log_max(WINDOW_LOG_MAX).ok()?;
+    let mut bytes = Vec::with_capacity(declared.min(BUFFER_BYTES));
+    let counted = (&mut decoder).take(declared as u64 + 1).read_to_end(&mut bytes).ok()?;
+    let rest = decoder.finish();
+    (counted == declared && rest.is_empty()).then_some(bytes)
+}
+
+/// Writes how bytes are packed, both lengths, and the packed bytes.
+pub(crate) fn write_packed(out: &mut Writer, bytes: &[u8]) {
+    let (method, packed) = pack(bytes);
+    out.u8(method as u8);
+    out.count(bytes.len() as u64);
+    out.bytes(&packed);
+}
+
+/// Reads packed bytes of at most `limit`, packed and unpacked.
+pub(crate) fn read_packed(input: &mut Reader<'_>, limit: usize) -> Decode<Vec<u8>> {
+    let at = input.clone();
+    let method = Method::read(input)?;
+    let declared = input.count(limit as u64)? as usize;
+    let packed = input.bytes(limit)?;
+    unpack(method, packed, declared).map_err(|_| at.error(Problem::Invalid("compressed bytes")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn packing_round_trips(bytes in proptest::collection::vec(0u8..3, 0..5000)) {
+            let (method, packed) = pack(&bytes);
+            prop_assert_eq!(unpack(method, &packed, bytes.len()), Ok(bytes.clone()));
+            prop_assert!(unpack(method, &packed, bytes.len() + 1).is_err());
+            prop_assert!(bytes.is_empty() || unpack(method, &packed, bytes.len() - 1).is_err());
+        }
+    }
+
+    #[test]
+    fn a9_bombs_are_refused_at_the_cap() {
+        let bomb = zstd::bulk::compress(&vec![0; 256 << 20], 19).unwrap();
+        assert!(bomb.len() < 64 << 10);
+        for declared in [0, 1, 1000, 1 << 20, (256 << 20) - 1] {
+            assert_eq!(unpack(Method::Zstd, &bomb, declared.min(1 << 20)), Err(Reject::Compression));
+        }
+        let mut out = Writer::default();
+        out.u8(1);
+        out.count(256 << 20);
+        out.bytes(&bomb);
+        let problem = read_packed(&mut Reader::new(&out.into_bytes()), 1 << 20).unwrap_err().problem;
+        assert_eq!(problem, Problem::TooLarge { declared: 256 << 20, limit: 1 << 20 });
+    }
+
+    #[test]
+    fn a9_a_window_beyond_the_limit_is_refused() {
+        let mut encoder = zstd::stream::Encoder::new(Vec::new(), 3).unwrap();
+        encoder.window_log(27).unwrap();
+        encoder.long_distance_matching(true).unwrap();
+        std::io::Write::write_all(&mut encoder, &[7; 100]).unwrap();
+        let packed = encoder.finish().unwrap();
+        assert_eq!(unpack(Method::Zstd, &packed, 100), Err(Reject::Compression));
+    }
+
+    #[test]
+    fn bytes_after_a_frame_are_refused() {
+        let bytes = vec![5; 1000];
+        let (method, mut packed) = pack(&bytes);
+        packed.push(0);
+        assert_eq!(unpack(method, &packed, 1000), Err(Reject::Compression));
+        packed.pop();
+        packed.extend(zstd::bulk::compress(&[], 3).unwrap());
+        assert_eq!(unpack(method, &packed, 1000), Err(Reject::Compression));
+    }
+}
