@@ -15,6 +15,7 @@ pub use client::{Client, call};
 pub use frame::{FRAME_BYTES_MAX, FrameError};
 pub use server::{Call, Listener, Reply};
 
+use crate::error::NodeError;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -36,22 +37,33 @@ pub const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// Conversations held at once; each costs a thread.
 pub const CONVERSATIONS_MAX: usize = 64;
 
+/// The exit code of a command that was refused.
+const REFUSED: u8 = 4;
+
 /// Why a request was not done: what was tried and found, and what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// A stable word that tools may match on; the part before the first `/` decides the exit code.
+    /// A stable word that programs may match on.
     pub code: String,
     /// What was tried, and what was found.
     pub message: String,
     /// What to do next.
     pub hint: String,
+    /// The exit code of a command that ends with it.
+    pub exit: u8,
 }
 
 impl Refusal {
-    /// Makes a refusal of these words.
-    pub fn new(code: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), hint: hint.into() }
+    /// A refusal by the channel itself, with these words.
+    pub fn new(code: &str, message: impl Into<String>, hint: &str) -> Self {
+        Self { code: code.to_owned(), message: message.into(), hint: hint.to_owned(), exit: REFUSED }
+    }
+}
+
+impl From<&NodeError> for Refusal {
+    fn from(error: &NodeError) -> Self {
+        Self { exit: error.exit_code(), ..Self::new(error.code(), error.to_string(), error.hint()) }
     }
 }
 
@@ -85,7 +97,7 @@ mod tests {
             std::thread::spawn(move || {
                 let Call { request, reply } = call;
                 match request {
-                    0 => reply.send(Err(Refusal::new("usage", "zero has no double", "send one"))),
+                    0 => reply.send(Err(Refusal::new("E_USAGE", "zero has no double", "send one"))),
                     n => reply.send(Ok(n * 2)),
                 }
             });
@@ -101,7 +113,7 @@ mod tests {
         let (_listener, path) = doubling(dir.path());
         assert_eq!(call::<_, u32>(&path, &21u32).unwrap(), 42);
         let refused = call::<_, u32>(&path, &0u32).unwrap_err();
-        assert_eq!((refused.code.as_str(), refused.hint.as_str()), ("usage", "send one"));
+        assert_eq!((refused.code.as_str(), refused.hint.as_str()), ("E_USAGE", "send one"));
     }
 
     #[test]
@@ -135,7 +147,7 @@ mod tests {
         ];
         for bytes in lies {
             let answer = answer_to(&path, bytes);
-            assert!(answer.contains("control/"), "{bytes:?} was answered with {answer:?}");
+            assert!(answer.contains("\"code\":\"E_"), "{bytes:?} was answered with {answer:?}");
         }
         assert_eq!(call::<_, u32>(&path, &4u32).unwrap(), 8);
     }
@@ -147,7 +159,7 @@ mod tests {
         let body = br#"{"level":9,"request":1}"#;
         let mut bytes = (body.len() as u32).to_le_bytes().to_vec();
         bytes.extend_from_slice(body);
-        assert!(answer_to(&path, &bytes).contains("control/level"));
+        assert!(answer_to(&path, &bytes).contains("E_LEVEL"));
     }
 
     #[test]
@@ -174,6 +186,6 @@ mod tests {
             true
         })
         .unwrap();
-        assert_eq!(call::<_, u32>(&path, &1u32).unwrap_err().code, "control/gone");
+        assert_eq!(call::<_, u32>(&path, &1u32).unwrap_err().code, "E_GONE");
     }
 }

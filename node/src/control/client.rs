@@ -52,9 +52,8 @@ impl Client {
 /// Asks one question of the owner that listens at `socket`.
 pub fn call<Q: Serialize, A: DeserializeOwned>(socket: &Path, request: &Q) -> Result<A, Refusal> {
     let client = Client::connect(socket)?;
-    let nobody = || {
-        Refusal::new("control/nobody", format!("nobody listens at {}", socket.display()), "start cairn serve")
-    };
+    let nobody =
+        || Refusal::new("E_NO_OWNER", format!("nobody listens at {}", socket.display()), "start cairn serve");
     client.ok_or_else(nobody)?.ask(request)
 }
 
@@ -64,15 +63,15 @@ fn nobody(kind: ErrorKind) -> bool {
 
 fn unreachable_owner(socket: &Path, error: &std::io::Error) -> Refusal {
     let message = format!("asking the owner of this home at {}: {error}", socket.display());
-    Refusal::new("control/socket", message, "check who may read the home folder")
+    Refusal::new("E_SOCKET", message, "check who may read the home folder")
 }
 
 fn broken(error: &FrameError) -> Refusal {
     let message = format!("the owner of this home went away before it answered: {error}");
-    Refusal::new("control/broken", message, "look at the output of cairn serve, then run the command again")
+    Refusal::new("E_BROKEN", message, "look at the output of cairn serve, then run the command again")
 }
 
 fn misread(error: &serde_json::Error) -> Refusal {
     let message = format!("the owner of this home and this command do not understand each other: {error}");
-    Refusal::new("control/level", message, "run both from the same version of cairn: restart cairn serve")
+    Refusal::new("E_LEVEL", message, "run both from the same version of cairn: restart cairn serve")
 }

@@ -115,7 +115,7 @@ where
     if open.load(Ordering::SeqCst) > CONVERSATIONS_MAX {
         refuse(
             &mut stream,
-            "control/busy",
+            "E_BUSY",
             format!("{CONVERSATIONS_MAX} commands are being answered already"),
             "try again",
         );
@@ -155,7 +155,7 @@ where
         let body = match frame::read(stream) {
             Ok(Some(body)) => body,
             Ok(None) | Err(FrameError::Socket(_)) => return,
-            Err(error) => return refuse(stream, "control/frame", error.to_string(), HINT_GARBAGE),
+            Err(error) => return refuse(stream, "E_FRAME", error.to_string(), HINT_GARBAGE),
         };
         let request = match understand(&body) {
             Ok(request) => request,
@@ -163,7 +163,7 @@ where
         };
         let (reply, answer) = mpsc::channel();
         if !deliver(Call { request, reply: Reply(reply) }) {
-            return refuse(stream, "control/gone", "the owner of this home is closing".into(), HINT_GONE);
+            return refuse(stream, "E_GONE", "the owner of this home is closing".into(), HINT_GONE);
         }
         if wait(stream, &answer).is_err() {
             return;
@@ -180,17 +180,12 @@ fn understand<Q: DeserializeOwned>(body: &[u8]) -> Result<Q, Refusal> {
     struct Level {
         level: u32,
     }
-    let garbage = |error: serde_json::Error| {
-        Refusal::new("control/garbage", format!("not a request: {error}"), HINT_GARBAGE)
-    };
+    let garbage =
+        |error: serde_json::Error| Refusal::new("E_GARBAGE", format!("not a request: {error}"), HINT_GARBAGE);
     let Level { level } = serde_json::from_slice(body).map_err(garbage)?;
     if level != CONTROL_LEVEL {
         let message = format!("this owner speaks level {CONTROL_LEVEL}, the command level {level}");
-        return Err(Refusal::new(
-            "control/level",
-            message,
-            "restart cairn serve with the same version of cairn",
-        ));
+        return Err(Refusal::new("E_LEVEL", message, "restart cairn serve with the same version of cairn"));
     }
     let question: Question<Q> = serde_json::from_slice(body).map_err(garbage)?;
     Ok(question.request)
@@ -207,8 +202,7 @@ fn wait<A: Serialize>(
             Ok(Err(refusal)) => return send::<()>(stream, &Response::Error(refusal)),
             Err(RecvTimeoutError::Timeout) => frame::write(stream, &[])?,
             Err(RecvTimeoutError::Disconnected) => {
-                let refusal =
-                    Refusal::new("control/gone", "the owner of this home dropped the request", HINT_GONE);
+                let refusal = Refusal::new("E_GONE", "the owner of this home dropped the request", HINT_GONE);
                 return send::<()>(stream, &Response::Error(refusal));
             }
         }
@@ -220,7 +214,7 @@ fn send<A: Serialize>(stream: &mut UnixStream, response: &Response<A>) -> Result
     match frame::write(stream, &body) {
         Err(FrameError::TooLong(bytes)) => {
             let message = format!("the answer is {bytes} bytes long");
-            let refusal = Refusal::new("control/long", message, "ask for less, for example one path");
+            let refusal = Refusal::new("E_LONG", message, "ask for less, for example one path");
             let short: Response<()> = Response::Error(refusal);
             frame::write(stream, &serde_json::to_vec(&short).unwrap_or_default())
         }
