@@ -21,6 +21,8 @@ pub mod merkle;
 mod packing;
 pub mod proof;
 pub mod replica;
+#[cfg(test)]
+mod samples;
 pub mod service;
 pub mod signed;
 pub mod stamp;

@@ -49,8 +49,10 @@ pub const FEED_LEVEL_MAX: u8 = 48;
 /// The hashes of one Merkle proof: two for each level of the largest log.
 pub const PROOF_HASHES_MAX: usize = 2 * FEED_LEVEL_MAX as usize + 2;
 
-/// The waypoints of one stone, as a power of two: its index stays below 64 MiB.
+/// The waypoints of one stone, as a power of two: its index stays below 96 MiB.
 pub const STONE_LEVEL_MAX: u8 = 20;
+/// The index of one stone: a name, a place and a share of a block for each waypoint.
+pub const INDEX_BYTES_MAX: u64 = 96 << 20;
 /// What one block of a stone holds before a new one is begun, uncompressed.
 pub const BLOCK_BYTES_TARGET: usize = 64 << 10;
 /// One block of a stone, uncompressed: the largest waypoint and the target, so that one waypoint always fits.

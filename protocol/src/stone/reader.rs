@@ -1,10 +1,20 @@
 //! Reading stones, from any source of bytes, one block at a time.
 
+use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::WaypointId;
 
 use crate::error::Reject;
 use crate::hash::LogHash;
-use crate::stone::{StoneName, Stored};
+use crate::limits::{INDEX_BYTES_MAX, STONE_BYTES_MAX};
+use crate::log::leaf_hash;
+use crate::merkle::Peaks;
+use crate::packing::unpack;
+use crate::stone::index::{Block, Index, Place};
+use crate::stone::{FOOTER_BYTES, Foot, HEADER_BYTES, Head, StoneName, Stored, block_sum, damage, index_sum};
+use crate::waypoint::Waypoint;
+
+/// What is read at once when a whole file is hashed.
+const PIECE_BYTES: u64 = 1 << 20;
 
 /// Where a stone's bytes lie. The disk implements it outside of this crate.
 pub trait Source {
@@ -31,45 +41,193 @@ impl Source for &[u8] {
     }
 }
 
-/// A stone whose header and index were read and checked.
+/// A stone whose header, index and footer were read and checked.
 #[derive(Debug)]
 pub struct StoneReader<S> {
     source: S,
-    name: StoneName,
+    pub(super) head: Head,
+    pub(super) foot: Foot,
+    pub(super) index: Index,
+    /// Where each block begins.
+    offsets: Vec<u64>,
 }
 
 impl<S: Source> StoneReader<S> {
-    /// Reads header and index. Bodies are not read.
+    /// Reads header, footer and index, and checks them against each other. Bodies are not read.
     pub fn open(source: S) -> Result<Self, Reject> {
-        let _ = source;
-        todo!()
+        let foot = read_foot(&source)?;
+        let head = source.read_at(0, HEADER_BYTES)?;
+        let head = Head::from_bytes(&head).map_err(|error| damage(0, error.into()))?;
+        let bytes = source.read_at(foot.index_offset, foot.index_bytes as usize)?;
+        if index_sum(&head, foot.index_offset, &foot.subtree, &bytes) != foot.index_sum {
+            return Err(Reject::Stone { offset: foot.index_offset, what: "checksum of the index" });
+        }
+        let index = match head.listed {
+            true => Index::from_bytes(&bytes).map_err(|error| damage(foot.index_offset, error.into()))?,
+            false => Index::default(),
+        };
+        let offsets = block_offsets(&index, foot.index_offset)?;
+        let reader = Self { source, head, foot, index, offsets };
+        reader.check_index(bytes.is_empty())?;
+        Ok(reader)
+    }
+
+    /// Whether the index lists the whole span and its names come to the subtree's hash.
+    fn check_index(&self, empty: bool) -> Result<(), Reject> {
+        let offset = self.foot.index_offset;
+        if !self.head.listed {
+            let holds = empty && offset == HEADER_BYTES as u64;
+            return if holds {
+                Ok(())
+            } else {
+                Err(Reject::Stone { offset, what: "an index where none is" })
+            };
+        }
+        if self.index.items.len() as u64 != self.head.name.span.count() {
+            return Err(Reject::Stone { offset, what: "count of waypoints" });
+        }
+        let mut peaks = Peaks::default();
+        self.index.items.iter().for_each(|item| peaks.append(leaf_hash(&item.id)));
+        if peaks.root() != self.foot.subtree {
+            return Err(Reject::Stone { offset, what: "names under the subtree's hash" });
+        }
+        Ok(())
     }
 
     /// Which subtree this is.
     pub fn name(&self) -> &StoneName {
-        &self.name
+        &self.head.name
     }
 
-    /// The hash of the subtree, computed from the ids in the index.
+    /// The hash of the subtree.
     pub fn hash(&self) -> LogHash {
-        todo!()
+        self.foot.subtree
+    }
+
+    /// Whether the stone lists its waypoints, or has faded to one hash.
+    pub fn is_listed(&self) -> bool {
+        self.head.listed
+    }
+
+    /// Where the bytes come from.
+    pub fn source(&self) -> &S {
+        &self.source
     }
 
     /// The name of the waypoint at `place` (from 0, in the feed).
     pub fn id(&self, place: u64) -> Result<WaypointId, Reject> {
-        let _ = place;
-        todo!()
+        Ok(self.index.items[self.item(place)?].id)
     }
 
     /// The waypoint at `place` (from 0, in the feed); reads one block.
     pub fn read(&self, place: u64) -> Result<Stored, Reject> {
-        let _ = (place, &self.source);
-        todo!()
+        let item = self.index.items[self.item(place)?];
+        match item.place {
+            None => Ok(Stored::Faded(item.id)),
+            Some(at) => self.body(place, item.id, at, &self.block(at.block)?),
+        }
+    }
+
+    /// All waypoints in order, each block read once.
+    pub fn read_all(&self) -> impl Iterator<Item = Result<Stored, Reject>> + '_ {
+        let mut current: Option<(u32, Vec<u8>)> = None;
+        let start = self.head.name.span.start;
+        self.index.items.iter().zip(start..).map(move |(item, place)| {
+            let Some(at) = item.place else { return Ok(Stored::Faded(item.id)) };
+            if current.as_ref().is_none_or(|(block, _)| *block != at.block) {
+                current = Some((at.block, self.block(at.block)?));
+            }
+            let raw = current.as_ref().map_or(&[][..], |(_, raw)| raw);
+            self.body(place, item.id, at, raw)
+        })
     }
 
     /// Reads everything: the file's hash, every block, every waypoint, and the subtree's hash against `expected`.
     pub fn verify(&self, expected: &LogHash) -> Result<(), Reject> {
-        let _ = expected;
-        todo!()
+        if self.foot.subtree != *expected {
+            return Err(Reject::Proof("a stone's subtree"));
+        }
+        let sealed = self.source.len() - 40;
+        if hash_file(&self.source, sealed)? != self.foot.file {
+            return Err(Reject::Stone { offset: sealed, what: "hash of the file" });
+        }
+        self.read_all().try_for_each(|stored| stored.map(|_| ()))
     }
+
+    fn item(&self, place: u64) -> Result<usize, Reject> {
+        let span = self.head.name.span;
+        if place < span.start || place >= span.end() {
+            return Err(Reject::Misuse("a place outside of the stone"));
+        }
+        if !self.head.listed {
+            return Err(Reject::Faded);
+        }
+        Ok((place - span.start) as usize)
+    }
+
+    fn block(&self, number: u32) -> Result<Vec<u8>, Reject> {
+        let at = number as usize;
+        let (Some(block), Some(&offset)) = (self.index.blocks.get(at), self.offsets.get(at)) else {
+            return Err(Reject::Stone { offset: self.foot.index_offset, what: "number of a block" });
+        };
+        let Block { method, raw_bytes, packed_bytes, sum } = *block;
+        let packed = self.source.read_at(offset, packed_bytes as usize)?;
+        if block_sum(&self.head.name, number, method, raw_bytes, &packed) != sum {
+            return Err(Reject::Stone { offset, what: "checksum of a block" });
+        }
+        let raw = unpack(method, &packed, raw_bytes as usize);
+        raw.map_err(|_| Reject::Stone { offset, what: "compressed bytes" })
+    }
+
+    /// Takes one waypoint out of its block and checks that it is the one that belongs there.
+    fn body(&self, place: u64, id: WaypointId, at: Place, raw: &[u8]) -> Result<Stored, Reject> {
+        let offset = self.offsets.get(at.block as usize).copied().unwrap_or_default();
+        let wrong = |what| Reject::Stone { offset, what };
+        let start = at.start as usize;
+        let bytes = raw.get(start..start + at.bytes as usize).ok_or(wrong("place of a waypoint"))?;
+        let waypoint = Waypoint::from_bytes(bytes).map_err(|error| damage(offset, error.into()))?;
+        let header = waypoint.header();
+        if waypoint.id() != id || header.feed != self.head.name.feed || header.seq != place + 1 {
+            return Err(wrong("a waypoint that does not belong here"));
+        }
+        Ok(Stored::Body(waypoint))
+    }
+}
+
+fn read_foot(source: &impl Source) -> Result<Foot, Reject> {
+    let length = source.len();
+    if length > STONE_BYTES_MAX {
+        return Err(Reject::TooLarge { what: "bytes of a stone", found: length, limit: STONE_BYTES_MAX });
+    }
+    let short = Reject::Stone { offset: length, what: "the file is too short" };
+    let offset = length.checked_sub(FOOTER_BYTES as u64).ok_or(short)?;
+    let bytes = source.read_at(offset, FOOTER_BYTES)?;
+    let foot = Foot::from_bytes(&bytes).map_err(|error| damage(offset, error.into()))?;
+    if foot.index_bytes > INDEX_BYTES_MAX || foot.index_offset.checked_add(foot.index_bytes) != Some(offset) {
+        return Err(Reject::Stone { offset, what: "place of the index" });
+    }
+    Ok(foot)
+}
+
+/// Where each block begins; they lie end to end between header and index.
+fn block_offsets(index: &Index, index_offset: u64) -> Result<Vec<u64>, Reject> {
+    let mut offset = HEADER_BYTES as u64;
+    let mut offsets = Vec::new();
+    for block in &index.blocks {
+        offsets.push(offset);
+        offset += u64::from(block.packed_bytes);
+    }
+    let wrong = Reject::Stone { offset: index_offset, what: "sizes of the blocks" };
+    if offset == index_offset { Ok(offsets) } else { Err(wrong) }
+}
+
+fn hash_file(source: &impl Source, length: u64) -> Result<[u8; 32], Reject> {
+    let mut hasher = blake3::Hasher::new();
+    let mut offset = 0;
+    while offset < length {
+        let piece = (length - offset).min(PIECE_BYTES);
+        hasher.update(&source.read_at(offset, piece as usize)?);
+        offset += piece;
+    }
+    Ok(*hasher.finalize().as_bytes())
 }
