@@ -6,7 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use cairn_crdt::id::FeedId;
+use cairn_crdt::id::{FeedId, ProjectId, WaypointId};
 
 /// Whose fault an error is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,13 +37,20 @@ pub struct Damage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Range {
     /// Their project.
-    pub project: cairn_crdt::id::ProjectId,
+    pub project: ProjectId,
     /// Their feed.
     pub feed: FeedId,
     /// The first one's number.
     pub first: u64,
     /// How many.
     pub count: u64,
+}
+
+impl std::fmt::Display for Range {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let last = self.first + self.count.saturating_sub(1);
+        write!(f, "(waypoints {} to {last} of feed {})", self.first, self.feed.short())
+    }
 }
 
 /// An error of a node.
@@ -114,8 +121,11 @@ pub enum NodeError {
     #[error("{0}")]
     Document(String),
     /// Bytes that a view needs are not here.
-    #[error("the bytes are not here: {0}")]
-    Absent(String),
+    #[error(transparent)]
+    Absent(#[from] cairn_crdt::Absent),
+    /// The body of a waypoint is not here any more.
+    #[error("waypoint {0} has faded")]
+    Faded(WaypointId),
     /// cairn is wrong.
     #[error("a bug in cairn: {0}")]
     Bug(&'static str),
@@ -143,7 +153,7 @@ impl NodeError {
             NodeError::Network(_) => "E_NETWORK",
             NodeError::Peer(_) => "E_PEER",
             NodeError::Document(_) => "E_DOCUMENT",
-            NodeError::Absent(_) => "E_ABSENT",
+            NodeError::Absent(_) | NodeError::Faded(_) => "E_ABSENT",
             NodeError::Bug(_) => "E_BUG",
         }
     }
@@ -161,7 +171,8 @@ impl NodeError {
     pub fn exit_code(&self) -> u8 {
         match self {
             NodeError::Usage(_) => 2,
-            NodeError::NotFound { .. } | NodeError::Ambiguous { .. } | NodeError::Absent(_) => 3,
+            NodeError::NotFound { .. } | NodeError::Ambiguous { .. } => 3,
+            NodeError::Absent(_) | NodeError::Faded(_) => 3,
             NodeError::Network(_) => 5,
             NodeError::Damaged(_) | NodeError::Format { .. } => 6,
             NodeError::Bug(_) => 70,
@@ -185,7 +196,7 @@ impl NodeError {
             NodeError::Network(_) => "check that the peer is running and reachable",
             NodeError::Peer(_) => "nothing was taken over; try another peer",
             NodeError::Document(_) => "nothing was written; `cairn verify` tells whether the store is whole",
-            NodeError::Absent(_) => "fetch from a peer that still holds them",
+            NodeError::Absent(_) | NodeError::Faded(_) => "fetch from a peer that still holds them",
             NodeError::Bug(_) => "please report it, with the command that led here",
         }
     }

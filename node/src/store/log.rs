@@ -150,6 +150,11 @@ impl Log {
         self.poisoned
     }
 
+    /// Takes nothing more before the log is reopened.
+    pub(crate) fn poison(&mut self) {
+        self.poisoned = true;
+    }
+
     /// Reads `len` bytes of a payload.
     pub(crate) fn read(&self, offset: u64, len: usize) -> Result<Vec<u8>, NodeError> {
         let mut bytes = vec![0; len];

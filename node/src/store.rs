@@ -1,0 +1,369 @@
+//! The store of one repo: signed feeds on disk, and nothing else that counts.
+//!
+//! ```text
+//! <repo>/FORMAT        what this is, and since which level
+//!       /manifest      what the store consists of; replaced as a whole
+//!       /log.<n>       what was committed since the last cut
+//!       /stones/*.sst  everything older
+//!       /index.redb    derived; may be thrown away
+//!       /quarantine/   copies of damaged files and of what was refused
+//! ```
+//!
+//! A commit is one write and one sync of the log. A cut turns the log into stones, proves them
+//! against the feeds' Merkle logs, flips the manifest and only then lets the log go. Whatever
+//! happens in between, what was acknowledged is in a file that the manifest names.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cairn_crdt::encoding::Encoded;
+use cairn_crdt::id::{ContentHash, FeedId, ProjectId, RepoId, WaypointId};
+use cairn_crdt::{Absent, Contents};
+use cairn_protocol::effect::Batch;
+use cairn_protocol::founding::FoundingRecord;
+use cairn_protocol::grant::GrantRecord;
+use cairn_protocol::stone::Stored;
+use cairn_protocol::top::Top;
+use cairn_protocol::waypoint::Waypoint;
+use cairn_protocol::{FeedName, Signed};
+
+use crate::error::{Damage, NodeError, Range};
+use crate::files::Files;
+
+mod cache;
+mod commit;
+mod cut;
+mod heal;
+mod index;
+mod log;
+mod manifest;
+mod quarantine;
+mod recover;
+mod stones;
+mod verify;
+
+use cache::Cache;
+use commit::{Extent, Run};
+use index::{Index, Place};
+use log::Log;
+use manifest::{Manifest, StoneRecord};
+use stones::Stones;
+
+pub use recover::{Recovered, RecoveredFeed};
+pub use verify::{Problem, Report};
+
+/// The store of one repo.
+#[derive(Debug)]
+pub struct Store {
+    files: Arc<dyn Files>,
+    dir: PathBuf,
+    manifest: Manifest,
+    log: Log,
+    feeds: BTreeMap<FeedId, Held>,
+    /// The contents that lie in the log.
+    fresh: BTreeMap<ContentHash, Place>,
+    stones: Stones,
+    index: Index,
+    cache: Mutex<Cache>,
+    damages: Mutex<BTreeMap<String, Damage>>,
+    repaired: Vec<Range>,
+}
+
+/// What is held of one feed.
+#[derive(Debug)]
+struct Held {
+    name: FeedName,
+    top: Signed<Top>,
+    stones: Vec<StoneRecord>,
+    /// The waypoints in the log that follow the stones.
+    pending: Vec<Pending>,
+    /// Waypoints in the log that were fetched again because their stone is damaged.
+    patches: BTreeMap<u64, Pending>,
+}
+
+/// One waypoint in the log.
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    id: WaypointId,
+    extent: Extent,
+}
+
+impl Held {
+    fn new(top: Signed<Top>) -> Self {
+        let name = top.claimed().feed;
+        Self { name, top, stones: Vec::new(), pending: Vec::new(), patches: BTreeMap::new() }
+    }
+
+    /// How many waypoints lie in stones.
+    fn base(&self) -> u64 {
+        self.stones.last().map_or(0, |stone| stone.span.end())
+    }
+
+    /// How many waypoints are held.
+    fn n(&self) -> u64 {
+        self.base() + self.pending.len() as u64
+    }
+
+    fn stone(&self, place: u64) -> Option<&StoneRecord> {
+        let after = self.stones.partition_point(|stone| stone.span.start <= place);
+        self.stones.get(after.checked_sub(1)?).filter(|stone| place < stone.span.end())
+    }
+
+    /// Where in the log a waypoint lies, if it does.
+    fn in_log(&self, place: u64) -> Option<&Pending> {
+        match place.checked_sub(self.base()) {
+            Some(index) => self.pending.get(usize::try_from(index).ok()?),
+            None => self.patches.get(&place),
+        }
+    }
+
+    /// Keeps the top that says most about what is held: one that is held in full before one that
+    /// is not, then the longer one.
+    fn offer_top(&mut self, top: &Signed<Top>) {
+        let rank = |top: &Signed<Top>| (top.claimed().n <= self.n(), top.claimed().n);
+        if rank(top) > rank(&self.top) {
+            self.top = top.clone();
+        }
+    }
+}
+
+impl Store {
+    /// Makes the store of a new repo.
+    pub fn create(
+        files: Arc<dyn Files>,
+        dir: &Path,
+        founding: &Signed<FoundingRecord>,
+    ) -> Result<Self, NodeError> {
+        recover::create(files, dir, founding)
+    }
+
+    /// Opens a store and says what it holds; what a crash left half done is finished or undone.
+    pub fn open(files: Arc<dyn Files>, dir: &Path) -> Result<(Self, Recovered), NodeError> {
+        recover::open(files, dir)
+    }
+
+    /// Whether there is a finished store in this folder.
+    pub fn exists(files: &dyn Files, dir: &Path) -> Result<bool, NodeError> {
+        let path = dir.join(manifest::NAME);
+        Ok(files.len(&path).map_err(|error| NodeError::io("open", &path, error))?.is_some())
+    }
+
+    /// The repo.
+    pub fn repo(&self) -> RepoId {
+        self.manifest.founding.repo()
+    }
+
+    /// The founding record.
+    pub fn founding(&self) -> &Signed<FoundingRecord> {
+        &self.manifest.founding
+    }
+
+    /// The repo's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Makes a batch durable.
+    pub fn commit(&mut self, batch: &Batch) -> Result<(), NodeError> {
+        self.commit_all(&[batch])
+    }
+
+    /// Makes batches durable together, with one write and one sync; all of them or none.
+    pub fn commit_all(&mut self, batches: &[&Batch]) -> Result<(), NodeError> {
+        self.check_runs(batches)?;
+        let (record, extents) = commit::encode(batches);
+        let offset = self.log.append(&record)?;
+        let mut extents = extents.into_iter().map(|extent| shifted(extent, offset));
+        for batch in batches {
+            self.admit(&batch.projects, &batch.grants);
+            for run in &batch.feeds {
+                let waypoints = run.waypoints.iter().map(|waypoint| &**waypoint);
+                self.admit_run(run.top.signed(), run.start, waypoints.zip(extents.by_ref()));
+            }
+        }
+        self.heal()
+    }
+
+    /// Refuses runs that leave a gap, before anything is written.
+    fn check_runs(&self, batches: &[&Batch]) -> Result<(), NodeError> {
+        let mut ends = BTreeMap::new();
+        for run in batches.iter().flat_map(|batch| &batch.feeds) {
+            let end = ends.entry(run.feed).or_insert_with(|| self.feeds.get(&run.feed).map_or(0, Held::n));
+            if run.start > *end {
+                return Err(NodeError::Bug("a commit leaves a gap in a feed"));
+            }
+            *end = run.end().max(*end);
+        }
+        Ok(())
+    }
+
+    fn admit(&mut self, projects: &[String], rights: &[GrantRecord]) {
+        for project in projects {
+            if !self.manifest.projects.contains(project) {
+                self.manifest.projects.push(project.clone());
+            }
+        }
+        for right in rights {
+            if !self.manifest.rights.contains(right) {
+                self.manifest.rights.push(right.clone());
+            }
+        }
+    }
+
+    /// Takes in where waypoints of one feed lie in the log.
+    fn admit_run<'a>(
+        &mut self,
+        top: &Signed<Top>,
+        start: u64,
+        waypoints: impl Iterator<Item = (&'a Waypoint, Extent)>,
+    ) {
+        let feed = top.claimed().feed_id();
+        let held = self.feeds.entry(feed).or_insert_with(|| Held::new(top.clone()));
+        for (place, (waypoint, extent)) in (start..).zip(waypoints) {
+            let pending = Pending { id: waypoint.id(), extent };
+            if place == held.n() {
+                held.pending.push(pending);
+            } else if place < held.base() {
+                held.patches.insert(place, pending);
+            } else {
+                continue;
+            }
+            for (content, _) in waypoint.entries().filter_map(|entry| entry.content()) {
+                self.fresh.insert(content, Place { feed, place });
+            }
+        }
+        held.offer_top(top);
+    }
+
+    /// Takes in a run that was read back from the log, whose record's payload begins at `offset`.
+    fn readmit_run(&mut self, run: &Run, offset: u64) {
+        let waypoints = run.waypoints.iter().map(|(waypoint, extent)| (waypoint, shifted(*extent, offset)));
+        self.admit_run(&run.top, run.start, waypoints);
+    }
+
+    /// How many waypoints of a feed are held.
+    pub fn feed_length(&self, feed: FeedId) -> u64 {
+        self.feeds.get(&feed).map_or(0, Held::n)
+    }
+
+    /// Encoded waypoints of a feed by place, from 0: those from `from` to before `to`, without gaps.
+    ///
+    /// Stops before `bytes_max` bytes, but not before the first waypoint.
+    pub fn waypoints(
+        &self,
+        _project: ProjectId,
+        feed: FeedId,
+        from: u64,
+        to: u64,
+        bytes_max: u64,
+    ) -> Result<Vec<Vec<u8>>, NodeError> {
+        let (mut waypoints, mut total) = (Vec::new(), 0);
+        for place in from..to.min(self.feed_length(feed)) {
+            let body = match self.load(Place { feed, place }) {
+                Ok(Stored::Body(waypoint)) => waypoint.to_bytes(),
+                Ok(Stored::Faded(id)) if waypoints.is_empty() => return Err(NodeError::Faded(id)),
+                Err(error) if waypoints.is_empty() => return Err(error),
+                Ok(Stored::Faded(_)) | Err(_) => break,
+            };
+            total += body.len() as u64;
+            if total > bytes_max && !waypoints.is_empty() {
+                break;
+            }
+            waypoints.push(body);
+        }
+        Ok(waypoints)
+    }
+
+    /// Reads one waypoint from wherever it lies, and checks that it is the one.
+    fn load(&self, place: Place) -> Result<Stored, NodeError> {
+        let missing = || NodeError::NotFound { what: "waypoint", name: format!("{} {}", place.feed, place.place) };
+        let held = self.feeds.get(&place.feed).ok_or_else(missing)?;
+        if let Some(pending) = held.in_log(place.place) {
+            return self.load_pending(held, pending);
+        }
+        let stone = held.stone(place.place).ok_or_else(missing)?;
+        self.stones.read(held.name, stone, place.place).inspect_err(|error| self.note(error))
+    }
+
+    fn load_pending(&self, held: &Held, pending: &Pending) -> Result<Stored, NodeError> {
+        let bytes = self.log.read(pending.extent.offset, pending.extent.len)?;
+        match Waypoint::from_bytes(&bytes) {
+            Ok(waypoint) if waypoint.id() == pending.id => Ok(Stored::Body(waypoint)),
+            _ => {
+                let detail = format!("waypoint {} does not read back", pending.id);
+                let range = Range { project: held.name.project, feed: held.name.id(), first: 0, count: 0 };
+                let file = recover::log_name(self.manifest.log);
+                let damage = Damage { file, offset: pending.extent.offset, detail, range: Some(range) };
+                Err(damage.into())
+            }
+        }
+    }
+
+    /// The bytes of a content, hashed again, or why they are not here.
+    pub fn content(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent> {
+        if let Some(bytes) = self.cache().get(content) {
+            return Ok(bytes);
+        }
+        let indexed = || self.index.content(content).ok().flatten();
+        let place = self.fresh.get(&content).copied().or_else(indexed).ok_or(Absent::Missing(content))?;
+        match self.load(place) {
+            Ok(Stored::Body(waypoint)) => self.keep_contents(&waypoint, content),
+            Ok(Stored::Faded(_)) => Err(Absent::Faded(content)),
+            Err(error) => {
+                tracing::warn!(%error, %content, "a content cannot be read");
+                Err(Absent::Missing(content))
+            }
+        }
+    }
+
+    /// Keeps what a waypoint carries for the next questions, and answers this one.
+    fn keep_contents(&self, waypoint: &Waypoint, wanted: ContentHash) -> Result<Arc<[u8]>, Absent> {
+        let mut found = Err(if waypoint.is_whole() { Absent::Missing(wanted) } else { Absent::Faded(wanted) });
+        let mut cache = self.cache();
+        for (content, bytes) in waypoint.entries().filter_map(|entry| entry.content()) {
+            let bytes: Arc<[u8]> = bytes.into();
+            if content == wanted {
+                found = Ok(bytes.clone());
+            }
+            cache.put(content, bytes);
+        }
+        found
+    }
+
+    /// The damages that were met since the store was opened, and were not repaired.
+    pub fn damages(&self) -> Vec<Damage> {
+        self.damaged().values().cloned().collect()
+    }
+
+    /// Whether nothing more can be written before the store is reopened.
+    pub fn is_poisoned(&self) -> bool {
+        self.log.is_poisoned()
+    }
+
+    fn note(&self, error: &NodeError) {
+        if let NodeError::Damaged(damage) = error {
+            self.damaged().insert(damage.file.clone(), damage.clone());
+        }
+    }
+
+    // What these two guard is replaced in single steps, so a panic elsewhere leaves it whole.
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn damaged(&self) -> MutexGuard<'_, BTreeMap<String, Damage>> {
+        self.damages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Contents for Store {
+    fn get(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent> {
+        self.content(content)
+    }
+}
+
+/// An extent of a record's payload as one of the file.
+fn shifted(extent: Extent, offset: u64) -> Extent {
+    Extent { offset: offset + extent.offset, len: extent.len }
+}

@@ -1,0 +1,127 @@
+//! One commit as a record of the log: rights, tops and waypoints that become durable together.
+//!
+//! ```text
+//! record = projects  rights  feeds
+//! feed   = top  start (u64)  waypoints, each with its length
+//! ```
+
+use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
+use cairn_protocol::Signed;
+use cairn_protocol::effect::Batch;
+use cairn_protocol::grant::GrantRecord;
+use cairn_protocol::limits::{GRANTS_COUNT_MAX, PROJECTS_COUNT_MAX, TOPS_COUNT_MAX, WAYPOINT_BYTES_MAX};
+use cairn_protocol::top::Top;
+use cairn_protocol::waypoint::Waypoint;
+
+use super::manifest::read_texts;
+
+/// The most waypoints of one feed in one commit.
+const RUN_COUNT_MAX: u64 = 1 << 32;
+
+/// One commit.
+#[derive(Debug)]
+pub(crate) struct Commit {
+    /// Names of projects that are new.
+    pub(crate) projects: Vec<String>,
+    /// Grants and revocations that are new.
+    pub(crate) rights: Vec<GrantRecord>,
+    /// Runs of waypoints.
+    pub(crate) runs: Vec<Run>,
+}
+
+/// Neighbouring waypoints of one feed in a commit.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// The top that vouches for them.
+    pub(crate) top: Signed<Top>,
+    /// The place of the first, from 0.
+    pub(crate) start: u64,
+    /// The waypoints, and where in the record each one's bytes are.
+    pub(crate) waypoints: Vec<(Waypoint, Extent)>,
+}
+
+/// Neighbouring bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Where they begin.
+    pub(crate) offset: u64,
+    /// How many.
+    pub(crate) len: usize,
+}
+
+/// Writes batches of one repo as one record, and says where each waypoint's bytes are in it.
+pub(crate) fn encode(batches: &[&Batch]) -> (Vec<u8>, Vec<Extent>) {
+    let projects: Vec<&str> = batches.iter().flat_map(|batch| &batch.projects).map(String::as_str).collect();
+    let rights: Vec<GrantRecord> = batches.iter().flat_map(|batch| batch.grants.iter().cloned()).collect();
+    let runs: Vec<_> = batches.iter().flat_map(|batch| &batch.feeds).collect();
+    let (mut bytes, mut extents) = (encode_head(&projects, &rights, runs.len()), Vec::new());
+    for run in runs {
+        encode_run(run.top.signed(), run.start, run.waypoints.len(), &mut bytes);
+        extents.extend(run.waypoints.iter().map(|waypoint| encode_waypoint(waypoint, &mut bytes)));
+    }
+    (bytes, extents)
+}
+
+/// Writes a commit that was read back.
+pub(crate) fn encode_again(commit: &Commit) -> Vec<u8> {
+    let projects: Vec<&str> = commit.projects.iter().map(String::as_str).collect();
+    let mut bytes = encode_head(&projects, &commit.rights, commit.runs.len());
+    for run in &commit.runs {
+        encode_run(&run.top, run.start, run.waypoints.len(), &mut bytes);
+        for (waypoint, _) in &run.waypoints {
+            encode_waypoint(waypoint, &mut bytes);
+        }
+    }
+    bytes
+}
+
+fn encode_head(projects: &[&str], rights: &[GrantRecord], runs: usize) -> Vec<u8> {
+    let mut out = Writer::default();
+    out.count(projects.len() as u64);
+    projects.iter().for_each(|project| out.bytes(project.as_bytes()));
+    out.list(rights);
+    out.count(runs as u64);
+    out.into_bytes()
+}
+
+fn encode_run(top: &Signed<Top>, start: u64, waypoints: usize, bytes: &mut Vec<u8>) {
+    let mut head = Writer::default();
+    top.write(&mut head);
+    head.u64(start);
+    head.count(waypoints as u64);
+    bytes.append(&mut head.into_bytes());
+}
+
+fn encode_waypoint(waypoint: &Waypoint, bytes: &mut Vec<u8>) -> Extent {
+    let body = waypoint.to_bytes();
+    let mut len = Writer::default();
+    len.count(body.len() as u64);
+    bytes.append(&mut len.into_bytes());
+    let extent = Extent { offset: bytes.len() as u64, len: body.len() };
+    bytes.extend_from_slice(&body);
+    extent
+}
+
+/// Reads a record back.
+pub(crate) fn decode(record: &[u8]) -> Decode<Commit> {
+    let mut input = Reader::new(record);
+    let projects = read_texts(&mut input, PROJECTS_COUNT_MAX)?;
+    let rights = input.list(GRANTS_COUNT_MAX)?;
+    let mut runs = Vec::new();
+    for _ in 0..input.count(TOPS_COUNT_MAX as u64)? {
+        runs.push(decode_run(&mut input)?);
+    }
+    input.finish()?;
+    Ok(Commit { projects, rights, runs })
+}
+
+fn decode_run(input: &mut Reader<'_>) -> Decode<Run> {
+    let (top, start) = (Signed::read(input)?, input.u64()?);
+    let mut waypoints = Vec::new();
+    for _ in 0..input.count(RUN_COUNT_MAX)? {
+        let body = input.bytes(WAYPOINT_BYTES_MAX)?;
+        let extent = Extent { offset: (input.offset() - body.len()) as u64, len: body.len() };
+        waypoints.push((Waypoint::from_bytes(body)?, extent));
+    }
+    Ok(Run { top, start, waypoints })
+}

@@ -1,0 +1,202 @@
+//! Cutting: the log becomes stones, small stones become larger ones.
+//!
+//! New stones are written and proven, the manifest flips to them and to a new, empty log, and only
+//! then do the old log and the merged stones go. A crash anywhere leaves the old state or the new.
+
+use std::collections::BTreeMap;
+
+use cairn_crdt::id::{FeedId, WaypointId};
+use cairn_protocol::hash::LogHash;
+use cairn_protocol::limits::STONE_LEVEL_MAX;
+use cairn_protocol::log::leaf_hash;
+use cairn_protocol::merkle::Peaks;
+use cairn_protocol::stone::{StoneName, Stored};
+use cairn_protocol::tower::{Choice, Policy, Span, Tower, choose};
+
+use super::manifest::{FeedRecord, Manifest, StoneRecord};
+use super::recover::log_name;
+use super::{Held, Place, Store};
+use crate::error::NodeError;
+use crate::store::log::Log;
+
+/// The largest stone, as a power of two: merging reads it whole into memory.
+const LEVEL_MAX: u8 = 12;
+const _: () = assert!(LEVEL_MAX <= STONE_LEVEL_MAX);
+
+/// Every waypoint of the log goes into a stone.
+const POLICY: Policy = Policy { cut_count_min: 1, level_max: LEVEL_MAX };
+
+/// The stones that feeds will have.
+type Planned = BTreeMap<FeedId, Vec<StoneRecord>>;
+
+impl Store {
+    /// Whether the log has grown above this many bytes.
+    pub fn wants_cut(&self, log_bytes_max: u64) -> bool {
+        self.log.len() > log_bytes_max
+    }
+
+    /// Cuts the log into stones and merges small ones. Gives how many stones were written.
+    ///
+    /// While waypoints in the log stand for those of a damaged stone, nothing is cut.
+    pub fn cut(&mut self) -> Result<u64, NodeError> {
+        if self.log.is_poisoned() {
+            return Err(NodeError::Poisoned);
+        }
+        if self.log.is_empty() || self.feeds.values().any(|held| !held.patches.is_empty()) {
+            return Ok(0);
+        }
+        let (mut planned, mut written) = (Planned::new(), 0);
+        for (feed, held) in self.feeds.iter().filter(|(_, held)| !held.pending.is_empty()) {
+            let (stones, new) = self.cut_feed(held)?;
+            planned.insert(*feed, stones);
+            written += new;
+        }
+        self.flip(planned)?;
+        Ok(written)
+    }
+
+    /// Cuts what is left and closes the store.
+    pub fn close(mut self) -> Result<(), NodeError> {
+        if self.is_poisoned() {
+            return Ok(());
+        }
+        self.cut().map(|_| ())
+    }
+
+    /// Writes the stones that one feed should have; gives them all and how many are new.
+    fn cut_feed(&self, held: &Held) -> Result<(Vec<StoneRecord>, u64), NodeError> {
+        let written = match self.write_tower(held, plan(held)?) {
+            // A damaged stone cannot be merged; those beside it can wait.
+            Err(NodeError::Damaged(_)) => self.write_tower(held, plan_beside(held)?),
+            written => written,
+        };
+        written.inspect_err(|error| self.note(error))
+    }
+
+    fn write_tower(&self, held: &Held, tower: Vec<(Span, LogHash)>) -> Result<(Vec<StoneRecord>, u64), NodeError> {
+        let (mut stones, mut new) = (Vec::new(), 0);
+        for (span, subtree) in tower {
+            let known = held.stones.iter().find(|stone| stone.span == span);
+            stones.push(match known {
+                Some(stone) => stone.clone(),
+                None => {
+                    new += 1;
+                    self.write_stone(held, span, subtree)?
+                }
+            });
+        }
+        Ok((stones, new))
+    }
+
+    pub(super) fn write_stone(&self, held: &Held, span: Span, subtree: LogHash) -> Result<StoneRecord, NodeError> {
+        let feed = held.name.id();
+        let places = span.start..span.end();
+        let stored: Vec<Stored> =
+            places.map(|place| self.load(Place { feed, place })).collect::<Result<_, _>>()?;
+        self.stones.write(StoneName { feed: held.name, span }, subtree, &stored)
+    }
+
+    /// Makes the planned stones and an empty log the state of the store.
+    fn flip(&mut self, mut planned: Planned) -> Result<(), NodeError> {
+        let number = self.manifest.log + 1;
+        let path = self.dir.join(log_name(number));
+        let log = Log::create(&*self.files, &path)?;
+        let record = |(feed, held): (&FeedId, &Held)| FeedRecord {
+            top: held.top.clone(),
+            stones: planned.get(feed).unwrap_or(&held.stones).clone(),
+        };
+        let feeds = self.feeds.iter().map(record).collect();
+        self.put_manifest(number, feeds)?;
+        let old_log = self.dir.join(log_name(number - 1));
+        self.log = log;
+        for (feed, held) in &mut self.feeds {
+            if let Some(stones) = planned.remove(feed) {
+                let old = std::mem::replace(&mut held.stones, stones);
+                let pending = std::mem::take(&mut held.pending).len() as u64;
+                let gone = old.into_iter().filter(|stone| !held.stones.contains(stone));
+                gone.for_each(|stone| self.stones.remove(&stone));
+                index_new(&self.index, &self.stones, held, pending);
+            }
+        }
+        self.fresh.clear();
+        // What cannot be removed now goes when the store is opened.
+        let _ = self.files.remove(&old_log);
+        Ok(())
+    }
+
+    /// Replaces the manifest. After a failure nobody knows which one counts, so the store stops.
+    pub(super) fn put_manifest(&mut self, log: u64, feeds: Vec<FeedRecord>) -> Result<(), NodeError> {
+        let generation = self.manifest.generation + 1;
+        let manifest = Manifest { generation, log, feeds, ..self.manifest.clone() };
+        if let Err(error) = manifest.replace(&*self.files, &self.dir) {
+            self.log.poison();
+            return Err(error);
+        }
+        self.manifest = manifest;
+        Ok(())
+    }
+}
+
+/// Adds the newest waypoints to the index; where that fails, opening the store does it.
+fn index_new(index: &super::Index, stones: &super::Stones, held: &Held, count: u64) {
+    let (feed, start) = (held.name.id(), held.base() - count);
+    let read = |place| held.stone(place).and_then(|stone| stones.read(held.name, stone, place).ok());
+    let stored: Option<Vec<Stored>> = (start..held.base()).map(read).collect();
+    let covered = index.covered(feed).unwrap_or(0);
+    if let Some(stored) = stored.filter(|_| covered >= start)
+        && let Err(error) = index.add(feed, start, &stored)
+    {
+        tracing::warn!(?error, "the index lags behind");
+    }
+}
+
+/// The stones that a feed should have, by the rule of its tower.
+fn plan(held: &Held) -> Result<Vec<(Span, LogHash)>, NodeError> {
+    const WRONG: NodeError = NodeError::Bug("a tower cannot be built");
+    let mut tower = Tower::default();
+    for stone in &held.stones {
+        tower.push(stone.span, stone.subtree).map_err(|_| WRONG)?;
+    }
+    loop {
+        match choose(&tower, held.n(), POLICY) {
+            Choice::Nothing => break,
+            Choice::Cut(span) => {
+                let hash = pending_hash(held, span).ok_or(WRONG)?;
+                tower.push(span, hash).map_err(|_| WRONG)?;
+            }
+            Choice::Merge { left, right } => tower.merge(left, right).map_err(|_| WRONG)?,
+        }
+    }
+    if tower.len() == held.n() { Ok(tower.stones().to_vec()) } else { Err(WRONG) }
+}
+
+/// The stones that a feed should have when those that it has stay as they are.
+fn plan_beside(held: &Held) -> Result<Vec<(Span, LogHash)>, NodeError> {
+    let mut tower: Vec<_> = held.stones.iter().map(|stone| (stone.span, stone.subtree)).collect();
+    let mut start = held.base();
+    while start < held.n() {
+        let fits = (held.n() - start).ilog2().min(start.checked_ilog2().map_or(63, |_| start.trailing_zeros()));
+        let span = Span { start, level: fits.min(LEVEL_MAX.into()) as u8 };
+        let hash = pending_hash(held, span).ok_or(NodeError::Bug("a tower cannot be built"))?;
+        tower.push((span, hash));
+        start = span.end();
+    }
+    Ok(tower)
+}
+
+/// The hash of the subtree over waypoints that lie in the log.
+fn pending_hash(held: &Held, span: Span) -> Option<LogHash> {
+    let start = usize::try_from(span.start.checked_sub(held.base())?).ok()?;
+    let pending = held.pending.get(start..start.checked_add(span.count() as usize)?)?;
+    subtree_hash(pending.iter().map(|pending| &pending.id))
+}
+
+/// The hash of the complete subtree over waypoints.
+pub(super) fn subtree_hash<'a>(ids: impl Iterator<Item = &'a WaypointId>) -> Option<LogHash> {
+    let mut peaks = Peaks::default();
+    ids.for_each(|id| peaks.append(leaf_hash(id)));
+    match peaks.hashes() {
+        [hash] => Some(*hash),
+        _ => None,
+    }
+}

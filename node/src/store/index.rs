@@ -1,0 +1,209 @@
+//! The index: skeletons of the waypoints that lie in stones, and where each content is.
+//!
+//! It saves opening every stone at every start. It is derived, may be thrown away at any time
+//! and is never believed: the skeletons of a feed count only if their ids bag to the root of the
+//! feed's tower, and every content is hashed again when it is read. What lies in the
+//! log is not in here, so a commit never touches it.
+
+use std::path::Path;
+
+use cairn_crdt::encoding::Encoded;
+use cairn_crdt::id::{ContentHash, FeedId, WaypointId};
+use cairn_protocol::hash::LogHash;
+use cairn_protocol::log::leaf_hash;
+use cairn_protocol::merkle::Peaks;
+use cairn_protocol::stone::Stored;
+use cairn_protocol::waypoint::Waypoint;
+use redb::{Database, ReadableDatabase, StorageBackend, TableDefinition};
+
+use crate::error::NodeError;
+use crate::files::{Files, OpenFile};
+
+/// The index's file.
+pub(crate) const NAME: &str = "index.redb";
+/// The kind of an entry that holds content.
+const CONTENT: u16 = 2;
+/// What redb keeps in memory.
+const CACHE_BYTES: usize = 16 << 20;
+
+/// (feed, place) to a skeleton.
+const SKELETONS: TableDefinition<'static, [u8; 40], &[u8]> = TableDefinition::new("skeletons");
+/// Content hash to (feed, place).
+const CONTENTS: TableDefinition<'static, [u8; 32], [u8; 40]> = TableDefinition::new("contents");
+/// Feed to how many of its waypoints are here.
+const COVERED: TableDefinition<'static, [u8; 32], u64> = TableDefinition::new("covered");
+
+/// A waypoint of a feed, by its place from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    /// The feed.
+    pub(crate) feed: FeedId,
+    /// The place.
+    pub(crate) place: u64,
+}
+
+/// The index of one store.
+#[derive(Debug)]
+pub(crate) struct Index {
+    database: Database,
+}
+
+/// Why the index could not answer; it is rebuilt then, whatever the reason.
+#[derive(Debug)]
+pub(crate) struct Unusable(redb::Error);
+
+impl<E: Into<redb::Error>> From<E> for Unusable {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<Unusable> for NodeError {
+    fn from(error: Unusable) -> Self {
+        tracing::warn!(error = %error.0, "the index failed");
+        NodeError::Bug("the index failed where it had just been rebuilt")
+    }
+}
+
+impl Index {
+    /// Opens the index; makes an empty one where there is none that can be used.
+    pub(crate) fn open(files: &dyn Files, dir: &Path) -> Result<Self, NodeError> {
+        let path = dir.join(NAME);
+        let io = |error| NodeError::io("open", &path, error);
+        if files.len(&path).map_err(io)?.is_some() {
+            match Self::from_file(files.open(&path).map_err(io)?) {
+                Ok(index) => return Ok(index),
+                Err(error) => tracing::warn!(error = %error.0, "the index is rebuilt"),
+            }
+        }
+        Self::create(files, dir)
+    }
+
+    /// Makes an empty index in the place of the present one.
+    pub(crate) fn create(files: &dyn Files, dir: &Path) -> Result<Self, NodeError> {
+        let path = dir.join(NAME);
+        let file = files.create(&path).map_err(|error| NodeError::io("create", &path, error))?;
+        Ok(Self::from_file(file)?)
+    }
+
+    fn from_file(file: Box<dyn OpenFile>) -> Result<Self, Unusable> {
+        let database = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(Backend(file))?;
+        let write = database.begin_write()?;
+        write.open_table(SKELETONS)?;
+        write.open_table(CONTENTS)?;
+        write.open_table(COVERED)?;
+        write.commit()?;
+        Ok(Self { database })
+    }
+
+    /// How many waypoints of a feed are here.
+    pub(crate) fn covered(&self, feed: FeedId) -> Result<u64, Unusable> {
+        let table = self.database.begin_read()?.open_table(COVERED)?;
+        Ok(table.get(feed.0)?.map_or(0, |n| n.value()))
+    }
+
+    /// Adds the waypoints of a feed from `start` on; what was known from there on goes.
+    pub(crate) fn add(&self, feed: FeedId, start: u64, stored: &[Stored]) -> Result<(), Unusable> {
+        let write = self.database.begin_write()?;
+        {
+            let mut skeletons = write.open_table(SKELETONS)?;
+            let mut contents = write.open_table(CONTENTS)?;
+            for (place, stored) in (start..).zip(stored) {
+                let key = key(Place { feed, place });
+                skeletons.insert(key, &skeleton_bytes(stored)[..])?;
+                for content in contents_of(stored) {
+                    contents.insert(content.0, key)?;
+                }
+            }
+            write.open_table(COVERED)?.insert(feed.0, start + stored.len() as u64)?;
+        }
+        Ok(write.commit()?)
+    }
+
+    /// The skeletons of the first `n` waypoints of a feed, if they are those that bag to `root`.
+    pub(crate) fn skeletons(&self, feed: FeedId, n: u64, root: &LogHash) -> Result<Option<Vec<Stored>>, Unusable> {
+        let table = self.database.begin_read()?.open_table(SKELETONS)?;
+        let mut skeletons = Vec::new();
+        let mut peaks = Peaks::default();
+        for item in table.range(key(Place { feed, place: 0 })..key(Place { feed, place: n }))? {
+            let Some(stored) = read_skeleton(item?.1.value()) else { return Ok(None) };
+            peaks.append(leaf_hash(&stored.id()));
+            skeletons.push(stored);
+        }
+        Ok((peaks.len() == n && peaks.root() == *root).then_some(skeletons))
+    }
+
+    /// Where a content lies, as far as the index knows.
+    pub(crate) fn content(&self, content: ContentHash) -> Result<Option<Place>, Unusable> {
+        let table = self.database.begin_read()?.open_table(CONTENTS)?;
+        Ok(table.get(content.0)?.map(|key| place(&key.value())))
+    }
+}
+
+/// The hashes of the contents that a waypoint carries.
+pub(crate) fn contents_of(stored: &Stored) -> Vec<ContentHash> {
+    match stored {
+        Stored::Body(waypoint) => waypoint.entries().filter_map(|entry| Some(entry.content()?.0)).collect(),
+        Stored::Faded(_) => Vec::new(),
+    }
+}
+
+/// A waypoint without the bytes of its contents: what a replica is restored from.
+pub(crate) fn skeleton(waypoint: &Waypoint) -> Waypoint {
+    waypoint.without(|_, entry| entry.kind == CONTENT)
+}
+
+fn skeleton_bytes(stored: &Stored) -> Vec<u8> {
+    match stored {
+        Stored::Body(waypoint) => skeleton(waypoint).to_bytes(),
+        Stored::Faded(id) => id.0.to_vec(),
+    }
+}
+
+/// Reads a skeleton; a header alone is longer than a name, so the two cannot be confused.
+fn read_skeleton(bytes: &[u8]) -> Option<Stored> {
+    match <[u8; 32]>::try_from(bytes) {
+        Ok(id) => Some(Stored::Faded(WaypointId(id))),
+        Err(_) => Waypoint::from_bytes(bytes).ok().map(Stored::Body),
+    }
+}
+
+fn key(place: Place) -> [u8; 40] {
+    let mut key = [0; 40];
+    key[..32].copy_from_slice(&place.feed.0);
+    key[32..].copy_from_slice(&place.place.to_be_bytes());
+    key
+}
+
+fn place(key: &[u8; 40]) -> Place {
+    let (mut feed, mut place) = ([0; 32], [0; 8]);
+    feed.copy_from_slice(&key[..32]);
+    place.copy_from_slice(&key[32..]);
+    Place { feed: FeedId(feed), place: u64::from_be_bytes(place) }
+}
+
+/// redb on top of the door to the file system.
+#[derive(Debug)]
+struct Backend(Box<dyn OpenFile>);
+
+impl StorageBackend for Backend {
+    fn len(&self) -> std::io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        self.0.read_at(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> std::io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> std::io::Result<()> {
+        self.0.sync()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+        self.0.write_at(offset, data)
+    }
+}

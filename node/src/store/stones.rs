@@ -1,0 +1,190 @@
+//! Stones on disk: immutable files in a folder of their own, under names that say what they hold.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cairn_crdt::id::hex;
+use cairn_protocol::hash::LogHash;
+use cairn_protocol::stone::{Source, StoneName, StoneReader, Stored, write_stone};
+use cairn_protocol::{FeedName, Reject};
+
+use super::manifest::StoneRecord;
+use crate::error::{Damage, NodeError, Range};
+use crate::files::{self, Files, OpenFile};
+
+/// The folder of the stones.
+pub(crate) const DIR: &str = "stones";
+/// How many stones are kept open.
+const OPEN_COUNT_MAX: usize = 64;
+
+/// The stones of one store.
+#[derive(Debug)]
+pub(crate) struct Stones {
+    files: Arc<dyn Files>,
+    dir: PathBuf,
+    open: Mutex<BTreeMap<String, Arc<StoneReader<StoneFile>>>>,
+}
+
+/// A stone's bytes on disk.
+#[derive(Debug)]
+pub(crate) struct StoneFile {
+    file: Box<dyn OpenFile>,
+    len: u64,
+}
+
+impl Source for StoneFile {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, offset: u64, length: usize) -> Result<Vec<u8>, Reject> {
+        // A length from a damaged file must not decide how much is allocated.
+        if offset.checked_add(length as u64).is_none_or(|end| end > self.len) {
+            return Err(Reject::Stone { offset, what: "the file is too short" });
+        }
+        let mut bytes = vec![0; length];
+        let read = self.file.read_at(offset, &mut bytes);
+        read.map(|()| bytes).map_err(|_| Reject::Stone { offset, what: "the disk does not give it back" })
+    }
+}
+
+impl Stones {
+    /// The stones in the folder of a repo.
+    pub(crate) fn new(files: Arc<dyn Files>, repo_dir: &Path) -> Self {
+        Self { files, dir: repo_dir.join(DIR), open: Mutex::default() }
+    }
+
+    /// A stone's file.
+    pub(crate) fn path(&self, record: &StoneRecord) -> PathBuf {
+        self.dir.join(&record.file)
+    }
+
+    /// Writes a stone, proves what was made of it, and puts it under its name.
+    ///
+    /// It is durable after [`Stones::sync`].
+    pub(crate) fn write(
+        &self,
+        name: StoneName,
+        subtree: LogHash,
+        stored: &[Stored],
+    ) -> Result<StoneRecord, NodeError> {
+        let bytes = write_stone(&name, stored).map_err(|_| NodeError::Bug("a stone cannot be written"))?;
+        let proven = StoneReader::open(&bytes[..]).and_then(|reader| reader.verify(&subtree));
+        proven.map_err(|_| NodeError::Bug("a stone is not what was written"))?;
+        let record = record(name, subtree, &bytes);
+        let path = self.path(&record);
+        let temp = self.dir.with_file_name("stone.new");
+        let replaced = files::replace(&*self.files, &temp, &path, &bytes);
+        replaced.map_err(|error| NodeError::io("write", &path, error))?;
+        self.close(&record);
+        Ok(record)
+    }
+
+    /// Opens a stone: its head and index are read and checked.
+    pub(crate) fn open(
+        &self,
+        feed: FeedName,
+        record: &StoneRecord,
+    ) -> Result<Arc<StoneReader<StoneFile>>, NodeError> {
+        if let Some(reader) = self.lock().get(&record.file) {
+            return Ok(reader.clone());
+        }
+        if let Some(damage) = self.check(feed, record)? {
+            return Err(damage.into());
+        }
+        let (path, len) = (self.path(record), record.bytes);
+        let file = self.files.open(&path).map_err(|error| NodeError::io("open", &path, error))?;
+        let reader = StoneReader::open(StoneFile { file, len }).map_err(|reject| damage(feed, record, &reject))?;
+        let name = StoneName { feed, span: record.span };
+        if *reader.name() != name || reader.hash() != record.subtree {
+            let what = "it holds other waypoints than it should";
+            return Err(damage(feed, record, &Reject::Stone { offset: 0, what }).into());
+        }
+        let reader = Arc::new(reader);
+        let mut open = self.lock();
+        if open.len() >= OPEN_COUNT_MAX {
+            open.clear();
+        }
+        open.insert(record.file.clone(), reader.clone());
+        Ok(reader)
+    }
+
+    /// What is wrong with a stone's file as far as its name and length tell.
+    pub(crate) fn check(&self, feed: FeedName, record: &StoneRecord) -> Result<Option<Damage>, NodeError> {
+        let path = self.path(record);
+        let (offset, what) = match self.files.len(&path).map_err(|error| NodeError::io("open", &path, error))? {
+            Some(len) if len == record.bytes => return Ok(None),
+            Some(len) => (len.min(record.bytes), "its length changed"),
+            None => (0, "the file is gone"),
+        };
+        Ok(Some(damage(feed, record, &Reject::Stone { offset, what })))
+    }
+
+    /// Removes a stone that is no longer part of the store; what cannot be removed goes at the next start.
+    pub(crate) fn remove(&self, record: &StoneRecord) {
+        self.close(record);
+        let _ = self.files.remove(&self.path(record));
+    }
+
+    /// Reads one waypoint.
+    pub(crate) fn read(&self, feed: FeedName, record: &StoneRecord, place: u64) -> Result<Stored, NodeError> {
+        let stored = self.open(feed, record)?.read(place);
+        Ok(stored.map_err(|reject| damage(feed, record, &reject))?)
+    }
+
+    /// Reads every byte of a stone and derives all that it says.
+    pub(crate) fn verify(&self, feed: FeedName, record: &StoneRecord) -> Result<(), NodeError> {
+        self.close(record);
+        let verified = self.open(feed, record)?.verify(&record.subtree);
+        Ok(verified.map_err(|reject| damage(feed, record, &reject))?)
+    }
+
+    /// Forgets what was read of a stone, because its file changed or went.
+    pub(crate) fn close(&self, record: &StoneRecord) {
+        self.lock().remove(&record.file);
+    }
+
+    /// Removes the files that `keep` does not name.
+    pub(crate) fn sweep(&self, keep: &dyn Fn(&str) -> bool) -> Result<(), NodeError> {
+        let paths = self.files.list(&self.dir).map_err(|error| NodeError::io("list", &self.dir, error))?;
+        for path in paths {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if !keep(&name) {
+                self.lock().remove(&*name);
+                self.files.remove(&path).map_err(|error| NodeError::io("remove", &path, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<StoneReader<StoneFile>>>> {
+        // The map is only a cache: what a panicking thread left in it is still true.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where the waypoints of a stone are, for people and for a fetch from a peer.
+pub(crate) fn range(feed: FeedName, record: &StoneRecord) -> Range {
+    let (first, count) = (record.span.start + 1, record.span.count());
+    Range { project: feed.project, feed: feed.id(), first, count }
+}
+
+/// What a stone that does not hold what it should is reported as.
+pub(crate) fn damage(feed: FeedName, record: &StoneRecord, reject: &Reject) -> Damage {
+    let offset = match reject {
+        Reject::Stone { offset, .. } => *offset,
+        _ => 0,
+    };
+    let file = format!("{DIR}/{}", record.file);
+    Damage { file, offset, detail: reject.to_string(), range: Some(range(feed, record)) }
+}
+
+/// The name says feed, place and count, for people, and ends in a hash of the bytes, so that two
+/// states of one place never share a file.
+fn record(name: StoneName, subtree: LogHash, bytes: &[u8]) -> StoneRecord {
+    let feed = hex(&name.feed.id().0[..8]);
+    let hash = hex(&blake3::hash(bytes).as_bytes()[..8]);
+    let file = format!("{feed}-{:012}-{}-{hash}.sst", name.span.start, name.span.count());
+    StoneRecord { span: name.span, subtree, bytes: bytes.len() as u64, file }
+}
