@@ -6,7 +6,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use cairn_crdt::CrdtError;
 use cairn_crdt::id::{FeedId, ProjectId, WaypointId};
+use cairn_protocol::{ErrorKind, Reject, WriteError};
 
 /// Whose fault an error is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +119,9 @@ pub enum NodeError {
     /// A peer sent something that is not as it must be.
     #[error("a peer sent bad data: {0}")]
     Peer(String),
+    /// A record is not as it must be.
+    #[error("{0}")]
+    Rejected(Reject),
     /// The documents refused.
     #[error("{0}")]
     Document(String),
@@ -152,6 +157,7 @@ impl NodeError {
             NodeError::Refused(_) => "E_REFUSED",
             NodeError::Network(_) => "E_NETWORK",
             NodeError::Peer(_) => "E_PEER",
+            NodeError::Rejected(_) => "E_REJECTED",
             NodeError::Document(_) => "E_DOCUMENT",
             NodeError::Absent(_) | NodeError::Faded(_) => "E_ABSENT",
             NodeError::Bug(_) => "E_BUG",
@@ -161,7 +167,7 @@ impl NodeError {
     /// Whose fault it is.
     pub fn kind(&self) -> Kind {
         match self {
-            NodeError::Peer(_) => Kind::Peer,
+            NodeError::Peer(_) | NodeError::Rejected(_) => Kind::Peer,
             NodeError::Bug(_) => Kind::Bug,
             _ => Kind::Local,
         }
@@ -194,10 +200,37 @@ impl NodeError {
             NodeError::Usage(_) => "see --help",
             NodeError::Refused(_) => "ask whoever granted your rights",
             NodeError::Network(_) => "check that the peer is running and reachable",
-            NodeError::Peer(_) => "nothing was taken over; try another peer",
+            NodeError::Peer(_) | NodeError::Rejected(_) => "nothing was taken over; try another peer",
             NodeError::Document(_) => "nothing was written; `cairn verify` tells whether the store is whole",
             NodeError::Absent(_) | NodeError::Faded(_) => "fetch from a peer that still holds them",
             NodeError::Bug(_) => "please report it, with the command that led here",
+        }
+    }
+}
+
+impl From<Reject> for NodeError {
+    fn from(reject: Reject) -> Self {
+        match reject.kind() {
+            ErrorKind::Peer => NodeError::Rejected(reject),
+            ErrorKind::Local => NodeError::Refused(reject.to_string()),
+            ErrorKind::Bug => NodeError::Bug("a record was asked for that cannot be"),
+        }
+    }
+}
+
+impl From<WriteError> for NodeError {
+    fn from(error: WriteError) -> Self {
+        NodeError::Refused(error.to_string())
+    }
+}
+
+impl From<CrdtError> for NodeError {
+    fn from(error: CrdtError) -> Self {
+        match error {
+            CrdtError::Absent(absent) => NodeError::Absent(absent),
+            CrdtError::NoSuchPath(path) => NodeError::NotFound { what: "file", name: path.to_string() },
+            CrdtError::Bug(what) => NodeError::Bug(what),
+            error => NodeError::Document(error.to_string()),
         }
     }
 }

@@ -10,8 +10,13 @@ pub mod entropy;
 pub mod error;
 pub mod files;
 pub mod home;
+pub mod identity;
+pub mod owner;
 pub mod serve;
+pub mod store;
 pub mod telemetry;
 
 pub use error::{Kind, NodeError};
 pub use home::Home;
+pub use owner::Owner;
+pub use store::Store;

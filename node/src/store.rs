@@ -277,7 +277,8 @@ impl Store {
 
     /// Reads one waypoint from wherever it lies, and checks that it is the one.
     fn load(&self, place: Place) -> Result<Stored, NodeError> {
-        let missing = || NodeError::NotFound { what: "waypoint", name: format!("{} {}", place.feed, place.place) };
+        let missing =
+            || NodeError::NotFound { what: "waypoint", name: format!("{} {}", place.feed, place.place) };
         let held = self.feeds.get(&place.feed).ok_or_else(missing)?;
         if let Some(pending) = held.in_log(place.place) {
             return self.load_pending(held, pending);
@@ -319,7 +320,8 @@ impl Store {
 
     /// Keeps what a waypoint carries for the next questions, and answers this one.
     fn keep_contents(&self, waypoint: &Waypoint, wanted: ContentHash) -> Result<Arc<[u8]>, Absent> {
-        let mut found = Err(if waypoint.is_whole() { Absent::Missing(wanted) } else { Absent::Faded(wanted) });
+        let mut found =
+            Err(if waypoint.is_whole() { Absent::Missing(wanted) } else { Absent::Faded(wanted) });
         let mut cache = self.cache();
         for (content, bytes) in waypoint.entries().filter_map(|entry| entry.content()) {
             let bytes: Arc<[u8]> = bytes.into();

@@ -73,7 +73,11 @@ impl Store {
         written.inspect_err(|error| self.note(error))
     }
 
-    fn write_tower(&self, held: &Held, tower: Vec<(Span, LogHash)>) -> Result<(Vec<StoneRecord>, u64), NodeError> {
+    fn write_tower(
+        &self,
+        held: &Held,
+        tower: Vec<(Span, LogHash)>,
+    ) -> Result<(Vec<StoneRecord>, u64), NodeError> {
         let (mut stones, mut new) = (Vec::new(), 0);
         for (span, subtree) in tower {
             let known = held.stones.iter().find(|stone| stone.span == span);
@@ -88,7 +92,12 @@ impl Store {
         Ok((stones, new))
     }
 
-    pub(super) fn write_stone(&self, held: &Held, span: Span, subtree: LogHash) -> Result<StoneRecord, NodeError> {
+    pub(super) fn write_stone(
+        &self,
+        held: &Held,
+        span: Span,
+        subtree: LogHash,
+    ) -> Result<StoneRecord, NodeError> {
         let feed = held.name.id();
         let places = span.start..span.end();
         let stored: Vec<Stored> =
@@ -164,7 +173,9 @@ fn plan(held: &Held) -> Result<Vec<(Span, LogHash)>, NodeError> {
                 let hash = pending_hash(held, span).ok_or(WRONG)?;
                 tower.push(span, hash).map_err(|_| WRONG)?;
             }
-            Choice::Merge { left, right } => tower.merge(left, right).map_err(|_| WRONG)?,
+            Choice::Merge { left, right } => {
+                tower.merge(left, right).map_err(|_| WRONG)?;
+            }
         }
     }
     if tower.len() == held.n() { Ok(tower.stones().to_vec()) } else { Err(WRONG) }
@@ -175,7 +186,8 @@ fn plan_beside(held: &Held) -> Result<Vec<(Span, LogHash)>, NodeError> {
     let mut tower: Vec<_> = held.stones.iter().map(|stone| (stone.span, stone.subtree)).collect();
     let mut start = held.base();
     while start < held.n() {
-        let fits = (held.n() - start).ilog2().min(start.checked_ilog2().map_or(63, |_| start.trailing_zeros()));
+        let fits =
+            (held.n() - start).ilog2().min(start.checked_ilog2().map_or(63, |_| start.trailing_zeros()));
         let span = Span { start, level: fits.min(LEVEL_MAX.into()) as u8 };
         let hash = pending_hash(held, span).ok_or(NodeError::Bug("a tower cannot be built"))?;
         tower.push((span, hash));

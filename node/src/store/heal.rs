@@ -27,7 +27,9 @@ impl Store {
         let feeds: Vec<FeedId> = patched.map(|(feed, _)| *feed).collect();
         for feed in feeds {
             let Some(held) = self.feeds.get(&feed) else { continue };
-            let touched = |stone: &&StoneRecord| held.patches.range(stone.span.start..stone.span.end()).next().is_some();
+            let touched = |stone: &&StoneRecord| {
+                held.patches.range(stone.span.start..stone.span.end()).next().is_some()
+            };
             for stone in held.stones.iter().filter(touched).cloned().collect::<Vec<_>>() {
                 self.heal_stone(feed, &stone)?;
             }

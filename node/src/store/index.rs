@@ -121,7 +121,12 @@ impl Index {
     }
 
     /// The skeletons of the first `n` waypoints of a feed, if they are those that bag to `root`.
-    pub(crate) fn skeletons(&self, feed: FeedId, n: u64, root: &LogHash) -> Result<Option<Vec<Stored>>, Unusable> {
+    pub(crate) fn skeletons(
+        &self,
+        feed: FeedId,
+        n: u64,
+        root: &LogHash,
+    ) -> Result<Option<Vec<Stored>>, Unusable> {
         let table = self.database.begin_read()?.open_table(SKELETONS)?;
         let mut skeletons = Vec::new();
         let mut peaks = Peaks::default();

@@ -95,7 +95,8 @@ impl Stones {
         }
         let (path, len) = (self.path(record), record.bytes);
         let file = self.files.open(&path).map_err(|error| NodeError::io("open", &path, error))?;
-        let reader = StoneReader::open(StoneFile { file, len }).map_err(|reject| damage(feed, record, &reject))?;
+        let reader =
+            StoneReader::open(StoneFile { file, len }).map_err(|reject| damage(feed, record, &reject))?;
         let name = StoneName { feed, span: record.span };
         if *reader.name() != name || reader.hash() != record.subtree {
             let what = "it holds other waypoints than it should";
@@ -113,11 +114,12 @@ impl Stones {
     /// What is wrong with a stone's file as far as its name and length tell.
     pub(crate) fn check(&self, feed: FeedName, record: &StoneRecord) -> Result<Option<Damage>, NodeError> {
         let path = self.path(record);
-        let (offset, what) = match self.files.len(&path).map_err(|error| NodeError::io("open", &path, error))? {
-            Some(len) if len == record.bytes => return Ok(None),
-            Some(len) => (len.min(record.bytes), "its length changed"),
-            None => (0, "the file is gone"),
-        };
+        let (offset, what) =
+            match self.files.len(&path).map_err(|error| NodeError::io("open", &path, error))? {
+                Some(len) if len == record.bytes => return Ok(None),
+                Some(len) => (len.min(record.bytes), "its length changed"),
+                None => (0, "the file is gone"),
+            };
         Ok(Some(damage(feed, record, &Reject::Stone { offset, what })))
     }
 

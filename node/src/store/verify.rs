@@ -49,12 +49,21 @@ impl Report {
         self.problems.is_empty()
     }
 
+    /// The report of a store that could not be opened.
+    pub fn broken(error: &NodeError) -> Self {
+        let mut report = Self::default();
+        report.add_error("store", error);
+        report
+    }
+
     fn add(&mut self, code: &'static str, place: impl Into<String>, detail: impl Into<String>) {
         self.problems.push(Problem { code, place: place.into(), detail: detail.into(), range: None });
     }
 
     fn add_error(&mut self, place: &str, error: &NodeError) {
-        let NodeError::Damaged(damage) = error else { return self.add(error.code(), place, error.to_string()) };
+        let NodeError::Damaged(damage) = error else {
+            return self.add(error.code(), place, error.to_string());
+        };
         let waypoints = damage.range.map(|range| range.to_string()).unwrap_or_default();
         let detail = format!("{} at byte {} {waypoints}", damage.detail, damage.offset);
         let (place, range) = (damage.file.clone(), damage.range);
@@ -179,7 +188,11 @@ fn verify_top(held: &Held, log: &merkle::Log, report: &mut Report) {
     }
     // A longer top vouches for waypoints that are still to come.
     if top.n <= log.len() && log.root_of(top.n).is_some_and(|root| root != top.root) {
-        report.add("E_CHAIN", &place, format!("the first {} waypoints are not those that were signed", top.n));
+        report.add(
+            "E_CHAIN",
+            &place,
+            format!("the first {} waypoints are not those that were signed", top.n),
+        );
     }
 }
 

@@ -1,0 +1,109 @@
+//! Performing effects: what concerns the disk is done here, what does not is handed on.
+
+use std::collections::BTreeMap;
+
+use cairn_crdt::id::{FeedId, ProjectId, RepoId};
+use cairn_protocol::input::{LoadError, Ticket};
+use cairn_protocol::{Batch, Effect, Input};
+
+use super::Owner;
+use crate::clock;
+use crate::error::NodeError;
+
+/// Batches that wait for the disk, by repo.
+type Batches = BTreeMap<RepoId, Vec<(Ticket, Box<Batch>)>>;
+
+/// A reading of waypoints.
+struct Wanted {
+    repo: RepoId,
+    project: ProjectId,
+    feed: FeedId,
+    from: u64,
+    to: u64,
+    bytes_max: u64,
+}
+
+impl Owner {
+    /// Polls the service until it wants nothing more.
+    ///
+    /// Batches that come together are committed together: one write and one sync for all of a repo.
+    pub(super) fn pump(&mut self) {
+        loop {
+            let mut batches = Batches::new();
+            while let Some(effect) = self.service.poll() {
+                self.perform(effect, &mut batches);
+            }
+            if batches.is_empty() {
+                return;
+            }
+            for (repo, batches) in batches {
+                self.persist(repo, batches);
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: Effect, batches: &mut Batches) {
+        match effect {
+            Effect::Persist { ticket, batch } => {
+                batches.entry(batch.repo).or_default().push((ticket, batch));
+            }
+            Effect::Load { load, repo, project, feed, from, to, bytes_max } => {
+                let waypoints = self.load(&Wanted { repo, project, feed, from, to, bytes_max });
+                self.service.handle(Input::Loaded { load, waypoints }, clock::now_ms());
+            }
+            Effect::Quarantine { repo, peer, reason, bytes } => {
+                let name = format!("refused-{}-{}", peer.short(), reason.code());
+                if let Err(error) = self.quarantine(repo, &name, &bytes) {
+                    tracing::warn!(%error, "refused bytes could not be kept");
+                }
+            }
+            effect => self.effects.push_back(effect),
+        }
+    }
+
+    fn load(&self, wanted: &Wanted) -> Result<Vec<Vec<u8>>, LoadError> {
+        let store = self.stores.get(&wanted.repo).ok_or(LoadError::Absent)?;
+        let Wanted { project, feed, from, to, bytes_max, .. } = *wanted;
+        store.waypoints(project, feed, from, to, bytes_max).map_err(|error| match error {
+            NodeError::Io { .. } | NodeError::Poisoned => LoadError::Failed,
+            _ => LoadError::Absent,
+        })
+    }
+
+    /// Makes batches of one repo durable and tells the service what became of them.
+    fn persist(&mut self, repo: RepoId, batches: Vec<(Ticket, Box<Batch>)>) {
+        let committed = self.try_persist(repo, &batches);
+        if let Err(error) = &committed {
+            tracing::warn!(%repo, %error, "a batch could not be made durable");
+        }
+        for (ticket, _) in batches {
+            let input = match &committed {
+                Ok(()) => Input::Persisted { ticket },
+                Err(_) => Input::PersistFailed { ticket },
+            };
+            self.service.handle(input, clock::now_ms());
+        }
+        if self.stores.get(&repo).is_some_and(crate::Store::is_poisoned) {
+            self.reopen(repo);
+        }
+    }
+
+    fn try_persist(&mut self, repo: RepoId, batches: &[(Ticket, Box<Batch>)]) -> Result<(), NodeError> {
+        let founding = batches.iter().find_map(|(_, batch)| batch.founding.as_ref());
+        if let Some(founding) = founding.filter(|_| !self.stores.contains_key(&repo)) {
+            self.create_store(repo, founding)?;
+        }
+        let missing = self.missing(repo);
+        let store = self.stores.get_mut(&repo).ok_or(missing)?;
+        let batches: Vec<&Batch> = batches.iter().map(|(_, batch)| &**batch).collect();
+        store.commit_all(&batches)?;
+        self.repaired.extend(store.take_repaired().into_iter().map(|range| (repo, range)));
+        if store.wants_cut(self.config.log_bytes_max)
+            && let Err(error) = store.cut()
+        {
+            // The batches are durable in the log, so this takes nothing back.
+            tracing::warn!(%repo, %error, "the log could not be cut");
+        }
+        Ok(())
+    }
+}
