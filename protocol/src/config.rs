@@ -14,6 +14,8 @@ pub struct Config {
     pub retry_max_ms: u64,
     /// The most requests under way to one peer.
     pub requests_inflight_max: usize,
+    /// How often a push that was refused for want of a grant is tried again.
+    pub push_retries_max: u32,
     /// The most bytes of waypoints to ask for at once.
     pub segment_bytes_max: u64,
     /// The most bytes of waypoints that travel inside an announcement.
@@ -28,6 +30,7 @@ impl Default for Config {
             retry_min_ms: 500,
             retry_max_ms: 30_000,
             requests_inflight_max: 4,
+            push_retries_max: 8,
             segment_bytes_max: 4 << 20,
             inline_bytes_max: 32 << 10,
         }

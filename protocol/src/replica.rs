@@ -38,7 +38,7 @@ use project::Project;
 
 pub use branches::HeldFor;
 pub use history::LogEntry;
-pub use ingest::News;
+pub use ingest::{Comparison, News};
 pub use lookup::{Candidate, Found, PREFIX_DIGITS_MIN};
 pub use post::{Labels, PART_BYTES_TARGET, PART_OPS_TARGET, Post, WriteError};
 

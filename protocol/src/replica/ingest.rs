@@ -29,7 +29,57 @@ pub enum News {
     Fork(Box<ForkProof>),
 }
 
+/// How a top that nobody has verified yet relates to what is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// It claims more than is held.
+    More,
+    /// What it claims is held.
+    Same,
+    /// It contradicts what is held; worth a closer look.
+    Differs,
+}
+
 impl Replica {
+    /// Compares a top, not verified yet, with what is held.
+    pub fn compare(&self, top: &Top) -> Comparison {
+        let Some(feed) = self.feed(top.feed.project, top.feed.id()) else { return Comparison::More };
+        if top.n > feed.n() {
+            return Comparison::More;
+        }
+        match feed.log.root_of(top.n) {
+            Some(root) if root != top.root => Comparison::Differs,
+            _ => Comparison::Same,
+        }
+    }
+
+    /// Whether more of a feed would be taken: its key was given a right to write there, now or
+    /// once, and it is not frozen.
+    pub fn takes(&self, name: &FeedName, now_ms: u64) -> bool {
+        self.is_granted(name, now_ms) && !self.is_frozen(name.project, name.id())
+    }
+
+    /// Whether nothing more is taken from a feed.
+    pub fn is_frozen(&self, project: ProjectId, feed: FeedId) -> bool {
+        self.feed(project, feed).is_some_and(|feed| feed.frozen.is_some())
+    }
+
+    /// How much of a feed can be shown to others: up to the highest top that is held in full.
+    pub fn whole_length(&self, project: ProjectId, feed: FeedId) -> u64 {
+        self.feed(project, feed).and_then(|feed| feed.whole.as_ref()).map_or(0, |top| top.n)
+    }
+
+    /// Every feed with how much of it can be shown to others.
+    pub fn lengths(&self) -> impl Iterator<Item = (FeedId, ProjectId, u64)> + '_ {
+        let feeds = self.projects.iter().flat_map(|(id, project)| project.feeds.keys().map(|feed| (*feed, *id)));
+        feeds.map(|(feed, project)| (feed, project, self.whole_length(project, feed)))
+    }
+
+    fn is_granted(&self, name: &FeedName, now_ms: u64) -> bool {
+        name.repo == self.repo
+            && self.grants.standing(&name.key, name.project, 1, now_ms) != Standing::Ungranted
+    }
+
     /// Verifies a run of waypoints from a peer. Nothing is changed. What is held already is passed over.
     pub fn ingest(&self, segment: Segment, now_ms: u64) -> Result<Accepted, Reject> {
         let name = segment.top.claimed().feed;
@@ -79,7 +129,7 @@ impl Replica {
         if name.repo != self.repo {
             return Err(Reject::Graft("repo"));
         }
-        if self.grants.standing(&name.key, name.project, 1, now_ms) == Standing::Ungranted {
+        if !self.is_granted(name, now_ms) {
             return Err(Reject::Ungranted);
         }
         self.projects.get(&name.project).ok_or(Reject::Missing)

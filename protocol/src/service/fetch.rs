@@ -1,0 +1,155 @@
+//! Fetching what a peer has and we lack, and answering peers that do so.
+
+use cairn_crdt::id::{FeedId, ProjectId, RepoId};
+
+use super::Service;
+use super::requests::{Loading, Run, What};
+use super::session::Stage;
+use super::store::Then;
+use crate::effect::{Batch, SyncFailure};
+use crate::error::Reject;
+use crate::hash::RepoTag;
+use crate::input::{LoadError, ReplyId};
+use crate::key::DeviceKey;
+use crate::limits::{SEGMENT_BYTES_MAX, SEGMENT_COUNT_MAX};
+use crate::wire::{Request, Response, Segment, repo_tag};
+
+impl Service {
+    /// Asks a peer for as much of what it has as may be under way.
+    pub(super) fn fetch_more(&mut self, peer: DeviceKey, repo: RepoId, now_ms: u64) {
+        while self.may_ask(&peer) {
+            let Some((feed, project, from)) = self.next_want(peer, repo) else { return };
+            let request = Request::Fetch {
+                tag: repo_tag(repo, &self.me, &peer),
+                project,
+                feed,
+                from,
+                bytes_max: self.config.segment_bytes_max as u32,
+            };
+            if !self.ask(peer, repo, What::Fetch { feed, from }, &request, now_ms) {
+                return;
+            }
+            self.taken.insert((repo, feed));
+        }
+    }
+
+    /// A feed to ask a peer for, and from where. Forgets those that have come from elsewhere.
+    fn next_want(&mut self, peer: DeviceKey, repo: RepoId) -> Option<(FeedId, ProjectId, u64)> {
+        let replica = self.replicas.get(&repo)?;
+        let conversation = self.sessions.get_mut(&peer)?.conversations.get_mut(&repo)?;
+        if conversation.stage == Stage::Opening {
+            return None;
+        }
+        let claims = &conversation.claims;
+        conversation.wants.retain(|feed, project| {
+            let claimed = claims.get(feed).copied().unwrap_or(0);
+            replica.feed_length(*project, *feed) < claimed && !replica.is_frozen(*project, *feed)
+        });
+        let free = |feed: &FeedId| !self.taken.contains(&(repo, *feed));
+        let (feed, project) = conversation.wants.iter().find(|(feed, _)| free(feed))?;
+        Some((*feed, *project, replica.feed_length(*project, *feed)))
+    }
+
+    pub(super) fn fetched(
+        &mut self,
+        peer: DeviceKey,
+        repo: RepoId,
+        (feed, from): (FeedId, u64),
+        segment: Segment,
+        bytes: &[u8],
+        now_ms: u64,
+    ) {
+        let asked_for = segment.top.claimed().feed_id() == feed && segment.start == from;
+        let taken = if asked_for {
+            self.take(peer, repo, segment, Then::Fetched { peer }, now_ms)
+        } else {
+            Err(Reject::Graft("feed"))
+        };
+        match taken {
+            Ok(()) => self.waiting_for_one(peer, repo),
+            Err(reject) => {
+                self.drop_want(peer, repo, &feed, SyncFailure::Rejected(reject.clone()));
+                self.refuse(peer, Some(repo), &reject, bytes);
+            }
+        }
+    }
+
+    /// Verifies a run of waypoints and sends it on its way to the disk.
+    pub(super) fn take(
+        &mut self,
+        peer: DeviceKey,
+        repo: RepoId,
+        segment: Segment,
+        then: Then,
+        now_ms: u64,
+    ) -> Result<(), Reject> {
+        let replica = self.replicas.get(&repo).ok_or(Reject::Missing)?;
+        let feed = segment.top.claimed().feed_id();
+        if self.taken.contains(&(repo, feed)) {
+            return Err(Reject::Busy);
+        }
+        let accepted = replica.ingest(segment, now_ms)?;
+        let mut batch = Batch::new(repo);
+        batch.feeds.push(accepted);
+        self.persist(batch, Some(peer), then);
+        Ok(())
+    }
+
+    /// One more thing that the conversation waits for.
+    pub(super) fn waiting_for_one(&mut self, peer: DeviceKey, repo: RepoId) {
+        if let Some(conversation) = self.talk(peer, repo) {
+            conversation.busy += 1;
+            conversation.worked = true;
+        }
+    }
+
+    fn drop_want(&mut self, peer: DeviceKey, repo: RepoId, feed: &FeedId, why: SyncFailure) {
+        if let Some(conversation) = self.talk(peer, repo) {
+            conversation.wants.remove(feed);
+            conversation.failure.get_or_insert(why);
+        }
+    }
+
+    /// The peer claimed to have more of a feed and does not give it: it may not be there yet.
+    pub(super) fn not_there(&mut self, peer: DeviceKey, repo: RepoId, feed: FeedId, now_ms: u64) {
+        let wait_ms = self.config.retry_min_ms;
+        if let Some(conversation) = self.talk(peer, repo) {
+            conversation.wants.remove(&feed);
+            conversation.claims.remove(&feed);
+        }
+        self.compare_at(peer, repo, now_ms + wait_ms);
+    }
+
+    pub(super) fn serve_fetch(
+        &mut self,
+        peer: DeviceKey,
+        reply: ReplyId,
+        tag: RepoTag,
+        (project, feed, from, bytes_max): (ProjectId, FeedId, u64, u32),
+        now_ms: u64,
+    ) {
+        let repo = self.readable(peer, tag, Some(project), now_ms);
+        let replica = repo.and_then(|repo| self.replicas.get(&repo));
+        let whole = replica.map_or(0, |replica| replica.whole_length(project, feed));
+        let Some(repo) = repo.filter(|_| from < whole) else {
+            return self.respond(peer, reply, &Response::Absent);
+        };
+        let to = whole.min(from + SEGMENT_COUNT_MAX as u64);
+        let run = Run { repo, project, feed, from };
+        self.load(Loading::Serve { peer, reply, run }, to, u64::from(bytes_max).min(SEGMENT_BYTES_MAX as u64));
+    }
+
+    pub(super) fn serve_loaded(
+        &mut self,
+        peer: DeviceKey,
+        reply: ReplyId,
+        run: Run,
+        waypoints: Result<Vec<Vec<u8>>, LoadError>,
+    ) {
+        let waypoints = waypoints.unwrap_or_default();
+        let replica = self.replicas.get(&run.repo).filter(|_| !waypoints.is_empty());
+        let segment = replica.and_then(|replica| replica.segment(run.project, run.feed, run.from, waypoints));
+        let response = segment.map_or(Response::Absent, Response::Segment);
+        self.respond(peer, reply, &response);
+    }
+}
