@@ -71,7 +71,8 @@ impl Replica {
 
     /// Every feed with how much of it can be shown to others.
     pub fn lengths(&self) -> impl Iterator<Item = (FeedId, ProjectId, u64)> + '_ {
-        let feeds = self.projects.iter().flat_map(|(id, project)| project.feeds.keys().map(|feed| (*feed, *id)));
+        let feeds =
+            self.projects.iter().flat_map(|(id, project)| project.feeds.keys().map(|feed| (*feed, *id)));
         feeds.map(|(feed, project)| (feed, project, self.whole_length(project, feed)))
     }
 

@@ -48,7 +48,9 @@ impl Service {
         };
         let bytes: usize = bodies.iter().map(Vec::len).sum();
         if bodies.is_empty() || bytes as u64 > self.config.inline_bytes_max {
-            return Announce { segment: Segment { start: accepted.end(), top, waypoints: Vec::new(), proof: None } };
+            return Announce {
+                segment: Segment { start: accepted.end(), top, waypoints: Vec::new(), proof: None },
+            };
         }
         Announce { segment: Segment { start: accepted.start, top, waypoints: bodies, proof: None } }
     }

@@ -136,7 +136,11 @@ impl Service {
         };
         let to = whole.min(from + SEGMENT_COUNT_MAX as u64);
         let run = Run { repo, project, feed, from };
-        self.load(Loading::Serve { peer, reply, run }, to, u64::from(bytes_max).min(SEGMENT_BYTES_MAX as u64));
+        self.load(
+            Loading::Serve { peer, reply, run },
+            to,
+            u64::from(bytes_max).min(SEGMENT_BYTES_MAX as u64),
+        );
     }
 
     pub(super) fn serve_loaded(

@@ -209,7 +209,9 @@ impl Service {
     fn find_lacks(&mut self, peer: DeviceKey, repo: RepoId) {
         let Some(replica) = self.replicas.get(&repo) else { return };
         let held: Vec<(FeedId, ProjectId, u64)> = replica.lengths().collect();
-        let Some(conversation) = self.talk(peer, repo).filter(|conversation| conversation.push) else { return };
+        let Some(conversation) = self.talk(peer, repo).filter(|conversation| conversation.push) else {
+            return;
+        };
         for (feed, project, n) in held {
             if n > conversation.claimed(&feed) {
                 conversation.lacks.insert(feed, (project, Bring::Bodies));

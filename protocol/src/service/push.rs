@@ -47,7 +47,9 @@ impl Service {
     fn push_load(&mut self, peer: DeviceKey, repo: RepoId, project: ProjectId, feed: FeedId) {
         let Some(replica) = self.replicas.get(&repo) else { return };
         let whole = replica.whole_length(project, feed);
-        let Some(from) = self.talk(peer, repo).map(|conversation| conversation.claimed(&feed)) else { return };
+        let Some(from) = self.talk(peer, repo).map(|conversation| conversation.claimed(&feed)) else {
+            return;
+        };
         if from >= whole {
             return;
         }
@@ -110,13 +112,7 @@ impl Service {
 
     /// The peer refused what was pushed. It may only have to learn of a grant or a project first,
     /// or be taking the same feed from elsewhere: then the whole comparison is tried again.
-    pub(super) fn push_refused(
-        &mut self,
-        peer: DeviceKey,
-        repo: RepoId,
-        feed: FeedId,
-        code: u16,
-    ) {
+    pub(super) fn push_refused(&mut self, peer: DeviceKey, repo: RepoId, feed: FeedId, code: u16) {
         let again = self.config.push_retries_max;
         let Some(conversation) = self.talk(peer, repo) else { return };
         conversation.lacks.remove(&feed);
@@ -143,7 +139,8 @@ impl Service {
         };
         if segment.waypoints.is_empty() {
             self.hinted(peer, repo, &segment, now_ms);
-            let n = self.replicas.get(&repo).map_or(0, |replica| replica.feed_length(name.project, name.id()));
+            let n =
+                self.replicas.get(&repo).map_or(0, |replica| replica.feed_length(name.project, name.id()));
             return self.respond(peer, reply, &Response::Pushed { n });
         }
         let end = segment.start + segment.waypoints.len() as u64;
