@@ -24,3 +24,6 @@ pub use error::{BlobsError, Fault};
 pub use fetch::Fetched;
 pub use import::Imported;
 pub use store::Blobs;
+
+#[cfg(test)]
+mod tests;

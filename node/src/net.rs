@@ -11,11 +11,12 @@
 //! session; they differ in how long it lives.
 
 mod behaviour;
-mod blobs;
+mod fetch;
 mod dial;
 mod frame;
 mod gossip;
 mod session;
+mod lend;
 mod streams;
 
 use std::fmt;
@@ -31,7 +32,7 @@ pub(crate) use behaviour::{Behaviour, BehaviourEvent, build};
 pub(crate) use dial::DialBook;
 pub(crate) use gossip::{topic_hash, topic_of};
 pub use session::Session;
-pub(crate) use streams::{BLOB_PROTOCOL, Frame};
+
 
 /// Where a peer can be reached: a multiaddress, as a rule ending in `/p2p/<peer>`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]

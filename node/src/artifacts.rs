@@ -1,0 +1,280 @@
+//! Artifacts of a home: what the chunk store holds, and for which repo it holds it.
+//!
+//! The chunk store knows bytes; here is the meaning. For each repo and artifact two pins keep what
+//! belongs to it: one on the manifest, one on the chunks. An artifact is *known* to a repo of this
+//! home when its manifest is pinned for that repo, which happens when it is added there or fetched for
+//! it; only what is known to a repo is served to that repo's readers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cairn_blobs::{Blobs, BlobsError, Chunk};
+use cairn_crdt::encoding::Encoded;
+use cairn_crdt::id::{ArtifactId, ContentHash, RepoId};
+use cairn_protocol::manifest::{self, Manifest};
+
+use crate::error::NodeError;
+
+/// A manifest, encoded: the most chunks that one may have, with room for the texts.
+pub(crate) const MANIFEST_BYTES_MAX: usize = 64 << 20;
+/// Manifests are kept in pieces that the chunk store takes.
+const PIECE_BYTES: usize = 1 << 20;
+/// Artifacts whose list of chunks is kept in memory, so that serving one does not read it each time.
+const REMEMBERED_COUNT_MAX: usize = 32;
+
+/// What came of taking a file in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Added {
+    /// The hash of the manifest.
+    pub artifact: ArtifactId,
+    /// How many bytes the file has.
+    pub bytes: u64,
+    /// How many bytes this added to the store.
+    pub stored_bytes: u64,
+}
+
+/// One repo's artifact: the name under which things are kept for it.
+type Name = (RepoId, ArtifactId);
+
+/// The artifacts of one home. Clones share one store.
+#[derive(Debug, Clone)]
+pub struct Artifacts {
+    blobs: Blobs,
+    remembered: Arc<Mutex<BTreeMap<Name, Arc<BTreeSet<[u8; 32]>>>>>,
+}
+
+impl Artifacts {
+    /// Opens the store in `folder`.
+    pub async fn open(folder: &Path) -> Result<Self, NodeError> {
+        Ok(Self { blobs: Blobs::open(folder).await?, remembered: Arc::default() })
+    }
+
+    /// Closes the store for all clones.
+    pub async fn close(self) -> Result<(), NodeError> {
+        Ok(self.blobs.close().await?)
+    }
+
+    /// The chunks.
+    pub(crate) fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
+    /// Takes a file in as an artifact of `repo`.
+    pub async fn add(&self, repo: RepoId, file: &Path, name: &str) -> Result<Added, NodeError> {
+        let imported = self.blobs.import(file).await?;
+        let chunks: Vec<_> = imported.chunks.iter().map(entry).collect::<Result<_, _>>()?;
+        let manifest = Manifest {
+            bytes: imported.bytes,
+            chunks,
+            media: String::new(),
+            name: name.to_owned(),
+            lineage: Vec::new(),
+        };
+        let artifact = manifest.artifact();
+        self.keep_manifest(repo, &manifest).await?;
+        self.keep_chunks(repo, &manifest).await?;
+        Ok(Added { artifact, bytes: imported.bytes, stored_bytes: imported.stored_bytes })
+    }
+
+    /// The manifest of an artifact that is known to `repo`, encoded.
+    pub(crate) async fn manifest_bytes(&self, repo: RepoId, artifact: ArtifactId) -> Result<Option<Vec<u8>>, NodeError> {
+        let Some(pieces) = self.blobs.pinned(&manifest_pin((repo, artifact))).await? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        for piece in pieces {
+            bytes.extend(self.blobs.read(&piece).await?);
+        }
+        Ok(Some(bytes))
+    }
+
+    /// The manifest of an artifact that is known to `repo`.
+    pub async fn manifest(&self, repo: RepoId, artifact: ArtifactId) -> Result<Option<Manifest>, NodeError> {
+        match self.manifest_bytes(repo, artifact).await? {
+            Some(bytes) => decode(artifact, &bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes an artifact known to `repo`.
+    pub(crate) async fn keep_manifest(&self, repo: RepoId, manifest: &Manifest) -> Result<(), NodeError> {
+        let bytes = manifest.to_bytes();
+        let mut pieces = Vec::new();
+        for piece in bytes.chunks(PIECE_BYTES) {
+            pieces.push(self.blobs.put(piece.to_vec()).await?.hash);
+        }
+        Ok(self.blobs.pin(&manifest_pin((repo, manifest.artifact())), &pieces).await?)
+    }
+
+    /// Keeps the bytes of an artifact for `repo`.
+    pub(crate) async fn keep_chunks(&self, repo: RepoId, manifest: &Manifest) -> Result<(), NodeError> {
+        let hashes: Vec<_> = manifest.chunks.iter().map(|chunk| chunk.hash.0).collect();
+        Ok(self.blobs.pin(&chunks_pin((repo, manifest.artifact())), &hashes).await?)
+    }
+
+    /// The chunks of a manifest that are not here.
+    pub(crate) async fn missing(&self, manifest: &Manifest) -> Result<Vec<Chunk>, NodeError> {
+        Ok(self.blobs.missing(&chunks(manifest)).await?)
+    }
+
+    /// Whether every byte of an artifact is here.
+    pub async fn holds(&self, repo: RepoId, artifact: ArtifactId) -> Result<bool, NodeError> {
+        match self.manifest(repo, artifact).await? {
+            Some(manifest) => Ok(self.missing(&manifest).await?.is_empty()),
+            None => Ok(false),
+        }
+    }
+
+    /// Writes an artifact to a file, verified; says how many bytes.
+    pub async fn export(&self, repo: RepoId, artifact: ArtifactId, out: &Path) -> Result<u64, NodeError> {
+        let manifest = self.manifest(repo, artifact).await?;
+        let manifest = manifest.ok_or_else(|| not_here(artifact))?;
+        Ok(self.blobs.export(&chunks(&manifest), out).await?)
+    }
+
+    /// Reads every byte of an artifact against its names; says how many bytes.
+    pub async fn verify(&self, repo: RepoId, artifact: ArtifactId) -> Result<u64, NodeError> {
+        let manifest = self.manifest(repo, artifact).await?;
+        let manifest = manifest.ok_or_else(|| not_here(artifact))?;
+        for chunk in chunks(&manifest) {
+            self.blobs.read_chunk(&chunk).await?;
+        }
+        Ok(manifest.bytes)
+    }
+
+    /// The artifacts that are known to `repo`.
+    pub async fn list(&self, repo: RepoId) -> Result<Vec<ArtifactId>, NodeError> {
+        let prefix = format!("manifest/{repo}/");
+        let names = self.blobs.pins(&prefix).await?;
+        Ok(names.iter().filter_map(|name| ArtifactId::from_hex(name.strip_prefix(&prefix)?)).collect())
+    }
+
+    /// Whether `hash` is a chunk of an artifact that is known to `repo`.
+    pub(crate) async fn belongs(&self, repo: RepoId, artifact: ArtifactId, hash: &[u8; 32]) -> Result<bool, NodeError> {
+        if let Some(known) = self.recall((repo, artifact)) {
+            return Ok(known.contains(hash));
+        }
+        let Some(manifest) = self.manifest(repo, artifact).await? else { return Ok(false) };
+        let known: BTreeSet<_> = manifest.chunks.iter().map(|chunk| chunk.hash.0).collect();
+        let belongs = known.contains(hash);
+        self.remember((repo, artifact), known);
+        Ok(belongs)
+    }
+
+    fn recall(&self, name: Name) -> Option<Arc<BTreeSet<[u8; 32]>>> {
+        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.get(&name).cloned()
+    }
+
+    fn remember(&self, name: Name, known: BTreeSet<[u8; 32]>) {
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if remembered.len() >= REMEMBERED_COUNT_MAX {
+            remembered.pop_first();
+        }
+        remembered.insert(name, Arc::new(known));
+    }
+}
+
+/// Reads a manifest and compares it with its name.
+pub(crate) fn decode(artifact: ArtifactId, bytes: &[u8]) -> Result<Manifest, NodeError> {
+    let manifest = Manifest::from_bytes(bytes)
+        .map_err(|error| NodeError::Peer(format!("the manifest of artifact {artifact}: {error}")))?;
+    match manifest.artifact() == artifact {
+        true => Ok(manifest),
+        false => Err(NodeError::Peer(format!("a manifest that is not the one of artifact {artifact}"))),
+    }
+}
+
+fn chunks(manifest: &Manifest) -> Vec<Chunk> {
+    let chunk = |chunk: &manifest::Chunk| Chunk { hash: chunk.hash.0, bytes: u64::from(chunk.bytes) };
+    manifest.chunks.iter().map(chunk).collect()
+}
+
+fn entry(chunk: &Chunk) -> Result<manifest::Chunk, NodeError> {
+    let bytes = u32::try_from(chunk.bytes).map_err(|_| NodeError::Bug("a chunk of 4 GiB"))?;
+    Ok(manifest::Chunk { hash: ContentHash(chunk.hash), bytes })
+}
+
+fn not_here(artifact: ArtifactId) -> NodeError {
+    NodeError::Absent(format!("artifact {artifact}"))
+}
+
+fn manifest_pin((repo, artifact): Name) -> String {
+    format!("manifest/{repo}/{artifact}")
+}
+
+fn chunks_pin((repo, artifact): Name) -> String {
+    format!("chunks/{repo}/{artifact}")
+}
+
+impl From<BlobsError> for NodeError {
+    fn from(error: BlobsError) -> Self {
+        match error {
+            BlobsError::Disk { doing, path, source } => Self::Io { doing, path, source },
+            BlobsError::Missing { .. } => Self::Absent(error.to_string()),
+            BlobsError::Damaged { .. } => Self::Damaged(crate::error::Damage {
+                file: "blobs".to_owned(),
+                offset: 0,
+                detail: error.to_string(),
+                range: None,
+            }),
+            BlobsError::Stalled { .. } => Self::Network(error.to_string()),
+            error if error.fault() == cairn_blobs::Fault::Peer => Self::Peer(error.to_string()),
+            error => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REPO: RepoId = RepoId([1; 32]);
+    const OTHER: RepoId = RepoId([2; 32]);
+
+    async fn home_with(bytes: &[u8]) -> (tempfile::TempDir, Artifacts, Added) {
+        let dir = tempfile::tempdir().unwrap();
+        let artifacts = Artifacts::open(&dir.path().join("blobs")).await.unwrap();
+        let file = dir.path().join("model.bin");
+        std::fs::write(&file, bytes).unwrap();
+        let added = artifacts.add(REPO, &file, "model.bin").await.unwrap();
+        (dir, artifacts, added)
+    }
+
+    #[tokio::test]
+    async fn an_artifact_is_known_to_the_repo_it_was_added_to() {
+        let bytes: Vec<u8> = (0..3_000_000u32).flat_map(u32::to_le_bytes).collect();
+        let (dir, artifacts, added) = home_with(&bytes).await;
+        assert_eq!(added.bytes, bytes.len() as u64);
+        assert!(artifacts.holds(REPO, added.artifact).await.unwrap());
+        assert!(!artifacts.holds(OTHER, added.artifact).await.unwrap());
+        assert_eq!(artifacts.list(REPO).await.unwrap(), [added.artifact]);
+        assert!(artifacts.list(OTHER).await.unwrap().is_empty());
+        let out = dir.path().join("out.bin");
+        assert_eq!(artifacts.export(REPO, added.artifact, &out).await.unwrap(), added.bytes);
+        assert_eq!(std::fs::read(out).unwrap(), bytes);
+        assert_eq!(artifacts.verify(REPO, added.artifact).await.unwrap(), added.bytes);
+    }
+
+    #[tokio::test]
+    async fn only_chunks_of_a_known_artifact_belong() {
+        let (_dir, artifacts, added) = home_with(&[7; 100_000]).await;
+        let manifest = artifacts.manifest(REPO, added.artifact).await.unwrap().unwrap();
+        let hash = manifest.chunks[0].hash.0;
+        for _ in 0..2 {
+            assert!(artifacts.belongs(REPO, added.artifact, &hash).await.unwrap());
+            assert!(!artifacts.belongs(REPO, added.artifact, &[0; 32]).await.unwrap());
+            assert!(!artifacts.belongs(OTHER, added.artifact, &hash).await.unwrap());
+        }
+    }
+
+    #[test]
+    fn a_manifest_under_another_name_is_refused() {
+        let manifest = Manifest { bytes: 0, chunks: vec![], media: String::new(), name: "a".into(), lineage: vec![] };
+        let bytes = manifest.to_bytes();
+        assert!(decode(manifest.artifact(), &bytes).is_ok());
+        assert!(decode(ArtifactId([3; 32]), &bytes).is_err());
+        assert!(decode(manifest.artifact(), &bytes[1..]).is_err());
+    }
+}

@@ -1,0 +1,176 @@
+//! The peers that a home remembers, so that it finds them again after a restart.
+//!
+//! `<home>/peers.json`: for each peer the last addresses that worked and the repos that were exchanged.
+//! A convenience, not a truth: a file that cannot be read is set aside and begun anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use cairn_crdt::id::RepoId;
+use cairn_protocol::key::DeviceKey;
+use serde::{Deserialize, Serialize};
+
+use crate::error::NodeError;
+use crate::files;
+use crate::home::Home;
+use crate::net::Address;
+
+/// The most bytes of the file.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+/// Peers that are remembered; those not seen for longest are forgotten.
+const PEERS_MAX: usize = 256;
+/// Addresses of one peer: a laptop has a few, and ports change with every start.
+const ADDRESSES_MAX: usize = 6;
+/// Repos that are written down for one peer.
+const REPOS_MAX: usize = 256;
+
+/// What is remembered of one peer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    addresses: Vec<String>,
+    repos: BTreeSet<String>,
+    seen_ms: u64,
+}
+
+/// The remembered peers of one home.
+#[derive(Debug)]
+pub struct PeerBook {
+    home: Home,
+    entries: BTreeMap<String, Entry>,
+    changed: bool,
+}
+
+impl PeerBook {
+    /// Reads what the home remembers.
+    pub fn load(home: &Home) -> Result<Self, NodeError> {
+        let path = path(home);
+        let io = |error| NodeError::io("read", &path, error);
+        let entries = match home.files().len(&path).map_err(io)? {
+            None => BTreeMap::new(),
+            Some(_) => match files::read(&**home.files(), &path, FILE_BYTES_MAX) {
+                Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+                    tracing::warn!(%error, path = %path.display(), "remembered peers are not readable; beginning anew");
+                    BTreeMap::new()
+                }),
+                Err(error) => return Err(io(error)),
+            },
+        };
+        Ok(Self { home: home.clone(), entries, changed: false })
+    }
+
+    /// A connection to `address` came about.
+    pub fn reached(&mut self, key: DeviceKey, address: &Address, now_ms: u64) {
+        let text = address.to_string();
+        let entry = self.entries.entry(key.to_string()).or_default();
+        entry.seen_ms = now_ms;
+        if entry.addresses.first() != Some(&text) {
+            entry.addresses.retain(|known| *known != text);
+            entry.addresses.insert(0, text);
+            entry.addresses.truncate(ADDRESSES_MAX);
+            self.changed = true;
+        }
+        self.forget_oldest();
+    }
+
+    /// `repo` was exchanged with a peer. Only peers of which an address is known are worth a line.
+    pub fn exchanged(&mut self, key: DeviceKey, repo: RepoId, now_ms: u64) {
+        if let Some(entry) = self.entries.get_mut(&key.to_string()) {
+            entry.seen_ms = now_ms;
+            if entry.repos.len() < REPOS_MAX {
+                self.changed |= entry.repos.insert(repo.to_string());
+            }
+        }
+    }
+
+    /// Every address of peers with whom `repo` was exchanged; of all peers where `None`.
+    pub fn addresses(&self, repo: Option<RepoId>) -> Vec<Address> {
+        let repo = repo.map(|repo| repo.to_string());
+        let shares = |entry: &&Entry| repo.as_ref().is_none_or(|repo| entry.repos.contains(repo));
+        let entries = self.entries.values().filter(shares);
+        entries.flat_map(|entry| &entry.addresses).filter_map(|text| text.parse().ok()).collect()
+    }
+
+    /// Every remembered peer with its addresses.
+    pub fn iter(&self) -> impl Iterator<Item = (DeviceKey, &[String])> + '_ {
+        self.entries.iter().filter_map(|(key, entry)| Some((DeviceKey::from_hex(key)?, &entry.addresses[..])))
+    }
+
+    /// Writes the file if anything changed since it was read or written.
+    pub fn save(&mut self) -> Result<(), NodeError> {
+        if !self.changed {
+            return Ok(());
+        }
+        let path = path(&self.home);
+        let bytes = serde_json::to_vec_pretty(&self.entries)
+            .map_err(|_| NodeError::Bug("remembered peers without a form"))?;
+        files::replace(&**self.home.files(), &path.with_extension("json.new"), &path, &bytes)
+            .map_err(|error| NodeError::io("write", &path, error))?;
+        self.changed = false;
+        Ok(())
+    }
+
+    fn forget_oldest(&mut self) {
+        while self.entries.len() > PEERS_MAX {
+            let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.seen_ms);
+            let Some(oldest) = oldest.map(|(key, _)| key.clone()) else { return };
+            self.entries.remove(&oldest);
+            self.changed = true;
+        }
+    }
+}
+
+fn path(home: &Home) -> PathBuf {
+    home.dir().join("peers.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cairn_protocol::key::Keypair;
+
+    fn key(seed: u8) -> DeviceKey {
+        Keypair::from_secret(&[seed; 32]).key()
+    }
+
+    fn address(port: u16) -> Address {
+        format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap()
+    }
+
+    #[test]
+    fn what_was_reached_is_remembered_with_its_repos() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::open(dir.path()).unwrap();
+        let mut book = PeerBook::load(&home).unwrap();
+        let (mine, other) = (RepoId([1; 32]), RepoId([2; 32]));
+        book.exchanged(key(1), mine, 5);
+        book.reached(key(1), &address(1), 5);
+        book.reached(key(1), &address(2), 6);
+        book.reached(key(2), &address(3), 6);
+        book.exchanged(key(1), mine, 7);
+        book.save().unwrap();
+        let book = PeerBook::load(&home).unwrap();
+        assert_eq!(book.addresses(Some(mine)), [address(2), address(1)]);
+        assert!(book.addresses(Some(other)).is_empty());
+        assert_eq!(book.addresses(None).len(), 3);
+        assert_eq!(book.iter().count(), 2);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut book = PeerBook::load(&Home::open(dir.path()).unwrap()).unwrap();
+        for port in 1..40 {
+            book.reached(key(1), &address(port), 1);
+        }
+        assert_eq!(book.addresses(None).len(), ADDRESSES_MAX);
+        assert_eq!(book.addresses(None)[0], address(39));
+    }
+
+    #[test]
+    fn a_damaged_file_is_begun_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::open(dir.path()).unwrap();
+        std::fs::write(dir.path().join("peers.json"), b"{not json").unwrap();
+        assert!(PeerBook::load(&home).unwrap().addresses(None).is_empty());
+    }
+}
