@@ -64,8 +64,8 @@ impl Blobs {
     where
         R: AsyncRead + Unpin + Send + 'static,
     {
-        let reader = AsyncReadRecvStream::new(Receiving(reader));
-        let writer = AsyncWriteSendStream::new(Sending(writer));
+        let reader = AsyncReadRecvStream::new(Receiving::new(reader));
+        let writer = AsyncWriteSendStream::new(Sending::new(writer));
         let pair = StreamPair::new(0, reader, writer);
         let stats = self.store.remote().fetch(pair, Hash::from_bytes(chunk.hash)).await?;
         Ok(stats.counters.payload_bytes_read)

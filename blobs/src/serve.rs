@@ -50,8 +50,8 @@ impl Blobs {
         R: AsyncRead + Unpin + Send,
         W: AsyncWrite + Unpin + Send,
     {
-        let reader = AsyncReadRecvStream::new(Receiving(reader));
-        let writer = AsyncWriteSendStream::new(Sending(writer));
+        let reader = AsyncReadRecvStream::new(Receiving::new(reader));
+        let writer = AsyncWriteSendStream::new(Sending::new(writer));
         let mut pair = StreamPair::new(0, reader, writer, EventSender::DEFAULT);
         let request = pair.read_request().await;
         let request = request.map_err(|error| BlobsError::BadRequest { reason: format!("{error:#}") })?;

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -70,11 +71,20 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 }
 
 /// The receiving half. An error code has no meaning on a plain stream and is dropped.
-pub(crate) struct Receiving<R>(pub(crate) R);
+///
+/// The provider holds a shared reference to it over an await, so it must be `Sync`, which streams of
+/// libp2p are not. The mutex gives that; it is never locked, since all access is exclusive.
+pub(crate) struct Receiving<R>(Mutex<R>);
+
+impl<R> Receiving<R> {
+    pub(crate) fn new(stream: R) -> Self {
+        Self(Mutex::new(stream))
+    }
+}
 
 impl<R: AsyncRead + Unpin + Send> AsyncReadRecvStreamExtra for Receiving<R> {
     fn inner(&mut self) -> &mut (impl AsyncRead + Unpin + Send) {
-        &mut self.0
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn stop(&mut self, _code: VarInt) -> io::Result<()> {
@@ -86,12 +96,18 @@ impl<R: AsyncRead + Unpin + Send> AsyncReadRecvStreamExtra for Receiving<R> {
     }
 }
 
-/// The sending half.
-pub(crate) struct Sending<W>(pub(crate) W);
+/// The sending half; see [`Receiving`].
+pub(crate) struct Sending<W>(Mutex<W>);
+
+impl<W> Sending<W> {
+    pub(crate) fn new(stream: W) -> Self {
+        Self(Mutex::new(stream))
+    }
+}
 
 impl<W: AsyncWrite + Unpin + Send> AsyncWriteSendStreamExtra for Sending<W> {
     fn inner(&mut self) -> &mut (impl AsyncWrite + Unpin + Send) {
-        &mut self.0
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn reset(&mut self, _code: VarInt) -> io::Result<()> {

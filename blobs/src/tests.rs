@@ -46,9 +46,7 @@ fn pipe() -> (Halves, Halves) {
 async fn give(giver: &Blobs, taker: &Blobs, chunk: Chunk) -> Result<Fetched, BlobsError> {
     let (near, far) = pipe();
     let giver = giver.clone();
-    let serving = tokio::spawn(async move {
-        giver.serve(far.0, far.1, &chunk.hash, PATIENCE, LIMIT).await
-    });
+    let serving = tokio::spawn(async move { giver.serve(far.0, far.1, &chunk.hash, PATIENCE, LIMIT).await });
     let fetched = taker.fetch(near.0, near.1, &chunk, PATIENCE, LIMIT).await;
     serving.await.unwrap().ok();
     fetched

@@ -78,7 +78,11 @@ impl Artifacts {
     }
 
     /// The manifest of an artifact that is known to `repo`, encoded.
-    pub(crate) async fn manifest_bytes(&self, repo: RepoId, artifact: ArtifactId) -> Result<Option<Vec<u8>>, NodeError> {
+    pub(crate) async fn manifest_bytes(
+        &self,
+        repo: RepoId,
+        artifact: ArtifactId,
+    ) -> Result<Option<Vec<u8>>, NodeError> {
         let Some(pieces) = self.blobs.pinned(&manifest_pin((repo, artifact))).await? else {
             return Ok(None);
         };
@@ -151,7 +155,12 @@ impl Artifacts {
     }
 
     /// Whether `hash` is a chunk of an artifact that is known to `repo`.
-    pub(crate) async fn belongs(&self, repo: RepoId, artifact: ArtifactId, hash: &[u8; 32]) -> Result<bool, NodeError> {
+    pub(crate) async fn belongs(
+        &self,
+        repo: RepoId,
+        artifact: ArtifactId,
+        hash: &[u8; 32],
+    ) -> Result<bool, NodeError> {
         if let Some(known) = self.recall((repo, artifact)) {
             return Ok(known.contains(hash));
         }
@@ -197,7 +206,7 @@ fn entry(chunk: &Chunk) -> Result<manifest::Chunk, NodeError> {
 }
 
 fn not_here(artifact: ArtifactId) -> NodeError {
-    NodeError::Absent(format!("artifact {artifact}"))
+    NodeError::NotFound { what: "artifact here", name: artifact.to_string() }
 }
 
 fn manifest_pin((repo, artifact): Name) -> String {
@@ -212,7 +221,7 @@ impl From<BlobsError> for NodeError {
     fn from(error: BlobsError) -> Self {
         match error {
             BlobsError::Disk { doing, path, source } => Self::Io { doing, path, source },
-            BlobsError::Missing { .. } => Self::Absent(error.to_string()),
+            BlobsError::Missing { hash } => cairn_crdt::Absent::Missing(ContentHash(hash)).into(),
             BlobsError::Damaged { .. } => Self::Damaged(crate::error::Damage {
                 file: "blobs".to_owned(),
                 offset: 0,
@@ -271,7 +280,8 @@ mod tests {
 
     #[test]
     fn a_manifest_under_another_name_is_refused() {
-        let manifest = Manifest { bytes: 0, chunks: vec![], media: String::new(), name: "a".into(), lineage: vec![] };
+        let manifest =
+            Manifest { bytes: 0, chunks: vec![], media: String::new(), name: "a".into(), lineage: vec![] };
         let bytes = manifest.to_bytes();
         assert!(decode(manifest.artifact(), &bytes).is_ok());
         assert!(decode(ArtifactId([3; 32]), &bytes).is_err());

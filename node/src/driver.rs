@@ -25,9 +25,7 @@ use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, identify};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::net::{
-    Address, Behaviour, BehaviourEvent, DialBook, device_key, peer_id, topic_hash, topic_of,
-};
+use crate::net::{Address, Behaviour, BehaviourEvent, DialBook, device_key, peer_id, topic_hash, topic_of};
 
 /// Reports in the channel.
 pub(crate) const REPORTS_MAX: usize = 8;
@@ -156,18 +154,14 @@ impl Driver {
         loop {
             let call = tokio::time::sleep_until(self.next_call());
             let room = self.has_room();
+            let report = self.reports.clone().reserve_owned();
             tokio::select! {
                 order = self.orders.recv() => match order {
                     Some(order) => self.obey(order),
                     None => return,
                 },
-                permit = self.reports.reserve(), if !self.waiting.is_empty() => match permit {
-                    Ok(permit) => {
-                        if let Some(report) = self.waiting.pop_front() {
-                            self.waiting_bytes -= report.bytes();
-                            permit.send(report);
-                        }
-                    }
+                place = report, if !self.waiting.is_empty() => match place {
+                    Ok(place) => self.hand_over(place),
                     Err(_) => return,
                 },
                 event = self.swarm.select_next_some(), if room => self.happened(event),
@@ -183,6 +177,13 @@ impl Driver {
     fn report(&mut self, report: Report) {
         self.waiting_bytes += report.bytes();
         self.waiting.push_back(report);
+    }
+
+    fn hand_over(&mut self, place: mpsc::OwnedPermit<Report>) {
+        if let Some(report) = self.waiting.pop_front() {
+            self.waiting_bytes -= report.bytes();
+            place.send(report);
+        }
     }
 
     fn obey(&mut self, order: Order) {
@@ -331,7 +332,9 @@ impl Driver {
     fn happened(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(event) => self.spoken(event),
-            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, num_established, .. } => {
+            SwarmEvent::ConnectionEstablished {
+                peer_id, connection_id, endpoint, num_established, ..
+            } => {
                 let place = endpoint.is_dialer().then(|| endpoint.get_remote_address().clone());
                 self.connected(peer_id, connection_id, place, num_established.get() == 1);
             }
@@ -387,7 +390,13 @@ impl Driver {
         }
     }
 
-    fn requested(&mut self, peer: PeerId, inbound: InboundRequestId, bytes: Vec<u8>, channel: ResponseChannel<Vec<u8>>) {
+    fn requested(
+        &mut self,
+        peer: PeerId,
+        inbound: InboundRequestId,
+        bytes: Vec<u8>,
+        channel: ResponseChannel<Vec<u8>>,
+    ) {
         let Some(peer) = device_key(&peer) else { return };
         let reply = ReplyId(self.next_reply);
         self.next_reply += 1;

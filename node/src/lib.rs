@@ -3,15 +3,19 @@
 //! This crate performs what the pure core decides. It is the only one that opens files and
 //! sockets, reads the wall clock and asks for randomness.
 
+pub mod artifacts;
 pub mod clock;
 pub mod config;
 pub mod control;
+mod driver;
 pub mod entropy;
 pub mod error;
 pub mod files;
 pub mod home;
 pub mod identity;
+pub mod net;
 pub mod owner;
+pub mod peers;
 pub mod serve;
 pub mod store;
 pub mod telemetry;

@@ -11,28 +11,33 @@
 //! session; they differ in how long it lives.
 
 mod behaviour;
-mod fetch;
 mod dial;
+mod exchange;
+mod fetch;
 mod frame;
 mod gossip;
-mod session;
 mod lend;
+#[cfg(test)]
+mod loopback;
+mod session;
 mod streams;
+mod wire;
 
 use std::fmt;
 use std::str::FromStr;
 
-use cairn_protocol::key::DeviceKey;
+use cairn_protocol::key::{DeviceKey, Keypair};
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, identity};
 
 use crate::error::NodeError;
 
-pub(crate) use behaviour::{Behaviour, BehaviourEvent, build};
+pub(crate) use behaviour::{Behaviour, BehaviourEvent};
 pub(crate) use dial::DialBook;
+pub use exchange::Exchanged;
 pub(crate) use gossip::{topic_hash, topic_of};
 pub use session::Session;
-
+pub(crate) use session::{Core, News, Waited};
 
 /// Where a peer can be reached: a multiaddress, as a rule ending in `/p2p/<peer>`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +70,12 @@ impl Address {
         })
     }
 
+    /// Whether this is `other`, or `other` with the peer's name at its end.
+    pub(crate) fn starts_with(&self, other: &Address) -> bool {
+        self.0.iter().zip(other.0.iter()).all(|(mine, theirs)| mine == theirs)
+            && self.0.iter().count() >= other.0.iter().count()
+    }
+
     /// Whether another machine could use it as it stands.
     pub(crate) fn is_specific(&self) -> bool {
         self.0.iter().all(|part| match part {
@@ -79,9 +90,8 @@ impl FromStr for Address {
     type Err = NodeError;
 
     fn from_str(text: &str) -> Result<Self, NodeError> {
-        let usage = || {
-            NodeError::Usage(format!("{text} is no address; one looks like /ip4/192.168.1.7/tcp/4001"))
-        };
+        let usage =
+            || NodeError::Usage(format!("{text} is no address; one looks like /ip4/192.168.1.7/tcp/4001"));
         let address: Multiaddr = text.parse().map_err(|_| usage())?;
         let is_tcp = address.iter().any(|part| matches!(part, Protocol::Tcp(_)));
         if is_tcp { Ok(Self(address)) } else { Err(usage()) }
@@ -124,25 +134,23 @@ pub(crate) fn device_key(peer: &PeerId) -> Option<DeviceKey> {
 }
 
 /// The network's form of a device's secret.
-pub(crate) fn network_keypair(secret: &[u8; 32]) -> Result<identity::Keypair, NodeError> {
-    // The library wipes what it reads, so it gets a copy.
-    identity::Keypair::ed25519_from_bytes(*secret)
+pub(crate) fn network_keypair(keypair: &Keypair) -> Result<identity::Keypair, NodeError> {
+    // The library wipes what it reads.
+    identity::Keypair::ed25519_from_bytes(keypair.secret())
         .map_err(|_| NodeError::Bug("a secret key that the network does not take"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cairn_protocol::key::Keypair;
 
     #[test]
     fn a_device_key_is_its_network_identity_and_back() {
         for seed in 1..20u8 {
-            let secret = [seed; 32];
-            let key = Keypair::from_secret(&secret).key();
-            let network = network_keypair(&secret).unwrap().public().to_peer_id();
-            assert_eq!(peer_id(key).unwrap(), network);
-            assert_eq!(device_key(&network), Some(key));
+            let keypair = Keypair::from_secret(&[seed; 32]);
+            let network = network_keypair(&keypair).unwrap().public().to_peer_id();
+            assert_eq!(peer_id(keypair.key()).unwrap(), network);
+            assert_eq!(device_key(&network), Some(keypair.key()));
         }
     }
 

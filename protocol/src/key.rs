@@ -105,6 +105,11 @@ impl Keypair {
         DeviceKey(self.0.verifying_key().to_bytes())
     }
 
+    /// The 32 secret bytes: for the network, whose identity is the same key.
+    pub fn secret(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
     pub(crate) fn sign(&self, message: &[u8]) -> Signature {
         Signature(self.0.sign(message).to_bytes())
     }

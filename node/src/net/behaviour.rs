@@ -50,9 +50,7 @@ pub(crate) fn build(keypair: identity::Keypair) -> Result<Swarm<Behaviour>, Node
         .map_err(|error| failed(&error))?
         .with_behaviour(|keypair| behaviour(keypair).map_err(Box::from))
         .map_err(|error| failed(&error))?;
-    let builder = builder.with_swarm_config(|config| {
-        config.with_idle_connection_timeout(IDLE_MAX)
-    });
+    let builder = builder.with_swarm_config(|config| config.with_idle_connection_timeout(IDLE_MAX));
     Ok(builder.with_connection_timeout(HANDSHAKE_MAX).build())
 }
 

@@ -17,8 +17,8 @@ use libp2p_stream::Control;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
 
-use super::streams::{BLOB_PROTOCOL, CHUNK_MAX, FIRST_WORD_MAX, Frame, HERE, SILENCE_MAX};
 use super::peer_id;
+use super::streams::{BLOB_PROTOCOL, CHUNK_MAX, FIRST_WORD_MAX, Frame, HERE, SILENCE_MAX};
 use crate::artifacts::{Artifacts, MANIFEST_BYTES_MAX, decode};
 use crate::error::NodeError;
 
@@ -118,7 +118,9 @@ impl Fetcher {
         let fetched = self.artifacts.blobs().fetch(reader, writer, chunk, SILENCE_MAX, CHUNK_MAX).await;
         match fetched {
             Ok(_) => Ok(()),
-            Err(error @ cairn_blobs::BlobsError::Truncated { .. }) => Err(NodeError::Network(error.to_string())),
+            Err(error @ cairn_blobs::BlobsError::Truncated { .. }) => {
+                Err(NodeError::Network(error.to_string()))
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -134,11 +136,11 @@ impl Fetcher {
             writer.write_all(&frame.to_bytes()).await.map_err(broken)?;
             writer.flush().await.map_err(broken)?;
             let status = reader.read_u8().await.map_err(broken)?;
-            Ok((status, reader, writer))
+            Ok::<_, NodeError>((status, reader, writer))
         };
         match tokio::time::timeout(FIRST_WORD_MAX, opening).await.map_err(|_| silent())?? {
             (HERE, reader, writer) => Ok((reader, writer)),
-            _ => Err(NodeError::Absent(format!("artifact {}: not at peer {}", self.artifact, peer.short()))),
+            _ => Err(NodeError::NotFound { what: "artifact at any peer", name: self.artifact.to_string() }),
         }
     }
 }
@@ -146,7 +148,7 @@ impl Fetcher {
 /// Of two failures, the one that is worth telling: a lie before a broken line before mere absence.
 fn graver(last: Option<NodeError>, error: NodeError) -> NodeError {
     let weight = |error: &NodeError| match error {
-        NodeError::Absent(_) => 0,
+        NodeError::NotFound { .. } => 0,
         NodeError::Network(_) => 1,
         NodeError::Peer(_) => 2,
         _ => 3,

@@ -10,8 +10,7 @@ use std::time::Duration;
 use cairn_protocol::hash::Topic;
 use cairn_protocol::limits::ANNOUNCE_BYTES_MAX;
 use libp2p::gossipsub::{
-    self, ConfigBuilder, IdentTopic, Message, MessageAuthenticity, MessageId, TopicHash,
-    ValidationMode,
+    self, ConfigBuilder, IdentTopic, Message, MessageAuthenticity, MessageId, TopicHash, ValidationMode,
 };
 
 use crate::error::NodeError;

@@ -66,7 +66,7 @@ impl Lender {
             None => self.answer_manifest(&mut writer, repo, frame.artifact).await,
             Some(hash) if self.can_give(repo, frame.artifact, &hash).await? => {
                 writer.write_all(&[HERE]).await.map_err(broken)?;
-                Ok(self.artifacts.blobs().serve(&mut reader, &mut writer, &hash, SILENCE_MAX, CHUNK_MAX).await?)
+                Ok(self.artifacts.blobs().serve(reader, writer, &hash, SILENCE_MAX, CHUNK_MAX).await?)
             }
             Some(_) => say(&mut writer, &[ABSENT]).await,
         }
@@ -83,7 +83,12 @@ impl Lender {
         Ok(self.artifacts.belongs(repo, artifact, hash).await? && self.artifacts.blobs().has(hash).await?)
     }
 
-    async fn answer_manifest<W>(&self, writer: &mut W, repo: RepoId, artifact: ArtifactId) -> Result<(), NodeError>
+    async fn answer_manifest<W>(
+        &self,
+        writer: &mut W,
+        repo: RepoId,
+        artifact: ArtifactId,
+    ) -> Result<(), NodeError>
     where
         W: AsyncWrite + Unpin,
     {

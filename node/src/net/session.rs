@@ -1,0 +1,454 @@
+//! The core's side of the network: feeds what the wire reports to the core, and passes effects on.
+//!
+//! A session lives on the thread that owns the store. A command makes one, and it starts a swarm when
+//! the verb first needs a peer; `serve` makes one that listens. While a verb waits for a peer, the
+//! session goes on feeding the core, so inside `serve` everybody else is served meanwhile.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use cairn_crdt::id::{ArtifactId, RepoId};
+use cairn_protocol::effect::{Effect, Event};
+use cairn_protocol::hash::RepoTag;
+use cairn_protocol::input::{Input, Wanted};
+use cairn_protocol::key::{DeviceKey, Keypair};
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
+
+use super::exchange::{Exchange, Exchanged};
+use super::fetch::Fetcher;
+use super::wire::Wire;
+use super::{Address, network_keypair};
+use crate::artifacts::{Added, Artifacts};
+use crate::clock;
+use crate::driver::{Order, Report};
+use crate::error::NodeError;
+use crate::home::Home;
+use crate::peers::PeerBook;
+
+/// Threads of the runtime: one for the swarm, one for what it hands over.
+const THREADS: usize = 2;
+/// How long a command waits for a listener or for the first peer; a peer that is just starting is
+/// called again meanwhile.
+const REACH_MAX: Duration = Duration::from_secs(20);
+/// How often a wait looks at its deadlines.
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
+/// Events that are kept for whoever asks; the oldest go first.
+const NEWS_MAX: usize = 4096;
+
+/// What a session needs of the core.
+pub(crate) trait Core {
+    /// Takes in one thing that happened, and makes durable what follows from it.
+    fn input(&mut self, input: Input) -> Result<(), NodeError>;
+    /// What is to be done on the wire, in order.
+    fn take_effects(&mut self) -> Vec<Effect>;
+    /// When to come again with `Input::Tick`.
+    fn next_wake(&self) -> Option<u64>;
+    /// The repo behind a tag, if the peer may read there.
+    fn readable(&self, peer: DeviceKey, tag: RepoTag) -> Option<RepoId>;
+    /// How many waypoints of a repo are held.
+    fn waypoints(&self, repo: RepoId) -> u64;
+}
+
+/// One thing that people may want to know.
+#[derive(Debug, Clone)]
+pub(crate) enum News {
+    /// From the service.
+    Event(Event),
+    /// A call did not come through; it is tried again.
+    Unreachable(Address, String),
+}
+
+/// The network of one process.
+pub struct Session {
+    home: Home,
+    keypair: Keypair,
+    book: PeerBook,
+    // Fields end in this order: the runtime last, under which the others live.
+    wire: Option<Wire>,
+    artifacts: Option<Artifacts>,
+    runtime: Runtime,
+    news: VecDeque<News>,
+    /// Numbers the news, so that a wait sees each one once although `serve` takes them away.
+    heard: u64,
+}
+
+impl Session {
+    /// A session that has no swarm yet. `keypair` is the home's device key.
+    pub fn new(home: &Home, keypair: Keypair) -> Result<Self, NodeError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("cairn-net")
+            .enable_all()
+            .build()
+            .map_err(|error| NodeError::Network(format!("cannot start a runtime: {error}")))?;
+        let (home, book) = (home.clone(), PeerBook::load(home)?);
+        let news = VecDeque::new();
+        Ok(Self { home, keypair, book, wire: None, artifacts: None, runtime, news, heard: 0 })
+    }
+
+    /// Where this node can be reached.
+    pub fn listening(&self) -> Vec<Address> {
+        self.wire.as_ref().map_or_else(Vec::new, |wire| wire.listening.clone())
+    }
+
+    /// The peers that are connected.
+    pub fn connected(&self) -> Vec<DeviceKey> {
+        self.wire.as_ref().map_or_else(Vec::new, |wire| wire.connected.iter().copied().collect())
+    }
+
+    /// The peers that this home remembers.
+    pub fn remembered(&self) -> &PeerBook {
+        &self.book
+    }
+
+    /// The runtime, for what `serve` runs beside the swarm.
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// What is to be told to people, since the last time.
+    pub(crate) fn take_news(&mut self) -> Vec<News> {
+        self.news.drain(..).collect()
+    }
+
+    /// Ends the swarm and closes the artifact store.
+    pub fn close(mut self) -> Result<(), NodeError> {
+        self.wire = None;
+        self.book.save()?;
+        match self.artifacts.take() {
+            Some(artifacts) => self.runtime.block_on(artifacts.close()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The swarm: started once, fed and heard from then on.
+impl Session {
+    fn wire(&mut self) -> Result<&mut Wire, NodeError> {
+        if self.wire.is_none() {
+            let identity = network_keypair(&self.keypair)?;
+            self.wire = Some(Wire::start(&self.runtime, identity)?);
+        }
+        self.wire.as_mut().ok_or(NodeError::Bug("a swarm that is gone at once"))
+    }
+
+    /// Listens, lends artifacts, and returns when every listener stands.
+    pub(crate) fn listen(&mut self, core: &mut dyn Core, addresses: &[Address]) -> Result<(), NodeError> {
+        let artifacts = self.artifacts()?.clone();
+        self.wire()?;
+        if let Some(wire) = &mut self.wire {
+            wire.lend(&self.runtime, artifacts)?;
+        }
+        let deadline = Instant::now() + REACH_MAX;
+        for (count, address) in addresses.iter().enumerate() {
+            self.wire()?.order(Order::Listen(address.clone()))?;
+            while self.wire()?.listening.len() <= count {
+                self.check_listener(address, deadline)?;
+                self.step(core, LOOK)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_listener(&mut self, address: &Address, deadline: Instant) -> Result<(), NodeError> {
+        if let Some((address, reason)) = self.wire()?.deaf.pop() {
+            return Err(NodeError::Network(format!("cannot listen on {address}: {reason}")));
+        }
+        match Instant::now() > deadline {
+            true => Err(NodeError::Network(format!("cannot listen on {address}: it takes too long"))),
+            false => Ok(()),
+        }
+    }
+
+    /// Calls these, and again whenever they are lost.
+    pub(crate) fn call(&mut self, addresses: Vec<Address>) -> Result<(), NodeError> {
+        self.wire()?.order(Order::Call(addresses))
+    }
+
+    /// Takes in the next report, or lets time pass; at most `wait`.
+    pub(crate) fn step(&mut self, core: &mut dyn Core, wait: Duration) -> Result<(), NodeError> {
+        self.settle(core)?;
+        let wait = wait.min(until_wake(core));
+        let Some(wire) = &mut self.wire else { return Ok(()) };
+        let report = self.runtime.block_on(wire.next(wait));
+        self.take_in(core, report)
+    }
+
+    /// Takes in a report, or the passing of time, and does what follows.
+    pub(crate) fn take_in(&mut self, core: &mut dyn Core, report: Option<Report>) -> Result<(), NodeError> {
+        match report {
+            Some(report) => self.heard_of(core, report)?,
+            None if until_wake(core).is_zero() => core.input(Input::Tick)?,
+            None => {}
+        }
+        self.settle(core)
+    }
+
+    /// Waits for a report or for `other`, whichever comes first.
+    pub(crate) fn wait_with<T>(
+        &mut self,
+        core: &dyn Core,
+        wait: Duration,
+        other: impl Future<Output = T>,
+    ) -> Waited<T> {
+        let wait = wait.min(until_wake(core));
+        let Some(wire) = &mut self.wire else { return Waited::Nothing };
+        self.runtime.block_on(async {
+            tokio::select! {
+                other = other => Waited::Other(other),
+                report = wire.next(wait) => report.map_or(Waited::Nothing, Waited::Report),
+            }
+        })
+    }
+
+    fn heard_of(&mut self, core: &mut dyn Core, report: Report) -> Result<(), NodeError> {
+        let now_ms = clock::now_ms();
+        if let Some(wire) = &mut self.wire {
+            wire.note(&report);
+        }
+        match report {
+            Report::Input(input) => core.input(input)?,
+            Report::Reached { peer, address } => {
+                self.book.reached(peer, &address, now_ms);
+                self.book.save()?;
+            }
+            Report::Unreachable { address, reason } => self.tell(News::Unreachable(address, reason)),
+            Report::MayRead { peer, tag, reply } => {
+                reply.send(core.readable(peer, tag)).ok();
+            }
+            Report::Listening(_) | Report::NotListening { .. } | Report::Claims { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Passes on what the core wants done.
+    pub(crate) fn settle(&mut self, core: &mut dyn Core) -> Result<(), NodeError> {
+        let Some(wire) = &self.wire else { return Ok(()) };
+        let mut events = Vec::new();
+        for effect in core.take_effects() {
+            match effect {
+                Effect::Notify(event) => events.push(event),
+                effect => wire.order(Order::Perform(effect))?,
+            }
+        }
+        events.into_iter().try_for_each(|event| self.happened(event))
+    }
+
+    fn happened(&mut self, event: Event) -> Result<(), NodeError> {
+        if let Event::Synced { repo, peer } = &event {
+            self.remember(*peer, *repo)?;
+        }
+        self.tell(News::Event(event));
+        Ok(())
+    }
+
+    /// A peer that shares a repo is worth finding again, also when it was the one who called.
+    fn remember(&mut self, peer: DeviceKey, repo: RepoId) -> Result<(), NodeError> {
+        let now_ms = clock::now_ms();
+        let claims = self.wire.as_ref().and_then(|wire| wire.claims.get(&peer)).cloned();
+        if !self.book.iter().any(|(known, _)| known == peer) {
+            for address in claims.unwrap_or_default() {
+                self.book.reached(peer, &address, now_ms);
+            }
+        }
+        self.book.exchanged(peer, repo, now_ms);
+        self.book.save()
+    }
+
+    fn tell(&mut self, news: News) {
+        if self.news.len() >= NEWS_MAX {
+            self.news.pop_front();
+        }
+        self.news.push_back(news);
+        self.heard += 1;
+    }
+
+    /// The news after the first `seen` that were ever told; those that were taken away are not there.
+    fn news_after(&self, seen: u64) -> impl Iterator<Item = &News> + '_ {
+        let fresh = usize::try_from(self.heard - seen).unwrap_or(usize::MAX);
+        self.news.iter().skip(self.news.len().saturating_sub(fresh))
+    }
+}
+
+/// What came first.
+pub(crate) enum Waited<T> {
+    /// A report of the wire.
+    Report(Report),
+    /// What was waited for beside it.
+    Other(T),
+    /// Neither, in time.
+    Nothing,
+}
+
+/// Exchanges with peers.
+impl Session {
+    /// Exchanges with `peers`, or with those remembered for the repo, until nobody lacks anything.
+    pub(crate) fn sync(
+        &mut self,
+        core: &mut dyn Core,
+        repo: RepoId,
+        peers: &[String],
+    ) -> Result<Exchanged, NodeError> {
+        let named = addresses(peers)?;
+        let before = core.waypoints(repo);
+        let remembered = if named.is_empty() { self.book.addresses(Some(repo)) } else { Vec::new() };
+        let exchange = Exchange::sync(repo, named, remembered, Instant::now() + REACH_MAX);
+        let mut exchanged = self.exchange(core, exchange)?;
+        exchanged.received = core.waypoints(repo).saturating_sub(before);
+        Ok(exchanged)
+    }
+
+    /// Gets a repo that is not here from the first of `peers` that shows it.
+    pub(crate) fn join(
+        &mut self,
+        core: &mut dyn Core,
+        wanted: Wanted,
+        peers: &[String],
+    ) -> Result<Exchanged, NodeError> {
+        let repo = wanted.repo;
+        let exchange = Exchange::join(wanted, addresses(peers)?, Instant::now() + REACH_MAX);
+        let mut exchanged = self.exchange(core, exchange)?;
+        exchanged.received = core.waypoints(repo);
+        Ok(exchanged)
+    }
+
+    fn exchange(&mut self, core: &mut dyn Core, mut exchange: Exchange) -> Result<Exchanged, NodeError> {
+        self.call(exchange.addresses())?;
+        let mut seen = self.heard;
+        loop {
+            let now = Instant::now();
+            if let Some(outcome) = exchange.outcome(self.wire()?, now) {
+                return outcome;
+            }
+            for input in exchange.ask(self.wire()?, now) {
+                core.input(input)?;
+            }
+            self.step(core, LOOK)?;
+            for news in self.news_after(seen) {
+                if let News::Event(event) = news {
+                    exchange.hear(event, Instant::now());
+                }
+            }
+            seen = self.heard;
+        }
+    }
+}
+
+/// Artifacts.
+impl Session {
+    fn artifacts(&mut self) -> Result<&Artifacts, NodeError> {
+        if self.artifacts.is_none() {
+            let opened = self.runtime.block_on(Artifacts::open(&self.home.blobs_dir()))?;
+            self.artifacts = Some(opened);
+        }
+        self.artifacts.as_ref().ok_or(NodeError::Bug("an artifact store that is gone at once"))
+    }
+
+    /// Takes a file in as an artifact of `repo`.
+    pub fn import_artifact(&mut self, repo: RepoId, file: &Path, name: &str) -> Result<Added, NodeError> {
+        let artifacts = self.artifacts()?.clone();
+        self.runtime.block_on(artifacts.add(repo, file, name))
+    }
+
+    /// Writes an artifact that is here to a file; says how many bytes.
+    pub fn export_artifact(
+        &mut self,
+        repo: RepoId,
+        artifact: ArtifactId,
+        out: &Path,
+    ) -> Result<u64, NodeError> {
+        let artifacts = self.artifacts()?.clone();
+        self.runtime.block_on(artifacts.export(repo, artifact, out))
+    }
+
+    /// Whether every byte of an artifact is here.
+    pub fn holds_artifact(&mut self, repo: RepoId, artifact: ArtifactId) -> Result<bool, NodeError> {
+        let artifacts = self.artifacts()?.clone();
+        self.runtime.block_on(artifacts.holds(repo, artifact))
+    }
+
+    /// Reads every byte of an artifact against its names; says how many bytes.
+    pub fn verify_artifact(&mut self, repo: RepoId, artifact: ArtifactId) -> Result<u64, NodeError> {
+        let artifacts = self.artifacts()?.clone();
+        self.runtime.block_on(artifacts.verify(repo, artifact))
+    }
+
+    /// Fetches what is missing of an artifact from peers that share the repo.
+    pub(crate) fn fetch_artifact(
+        &mut self,
+        core: &mut dyn Core,
+        repo: RepoId,
+        artifact: ArtifactId,
+    ) -> Result<(), NodeError> {
+        if self.holds_artifact(repo, artifact)? {
+            return Ok(());
+        }
+        self.call(self.book.addresses(Some(repo)))?;
+        let deadline = Instant::now() + REACH_MAX;
+        let mut tried = Vec::new();
+        let mut last = NodeError::Network("no peer of this repo could be reached".to_owned());
+        loop {
+            let peers: Vec<_> = self.connected().into_iter().filter(|peer| !tried.contains(peer)).collect();
+            if !peers.is_empty() {
+                match self.fetch_from(core, repo, artifact, &peers) {
+                    Ok(()) => return Ok(()),
+                    Err(error) => last = error,
+                }
+                tried.extend(peers);
+            }
+            let nobody_left = !tried.is_empty() && self.all_called()?;
+            if nobody_left || Instant::now() > deadline {
+                return Err(last);
+            }
+            self.step(core, LOOK)?;
+        }
+    }
+
+    /// Whether every remembered address has answered or failed at least once.
+    fn all_called(&mut self) -> Result<bool, NodeError> {
+        let addresses = self.book.addresses(None);
+        let wire = self.wire()?;
+        let settled = |address: &Address| {
+            wire.unreachable.contains_key(address)
+                || address.peer().is_some_and(|peer| wire.connected.contains(&peer))
+        };
+        Ok(addresses.iter().all(settled))
+    }
+
+    /// Fetches from these peers, and goes on feeding the core meanwhile.
+    fn fetch_from(
+        &mut self,
+        core: &mut dyn Core,
+        repo: RepoId,
+        artifact: ArtifactId,
+        peers: &[DeviceKey],
+    ) -> Result<(), NodeError> {
+        let artifacts = self.artifacts()?.clone();
+        let me = self.keypair.key();
+        let control = self.wire()?.control.clone();
+        let fetcher = Fetcher { me, control, artifacts, repo, artifact, peers: peers.to_vec() };
+        let (sender, mut fetched) = oneshot::channel();
+        self.runtime.spawn(async move { sender.send(fetcher.fetch().await) });
+        loop {
+            match fetched.try_recv() {
+                Ok(outcome) => return outcome,
+                Err(TryRecvError::Closed) => return Err(NodeError::Bug("a fetch that ended without a word")),
+                Err(TryRecvError::Empty) => self.step(core, LOOK)?,
+            }
+        }
+    }
+}
+
+fn addresses(texts: &[String]) -> Result<Vec<Address>, NodeError> {
+    texts.iter().map(|text| text.parse()).collect()
+}
+
+fn until_wake(core: &dyn Core) -> Duration {
+    match core.next_wake() {
+        Some(at) => Duration::from_millis(at.saturating_sub(clock::now_ms())),
+        None => Duration::MAX,
+    }
+}
