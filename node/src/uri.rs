@@ -10,7 +10,7 @@ use cairn_crdt::path::{PathError, RepoPath};
 
 mod percent;
 
-pub use percent::{encode as percent_encode, path_text};
+pub use percent::{bytes as percent_decode, encode as percent_encode, path_text};
 
 /// The most bytes of a URI: an invitation with many hints and a long path still fits.
 pub const URI_BYTES_MAX: usize = 16 * 1024;

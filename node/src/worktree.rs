@@ -1,3 +1,87 @@
 //! A folder that shows one version of a project.
+//!
+//! The worktree is the user's; cairn reads it as it is, writes only what it knows it may, and
+//! keeps what it would overwrite. Nothing here decides what a version shows.
+
+use std::path::{Path, PathBuf};
+
+use cairn_crdt::path::RepoPath;
+
+use crate::clock;
+use crate::error::NodeError;
 
 pub mod beneath;
+pub mod checkout;
+pub mod edits;
+pub mod ignored;
+pub mod index;
+pub mod link;
+pub mod scan;
+
+use beneath::Beneath;
+use index::Index;
+pub use link::Link;
+
+/// A folder that shows one version of a project.
+#[derive(Debug)]
+pub struct Worktree {
+    root: PathBuf,
+    beneath: Beneath,
+    /// What it shows, and whose it is.
+    pub link: Link,
+    /// What was seen on disk last.
+    pub index: Index,
+}
+
+impl Worktree {
+    /// The worktree that `dir` lies in.
+    pub fn find(dir: &Path) -> Result<Self, NodeError> {
+        let dir = dir.canonicalize().map_err(|error| NodeError::io("open", dir, error))?;
+        for root in dir.ancestors() {
+            if let Some(link) = Link::load(root)? {
+                return Self::open(root.to_owned(), link);
+            }
+        }
+        Err(NodeError::NotFound { what: "worktree around", name: dir.display().to_string() })
+    }
+
+    /// Makes a folder a worktree. The folder may hold files; they count as not yet posted.
+    pub fn create(dir: &Path, link: Link) -> Result<Self, NodeError> {
+        let io = |error| NodeError::io("make", dir, error);
+        std::fs::create_dir_all(dir).map_err(io)?;
+        let root = dir.canonicalize().map_err(io)?;
+        if Link::load(&root)?.is_some() {
+            return Err(NodeError::Refused(format!("{} is a worktree already", dir.display())));
+        }
+        link.save(&root)?;
+        Self::open(root, link)
+    }
+
+    fn open(root: PathBuf, link: Link) -> Result<Self, NodeError> {
+        let beneath = Beneath::open(&root).map_err(|error| NodeError::io("open", &root, error))?;
+        let index = Index::load(&root);
+        Ok(Self { root, beneath, link, index })
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where a path of the project lies; for people and messages, never to open it.
+    pub fn on_disk(&self, path: &RepoPath) -> PathBuf {
+        use std::os::unix::ffi::OsStrExt;
+        self.root.join(std::ffi::OsStr::from_bytes(path.as_bytes()))
+    }
+
+    /// Writes down what the worktree shows and what was seen.
+    pub fn save(&self) -> Result<(), NodeError> {
+        self.link.save(&self.root)?;
+        self.index.save(&self.root)
+    }
+}
+
+/// Nanoseconds since 1970.
+fn now_ns() -> i128 {
+    i128::from(clock::now_ms()) * 1_000_000
+}

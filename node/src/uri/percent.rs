@@ -33,7 +33,7 @@ fn escape(bytes: &[u8], escaped: impl Fn(u8) -> bool) -> String {
 }
 
 /// Reads escapes; a `%` that begins none stands for itself.
-pub(super) fn bytes(text: &str) -> Vec<u8> {
+pub fn bytes(text: &str) -> Vec<u8> {
     let mut rest = text.as_bytes();
     let mut bytes = Vec::with_capacity(rest.len());
     while let Some((&first, tail)) = rest.split_first() {

@@ -1,0 +1,187 @@
+//! What ties a folder to its home, repo, project and branch: `.cairn/link.json`.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use cairn_crdt::Frontier;
+use cairn_crdt::id::{RepoId, WaypointId};
+use cairn_crdt::path::{PRIVATE_DIR, RepoPath};
+use serde::{Deserialize, Serialize};
+
+use crate::error::NodeError;
+use crate::uri::{percent_decode, percent_encode};
+
+/// The file inside the worktree's own folder.
+const LINK_FILE: &str = "link.json";
+/// The most bytes of that file: a frontier of a few thousand waypoints and long paths.
+const LINK_BYTES_MAX: u64 = 1 << 20;
+
+/// Ties a folder to its home, repo, project and branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The home that holds the repo.
+    pub home: PathBuf,
+    /// The repo.
+    pub repo: RepoId,
+    /// The project's name, `@owner/name`.
+    pub project: String,
+    /// The branch that is followed.
+    pub branch: String,
+    /// The version that the files show.
+    pub frontier: Frontier,
+    /// The version whose files were being written when a checkout did not end; what shows it
+    /// already is no change of the user's.
+    pub underway: Option<Frontier>,
+    /// Files that the version shows and whose bytes were not to be had: that they are not on
+    /// disk is no change of the user's.
+    pub absent: BTreeSet<RepoPath>,
+    /// The key that signs here, when it is not the home's own.
+    pub key: Option<PathBuf>,
+}
+
+/// The link as it is written down.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    level: u32,
+    home: PathBuf,
+    repo: String,
+    project: String,
+    branch: String,
+    frontier: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    underway: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    absent: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<PathBuf>,
+}
+
+/// The form of link files.
+const LINK_LEVEL: u32 = 1;
+
+impl Link {
+    /// Reads the link of a worktree; `None` when the folder is none.
+    pub fn load(root: &Path) -> Result<Option<Self>, NodeError> {
+        let path = link_path(root);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(NodeError::io("open", &path, error)),
+        };
+        let mut bytes = Vec::new();
+        file.take(LINK_BYTES_MAX).read_to_end(&mut bytes).map_err(|error| NodeError::io("read", &path, error))?;
+        let bad = |why: String| NodeError::Format { path: path.clone(), why };
+        let written: Written = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+        Self::read(written).map_err(bad).map(Some)
+    }
+
+    fn read(written: Written) -> Result<Self, String> {
+        if written.level != LINK_LEVEL {
+            return Err(format!("its form is {}, this version reads {LINK_LEVEL}", written.level));
+        }
+        Ok(Self {
+            repo: RepoId::from_hex(&written.repo).ok_or("the repo's id is not 64 digits")?,
+            frontier: frontier(&written.frontier)?,
+            underway: written.underway.as_deref().map(frontier).transpose()?,
+            absent: written.absent.iter().map(|text| path(text)).collect::<Result<_, _>>()?,
+            home: written.home,
+            project: written.project,
+            branch: written.branch,
+            key: written.key,
+        })
+    }
+
+    /// Writes the link so that a crash leaves the old one or the new one.
+    pub fn save(&self, root: &Path) -> Result<(), NodeError> {
+        let written = Written {
+            level: LINK_LEVEL,
+            home: self.home.clone(),
+            repo: self.repo.to_string(),
+            project: self.project.clone(),
+            branch: self.branch.clone(),
+            frontier: digits(&self.frontier),
+            underway: self.underway.as_ref().map(digits),
+            absent: self.absent.iter().map(|path| percent_encode(path.as_bytes())).collect(),
+            key: self.key.clone(),
+        };
+        let bytes = serde_json::to_vec_pretty(&written)
+            .map_err(|_| NodeError::Usage("the path of a home or key must be UTF-8".to_owned()))?;
+        replace(&link_path(root), &bytes)
+    }
+}
+
+/// The hashes of a frontier, as people and `--json` see them.
+pub fn digits(frontier: &Frontier) -> Vec<String> {
+    frontier.heads().iter().map(WaypointId::to_string).collect()
+}
+
+/// The worktree's own folder.
+pub fn private_dir(root: &Path) -> PathBuf {
+    root.join(PRIVATE_DIR)
+}
+
+/// Writes a file of the worktree's own folder: temporary, synced, renamed, folder synced.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), NodeError> {
+    let io = |error| NodeError::io("write", path, error);
+    let dir = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(dir).map_err(io)?;
+    let temporary = path.with_extension("new");
+    let mut file = File::create(&temporary).map_err(io)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io)?;
+    fs::rename(&temporary, path).map_err(io)?;
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io)
+}
+
+fn link_path(root: &Path) -> PathBuf {
+    private_dir(root).join(LINK_FILE)
+}
+
+fn frontier(digits: &[String]) -> Result<Frontier, String> {
+    let read = |text: &String| WaypointId::from_hex(text).ok_or_else(|| format!("{text:?} names no waypoint"));
+    digits.iter().map(read).collect()
+}
+
+fn path(text: &str) -> Result<RepoPath, String> {
+    RepoPath::new(&percent_decode(text)).map_err(|error| format!("{text:?}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link() -> Link {
+        Link {
+            home: "/h".into(),
+            repo: RepoId([1; 32]),
+            project: "@me/x".into(),
+            branch: "main".into(),
+            frontier: [WaypointId([2; 32]), WaypointId([3; 32])].into_iter().collect(),
+            underway: None,
+            absent: [RepoPath::new(b"a/%41\xff").unwrap()].into_iter().collect(),
+            key: Some("/k".into()),
+        }
+    }
+
+    #[test]
+    fn a_link_is_read_as_it_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Link::load(dir.path()).unwrap(), None);
+        let link = Link { underway: Some(Frontier::empty()), ..link() };
+        link.save(dir.path()).unwrap();
+        assert_eq!(Link::load(dir.path()).unwrap(), Some(link));
+    }
+
+    #[test]
+    fn a_damaged_link_is_an_error_and_not_a_missing_worktree() {
+        let dir = tempfile::tempdir().unwrap();
+        link().save(dir.path()).unwrap();
+        for bad in ["", "{}", "null", "[1]", &"[".repeat(10_000)] {
+            fs::write(link_path(dir.path()), bad).unwrap();
+            assert!(matches!(Link::load(dir.path()), Err(NodeError::Format { .. })), "{bad}");
+        }
+    }
+}
