@@ -19,6 +19,8 @@ pub mod peers;
 pub mod serve;
 pub mod store;
 pub mod telemetry;
+pub mod uri;
+pub mod worktree;
 
 pub use error::{Kind, NodeError};
 pub use home::Home;

@@ -14,9 +14,9 @@ use cairn_crdt::path::RepoPath;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
+use super::Worktree;
 use super::beneath::{Facts, Kind, os};
 use super::scan::{Disk, shows};
-use super::Worktree;
 use crate::error::NodeError;
 
 mod batch;
@@ -87,7 +87,8 @@ impl Worktree {
 
     /// Removes folders that `to` does not show and that hold nothing any more.
     fn remove_folders(&mut self, known: &[&View], to: &View, outcome: &mut Outcome) -> Result<(), NodeError> {
-        let gone: BTreeSet<_> = known.iter().flat_map(|view| &view.dirs).filter(|dir| !to.dirs.contains(*dir)).collect();
+        let gone: BTreeSet<_> =
+            known.iter().flat_map(|view| &view.dirs).filter(|dir| !to.dirs.contains(*dir)).collect();
         for dir in gone.into_iter().rev() {
             if self.look(dir)? == Some(Disk::Dir) {
                 self.clear(dir, to.files.contains_key(dir), outcome)?;
@@ -103,7 +104,8 @@ impl Worktree {
             return Ok(());
         }
         let below = self.below(dir)?;
-        let files: Vec<_> = below.iter().filter(|(_, is_dir)| !is_dir).map(|(path, _)| path.clone()).collect();
+        let files: Vec<_> =
+            below.iter().filter(|(_, is_dir)| !is_dir).map(|(path, _)| path.clone()).collect();
         if files.is_empty() {
             for (path, _) in below.iter().rev() {
                 self.unlink(path, AtFlags::REMOVEDIR)?;
@@ -148,6 +150,9 @@ impl Worktree {
             }
             if disk == Some(Disk::Dir) {
                 self.clear(path, true, outcome)?;
+                if self.look(path)?.is_some() {
+                    continue;
+                }
             } else if !self.is_known(known, path, disk.as_ref()) {
                 outcome.surprises.insert(path.clone());
                 continue;
@@ -163,7 +168,9 @@ impl Worktree {
     /// be had is not on disk, and that is no surprise either.
     fn is_known(&self, known: &[&View], path: &RepoPath, disk: Option<&Disk>) -> bool {
         let waits = disk.is_none() && self.link.absent.contains(path);
-        waits || known.iter().any(|view| shows(view, path, disk))
+        // A folder that is gone held only what was removed one by one.
+        let was_folder = |view: &View| disk.is_none() && view.dirs.contains(path);
+        waits || known.iter().any(|view| shows(view, path, disk) || was_folder(view))
     }
 
     /// The file or link that stands where a folder must be.
@@ -226,7 +233,9 @@ fn path_of(dir: &RepoPath, name: &[u8]) -> Result<Option<RepoPath>, NodeError> {
     }
     RepoPath::new(&[dir.as_bytes(), b"/", name].concat()).map(Some).map_err(|error| {
         let name = String::from_utf8_lossy(name);
-        NodeError::Refused(format!("{dir} must become a file, but holds {name}, which cannot be kept: {error}"))
+        NodeError::Refused(format!(
+            "{dir} must become a file, but holds {name}, which cannot be kept: {error}"
+        ))
     })
 }
 
@@ -244,3 +253,6 @@ fn differing(known: &[&View], to: &View) -> BTreeSet<RepoPath> {
     }
     paths.into_keys().cloned().collect()
 }
+
+#[cfg(test)]
+mod tests;

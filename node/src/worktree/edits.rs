@@ -30,7 +30,11 @@ pub trait Artifacts {
 
 impl Worktree {
     /// What to write so that a version shows these changes.
-    pub fn edits(&mut self, changes: &[Change], artifacts: &mut dyn Artifacts) -> Result<Vec<FileEdit>, NodeError> {
+    pub fn edits(
+        &mut self,
+        changes: &[Change],
+        artifacts: &mut dyn Artifacts,
+    ) -> Result<Vec<FileEdit>, NodeError> {
         let mut edits = Vec::with_capacity(changes.len());
         for change in changes {
             let path = change.path.clone();
@@ -45,7 +49,11 @@ impl Worktree {
     }
 
     /// The edit that makes a version show a file as it is now; none when it is gone again.
-    fn file_edit(&mut self, path: RepoPath, artifacts: &mut dyn Artifacts) -> Result<Option<FileEdit>, NodeError> {
+    fn file_edit(
+        &mut self,
+        path: RepoPath,
+        artifacts: &mut dyn Artifacts,
+    ) -> Result<Option<FileEdit>, NodeError> {
         for _ in 1..ATTEMPTS_MAX {
             if let Some((edit, true)) = self.read_edit(&path, artifacts)? {
                 return Ok(Some(edit));

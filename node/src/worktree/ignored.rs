@@ -92,8 +92,11 @@ mod tests {
         for path in [".cairn", ".git", "src", "target", "home/repos", "other/.cairn"] {
             fs::create_dir_all(root.join(path)).unwrap();
         }
-        let files = [".gitignore", ".cairn/link.json", ".git/x", "src/a.rs", "src/b.o", "target/x", ".hidden"];
-        for path in files.iter().chain(&["home/key", "other/x", ".cairn-tmp.1", "src/.gitignore", "src/keep.o"]) {
+        let files =
+            [".gitignore", ".cairn/link.json", ".git/x", "src/a.rs", "src/b.o", "target/x", ".hidden"];
+        for path in
+            files.iter().chain(&["home/key", "other/x", ".cairn-tmp.1", "src/.gitignore", "src/keep.o"])
+        {
             fs::write(root.join(path), "").unwrap();
         }
         fs::write(root.join(".gitignore"), "*.o\n/target\n").unwrap();

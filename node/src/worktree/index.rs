@@ -130,7 +130,9 @@ impl Encoded for Seen {
         out.u64(self.bytes);
         out.raw(&self.modified_ns.to_le_bytes());
         out.u64(self.inode);
-        out.u8(u8::from(self.executable) | u8::from(self.settled) << 1 | u8::from(self.artifact.is_some()) << 2);
+        out.u8(u8::from(self.executable)
+            | u8::from(self.settled) << 1
+            | u8::from(self.artifact.is_some()) << 2);
         out.raw(self.content.as_bytes());
         if let Some(artifact) = &self.artifact {
             out.raw(artifact.as_bytes());

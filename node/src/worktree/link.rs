@@ -73,7 +73,9 @@ impl Link {
             Err(error) => return Err(NodeError::io("open", &path, error)),
         };
         let mut bytes = Vec::new();
-        file.take(LINK_BYTES_MAX).read_to_end(&mut bytes).map_err(|error| NodeError::io("read", &path, error))?;
+        file.take(LINK_BYTES_MAX)
+            .read_to_end(&mut bytes)
+            .map_err(|error| NodeError::io("read", &path, error))?;
         let bad = |why: String| NodeError::Format { path: path.clone(), why };
         let written: Written = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
         Self::read(written).map_err(bad).map(Some)
@@ -141,7 +143,8 @@ fn link_path(root: &Path) -> PathBuf {
 }
 
 fn frontier(digits: &[String]) -> Result<Frontier, String> {
-    let read = |text: &String| WaypointId::from_hex(text).ok_or_else(|| format!("{text:?} names no waypoint"));
+    let read =
+        |text: &String| WaypointId::from_hex(text).ok_or_else(|| format!("{text:?} names no waypoint"));
     digits.iter().map(read).collect()
 }
 

@@ -84,7 +84,9 @@ impl Worktree {
         let walked = ignored::walk(&self.root, &self.link.home);
         let mut scan = Scan { skipped: walked.skipped, ..Scan::default() };
         for path in walked.paths.iter().chain(view.files.keys()).chain(&view.dirs) {
-            if !scan.entries.contains_key(path) && let Some(disk) = self.look(path)? {
+            if !scan.entries.contains_key(path)
+                && let Some(disk) = self.look(path)?
+            {
                 scan.entries.insert(path.clone(), disk);
             }
         }
@@ -94,7 +96,8 @@ impl Worktree {
 
     /// What stands at one path; reads the file only if it may have changed since last time.
     pub fn look(&mut self, path: &RepoPath) -> Result<Option<Disk>, NodeError> {
-        let io = |error| NodeError::io("read", &self.on_disk(path), error);
+        let place = self.on_disk(path);
+        let io = |error| NodeError::io("read", &place, error);
         let Some(facts) = self.beneath.facts(path).map_err(io)? else { return Ok(None) };
         match facts.kind {
             Kind::Dir => Ok(Some(Disk::Dir)),
@@ -139,7 +142,8 @@ impl Worktree {
             }
         }
         for path in view.files.keys().chain(&view.dirs).filter(|path| !scan.entries.contains_key(*path)) {
-            let expected = self.link.absent.contains(path) || underway.is_some_and(|to| shows(to, path, None));
+            let expected =
+                self.link.absent.contains(path) || underway.is_some_and(|to| shows(to, path, None));
             if !expected {
                 let path = path.clone();
                 changes.push(Change { path, difference: Difference::Removed, disk: None });

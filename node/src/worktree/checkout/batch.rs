@@ -51,7 +51,8 @@ impl Batch {
         source: &mut dyn Source,
         outcome: &mut Outcome,
     ) -> Result<(), NodeError> {
-        let io = |error| NodeError::io("write", &worktree.on_disk(path), error);
+        let place = worktree.on_disk(path);
+        let io = |error| NodeError::io("write", &place, error);
         let Ok(folder) = worktree.beneath.make_folder(path.parent().as_ref()) else {
             // A file or a link took the folder's place meanwhile.
             outcome.surprises.extend(path.parent());
@@ -63,7 +64,8 @@ impl Batch {
         let _ = rustix::fs::unlinkat(&folder, temporary.as_str(), AtFlags::empty());
         let (file, seen) = match &shown.body {
             FileBody::Link { target } => {
-                rustix::fs::symlinkat(target.as_slice(), &folder, temporary.as_str()).map_err(|error| io(error.into()))?;
+                rustix::fs::symlinkat(target.as_slice(), &folder, temporary.as_str())
+                    .map_err(|error| io(error.into()))?;
                 (None, None)
             }
             FileBody::Bytes { .. } => {
@@ -89,7 +91,11 @@ impl Batch {
     }
 
     /// Puts the files in place once there are many.
-    pub(super) fn finish_if_full(&mut self, worktree: &mut Worktree, outcome: &mut Outcome) -> Result<(), NodeError> {
+    pub(super) fn finish_if_full(
+        &mut self,
+        worktree: &mut Worktree,
+        outcome: &mut Outcome,
+    ) -> Result<(), NodeError> {
         if self.waiting.len() < BATCH_FILES_MAX { Ok(()) } else { self.finish(worktree, outcome) }
     }
 
@@ -97,7 +103,8 @@ impl Batch {
     pub(super) fn finish(&mut self, worktree: &mut Worktree, outcome: &mut Outcome) -> Result<(), NodeError> {
         let io = |error| NodeError::io("sync", worktree.root(), error);
         let many = self.waiting.len() >= SYNC_ALL_FROM;
-        sync(worktree, many, self.waiting.iter().filter_map(|one| Some(one.file.as_ref()?.as_fd()))).map_err(io)?;
+        sync(worktree, many, self.waiting.iter().filter_map(|one| Some(one.file.as_ref()?.as_fd())))
+            .map_err(io)?;
         let waiting = std::mem::take(&mut self.waiting);
         for prepared in &waiting {
             prepared.put(worktree, outcome)?;

@@ -1,0 +1,284 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cairn_crdt::id::{ContentHash, NodeId, RepoId, Root};
+use cairn_crdt::{File, FileBody, Frontier};
+use proptest::prelude::*;
+
+use super::*;
+use crate::worktree::Link;
+use crate::worktree::scan::Difference;
+
+/// Versions made by hand, and their bytes.
+#[derive(Default)]
+struct Bytes(BTreeMap<RepoPath, Vec<u8>>);
+
+impl Source for Bytes {
+    fn bytes(&mut self, path: &RepoPath) -> Result<Vec<u8>, NodeError> {
+        Ok(self.0[path].clone())
+    }
+
+    fn export(&mut self, artifact: ArtifactId, out: &Path) -> Result<bool, NodeError> {
+        fs::write(out, artifact.as_bytes()).unwrap();
+        Ok(artifact.0[0] != 0)
+    }
+}
+
+fn path(text: &str) -> RepoPath {
+    RepoPath::new(text.as_bytes()).unwrap()
+}
+
+fn empty() -> View {
+    View {
+        frontier: Frontier::empty(),
+        root: Root([0; 32]),
+        files: BTreeMap::new(),
+        dirs: BTreeSet::new(),
+        overlaps: Vec::new(),
+    }
+}
+
+fn add(view: &mut View, path: &RepoPath, body: FileBody, executable: bool) {
+    let mut above = path.parent();
+    while let Some(dir) = above {
+        above = dir.parent();
+        view.dirs.insert(dir);
+    }
+    view.files.insert(path.clone(), File { node: NodeId([0; 32]), executable, body });
+}
+
+fn version(files: &[(&str, &str)]) -> (View, Bytes) {
+    let (mut view, mut source) = (empty(), Bytes::default());
+    for (name, text) in files {
+        write(&mut view, &mut source, &path(name), text.as_bytes());
+    }
+    (view, source)
+}
+
+fn write(view: &mut View, source: &mut Bytes, path: &RepoPath, bytes: &[u8]) {
+    let body = FileBody::Bytes { content: ContentHash::of(bytes), bytes: bytes.len() as u64, opaque: false };
+    add(view, path, body, false);
+    source.0.insert(path.clone(), bytes.to_vec());
+}
+
+fn worktree() -> (tempfile::TempDir, Worktree) {
+    let dir = tempfile::tempdir().unwrap();
+    let link = Link {
+        home: "/nowhere".into(),
+        repo: RepoId([0; 32]),
+        project: "@me/x".into(),
+        branch: "main".into(),
+        frontier: Frontier::empty(),
+        underway: None,
+        absent: BTreeSet::new(),
+        key: None,
+    };
+    let worktree = Worktree::create(dir.path(), link).unwrap();
+    (dir, worktree)
+}
+
+/// Everything on disk but the private folder.
+fn on_disk(root: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut waiting = vec![root.to_owned()];
+    while let Some(dir) = waiting.pop() {
+        for entry in
+            fs::read_dir(dir).unwrap().map(Result::unwrap).filter(|entry| entry.file_name() != ".cairn")
+        {
+            let name = entry.path().strip_prefix(root).unwrap().to_string_lossy().into_owned();
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                waiting.push(entry.path());
+                found.insert(name, "/".to_owned());
+            } else if kind.is_symlink() {
+                found.insert(name, format!("-> {}", fs::read_link(entry.path()).unwrap().display()));
+            } else {
+                found.insert(name, String::from_utf8_lossy(&fs::read(entry.path()).unwrap()).into_owned());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_version_becomes_another_and_only_what_differs_is_touched() {
+    let (dir, mut worktree) = worktree();
+    let (one, mut source) = version(&[("a", "1"), ("d/b", "2"), ("d/e/c", "3")]);
+    let outcome = worktree.checkout(&[&empty()], &one, &mut source).unwrap();
+    assert_eq!((outcome.written, outcome.removed, outcome.surprises.len()), (3, 0, 0));
+    assert!(worktree.changes(&one, None).unwrap().is_empty());
+    let kept = fs::metadata(dir.path().join("a")).unwrap();
+    let (two, mut source) = version(&[("a", "1"), ("d/b", "two"), ("f/g", "4")]);
+    let outcome = worktree.checkout(&[&one], &two, &mut source).unwrap();
+    assert_eq!((outcome.written, outcome.removed, outcome.surprises.len()), (2, 1, 0));
+    assert!(worktree.changes(&two, None).unwrap().is_empty());
+    assert!(!dir.path().join("d/e").exists());
+    use std::os::unix::fs::MetadataExt;
+    assert_eq!(fs::metadata(dir.path().join("a")).unwrap().ino(), kept.ino());
+    assert_eq!(on_disk(dir.path()).len(), 5);
+}
+
+#[test]
+fn e7_a_folder_where_a_file_was_and_a_file_where_a_folder_was() {
+    let (dir, mut worktree) = worktree();
+    let (one, mut source) = version(&[("x", "file"), ("y/a", "1"), ("y/b/c", "2")]);
+    worktree.checkout(&[&empty()], &one, &mut source).unwrap();
+    let (two, mut source) = version(&[("x/a", "1"), ("y", "file")]);
+    let outcome = worktree.checkout(&[&one], &two, &mut source).unwrap();
+    assert!(outcome.surprises.is_empty());
+    assert_eq!(on_disk(dir.path())["y"], "file");
+    assert_eq!(on_disk(dir.path())["x/a"], "1");
+    assert!(worktree.changes(&two, None).unwrap().is_empty());
+}
+
+#[test]
+fn what_nobody_knows_is_left_alone() {
+    let (dir, mut worktree) = worktree();
+    let (one, mut source) = version(&[("a", "1"), ("b", "1"), ("d/x", "1")]);
+    worktree.checkout(&[&empty()], &one, &mut source).unwrap();
+    fs::write(dir.path().join("a"), "mine").unwrap();
+    fs::remove_file(dir.path().join("b")).unwrap();
+    fs::write(dir.path().join("d/new"), "mine").unwrap();
+    fs::write(dir.path().join("c"), "mine").unwrap();
+    let (two, mut source) = version(&[("a", "2"), ("b", "2"), ("c", "2"), ("d", "2")]);
+    let outcome = worktree.checkout(&[&one], &two, &mut source).unwrap();
+    let surprises: Vec<_> = outcome.surprises.iter().map(RepoPath::to_string).collect();
+    assert_eq!(surprises, ["a", "b", "c", "d/new"]);
+    let disk = on_disk(dir.path());
+    assert_eq!((&*disk["a"], &*disk["c"], &*disk["d/new"]), ("mine", "mine", "mine"));
+    assert!(!disk.contains_key("b"));
+}
+
+#[test]
+fn b2_a_link_and_then_a_file_through_it() {
+    let outside = tempfile::tempdir().unwrap();
+    let (dir, mut worktree) = worktree();
+    let target = outside.path().to_str().unwrap().as_bytes().to_vec();
+    let mut one = empty();
+    add(&mut one, &path("d"), FileBody::Link { target }, false);
+    worktree.checkout(&[&empty()], &one, &mut Bytes::default()).unwrap();
+    assert!(dir.path().join("d").is_symlink());
+    // A view never holds both; a file below a link that the user made is the same thing.
+    let (two, mut source) = version(&[("d/owned", "evil"), ("ok", "1")]);
+    let outcome = worktree.checkout(&[&empty()], &two, &mut source).unwrap();
+    assert_eq!(outcome.written, 1);
+    assert_eq!(outcome.surprises.len(), 1);
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+    let outcome = worktree.checkout(&[&one], &two, &mut source).unwrap();
+    assert_eq!((outcome.written, outcome.removed), (1, 1));
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+    assert_eq!(on_disk(dir.path())["d/owned"], "evil");
+}
+
+#[test]
+fn b2_a_folder_swapped_for_a_link_meanwhile_leads_nowhere() {
+    let outside = tempfile::tempdir().unwrap();
+    let (dir, mut worktree) = worktree();
+    let names: Vec<_> = (0..40).map(|n| format!("d/{n}")).collect();
+    let stop = Arc::new(AtomicBool::new(false));
+    let racer = std::thread::spawn({
+        let (stop, d, side) = (stop.clone(), dir.path().join("d"), dir.path().join("side"));
+        let outside = outside.path().to_owned();
+        move || {
+            while !stop.load(Ordering::Relaxed) {
+                let _ = fs::rename(&d, &side);
+                let _ = symlink(&outside, &d);
+                std::thread::yield_now();
+                let _ = fs::remove_file(&d);
+                let _ = fs::rename(&side, &d);
+            }
+        }
+    });
+    let mut known = empty();
+    for round in 0..20 {
+        let text = round.to_string();
+        let files: Vec<_> = names.iter().map(|name| (name.as_str(), text.as_str())).collect();
+        let (next, mut source) = version(&files);
+        // Whatever the race does to this worktree, it may fail; it must not lead outside.
+        let _ = worktree.checkout(&[&known, &empty()], &next, &mut source);
+        known = next;
+    }
+    stop.store(true, Ordering::Relaxed);
+    racer.join().unwrap();
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn modes_links_and_absent_artifacts() {
+    let (dir, mut worktree) = worktree();
+    let (mut one, mut source) = version(&[("run", "#!")]);
+    one.files.get_mut(&path("run")).unwrap().executable = true;
+    add(&mut one, &path("l"), FileBody::Link { target: b"../any\xff".to_vec() }, false);
+    add(&mut one, &path("big"), FileBody::Artifact { artifact: ArtifactId([7; 32]), bytes: 32 }, false);
+    add(&mut one, &path("away"), FileBody::Artifact { artifact: ArtifactId([0; 32]), bytes: 32 }, false);
+    worktree.checkout(&[&empty()], &one, &mut source).unwrap();
+    assert_eq!(fs::metadata(dir.path().join("run")).unwrap().permissions().mode() & 0o100, 0o100);
+    assert_eq!(fs::read(dir.path().join("big")).unwrap(), [7; 32]);
+    assert!(!dir.path().join("away").exists());
+    assert!(worktree.changes(&one, None).unwrap().is_empty(), "what could not be had is not removed");
+    fs::remove_file(dir.path().join("big")).unwrap();
+    let changes = worktree.changes(&one, None).unwrap();
+    assert_eq!(changes.len(), 1);
+    assert_eq!(changes[0].difference, Difference::Removed);
+}
+
+#[test]
+fn a_checkout_that_was_cut_off_is_no_change_of_the_users() {
+    let (dir, mut worktree) = worktree();
+    let (one, mut source) = version(&[("a", "1"), ("b", "1"), ("c", "1")]);
+    worktree.checkout(&[&empty()], &one, &mut source).unwrap();
+    let (two, mut source) = version(&[("a", "2"), ("b", "2"), ("d", "2")]);
+    fs::write(dir.path().join("a"), "2").unwrap();
+    fs::remove_file(dir.path().join("c")).unwrap();
+    assert!(worktree.changes(&one, Some(&two)).unwrap().is_empty());
+    let outcome = worktree.checkout(&[&one, &two], &two, &mut source).unwrap();
+    assert_eq!((outcome.written, outcome.surprises.len()), (2, 0));
+    assert!(worktree.changes(&two, None).unwrap().is_empty());
+}
+
+/// Names in any bytes, the hostile ones among them.
+fn names() -> impl Strategy<Value = Vec<u8>> {
+    let odd: Vec<&[u8]> =
+        vec![b"\xff\xfe", b"a\nb", b" ", b"-rf", b"NUL", b"\xc3\xa9", b".cairn-tmp.1", b"a:b", b"%41"];
+    prop_oneof![prop::sample::select(odd).prop_map(<[u8]>::to_vec), prop::collection::vec(1..=255u8, 1..8)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn b6_any_bytes_under_any_name_come_back(files in prop::collection::btree_map(names(), prop::collection::vec(any::<u8>(), 0..200), 0..8)) {
+        let (_dir, mut worktree) = worktree();
+        let (mut view, mut source) = (empty(), Bytes::default());
+        for (name, bytes) in &files {
+            if let Ok(path) = RepoPath::new(name) {
+                write(&mut view, &mut source, &path, bytes);
+            }
+        }
+        let outcome = worktree.checkout(&[&empty()], &view, &mut source).unwrap();
+        prop_assert!(outcome.surprises.is_empty());
+        prop_assert!(worktree.changes(&view, None).unwrap().is_empty());
+        for (path, bytes) in &source.0 {
+            prop_assert_eq!(&fs::read(worktree.on_disk(path)).unwrap(), bytes);
+        }
+        let all = worktree.changes(&empty(), None).unwrap();
+        prop_assert!(all.iter().all(|change| view.files.contains_key(&change.path)));
+    }
+
+    #[test]
+    fn b1_no_byte_is_written_outside(names in prop::collection::vec("[a./\\\\]{1,6}", 1..6)) {
+        let around = tempfile::tempdir().unwrap();
+        let root = around.path().join("root");
+        fs::create_dir(&root).unwrap();
+        let beneath = crate::worktree::beneath::Beneath::open(&root).unwrap();
+        for name in &names {
+            if let Ok(path) = RepoPath::new(name.as_bytes()) {
+                drop(beneath.make_folder(Some(&path)));
+            }
+        }
+        prop_assert_eq!(fs::read_dir(around.path()).unwrap().count(), 1);
+    }
+}
