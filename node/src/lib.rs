@@ -20,6 +20,7 @@ pub mod serve;
 pub mod store;
 pub mod telemetry;
 pub mod uri;
+pub mod verbs;
 pub mod worktree;
 
 pub use error::{Kind, NodeError};

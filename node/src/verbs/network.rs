@@ -77,6 +77,14 @@ pub trait Network {
         artifact: ArtifactId,
     ) -> Result<bool, NodeError>;
 
+    /// Reads every byte of an artifact against its names; says how many there are.
+    fn verify_artifact(
+        &mut self,
+        owner: &mut Owner,
+        repo: RepoId,
+        artifact: ArtifactId,
+    ) -> Result<u64, NodeError>;
+
     /// The addresses under which peers may find this home, each ending in `/p2p/<peer>`.
     fn addresses(&self) -> Vec<String>;
 
