@@ -120,3 +120,79 @@ impl fmt::Debug for Keypair {
         write!(f, "Keypair({})", self.key().short())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cairn_crdt::id::from_hex;
+    use proptest::prelude::*;
+
+    /// Encodings of points of small order, canonical and not.
+    const SMALL_ORDER: [&str; 10] = [
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0000000000000000000000000000000000000000000000000000000000000080",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000080",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+    ];
+
+    /// The order of the group, little-endian.
+    const ORDER: &str = "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010";
+
+    #[test]
+    fn a1_keys_of_small_order_are_refused_when_read() {
+        for text in SMALL_ORDER {
+            let bytes = from_hex(text).unwrap();
+            assert_eq!(DeviceKey::new(bytes), Err(Reject::WeakKey), "{text}");
+            assert_eq!(DeviceKey::from_bytes(&bytes).unwrap_err().problem, Problem::WeakKey);
+        }
+    }
+
+    #[test]
+    fn a1_a_malleable_signature_is_refused() {
+        let keypair = Keypair::from_secret(&[1; 32]);
+        let mut signature = keypair.sign(b"message");
+        assert_eq!(keypair.key().verify(b"message", &signature), Ok(()));
+        let (order, mut carry) = (from_hex(ORDER).unwrap(), 0);
+        for (byte, add) in signature.0[32..].iter_mut().zip(order) {
+            let sum = u16::from(*byte) + u16::from(add) + carry;
+            (*byte, carry) = (sum as u8, sum >> 8);
+        }
+        assert_eq!(keypair.key().verify(b"message", &signature), Err(Reject::Signature));
+    }
+
+    #[test]
+    fn a1_a_signature_with_a_part_of_small_order_is_refused() {
+        let keypair = Keypair::from_secret(&[1; 32]);
+        for text in SMALL_ORDER {
+            let mut signature = keypair.sign(b"message");
+            signature.0[..32].copy_from_slice(&from_hex(text).unwrap());
+            assert_eq!(keypair.key().verify(b"message", &signature), Err(Reject::Signature));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a1_any_flipped_bit_is_refused(secret: [u8; 32], mut message: [u8; 40], bit in 0usize..832) {
+            let keypair = Keypair::from_secret(&secret);
+            let mut signature = keypair.sign(&message);
+            prop_assert_eq!(keypair.key().verify(&message, &signature), Ok(()));
+            match bit.checked_sub(512) {
+                Some(bit) => message[bit / 8] ^= 1 << (bit % 8),
+                None => signature.0[bit / 8] ^= 1 << (bit % 8),
+            }
+            prop_assert_eq!(keypair.key().verify(&message, &signature), Err(Reject::Signature));
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let text = format!("{:?}", Keypair::from_secret(&[0xab; 32]));
+        assert!(!text.contains("abab") && text.len() < 20, "{text}");
+    }
+}

@@ -113,3 +113,64 @@ impl<T: Signable> Encoded for Signed<T> {
         Ok(Self { value: T::read(input)?, signature: Signature::read(input)? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grant::{Grant, Revocation};
+    use crate::samples::{feed, keypair, log_over, top, waypoints};
+    use crate::top::Top;
+
+    #[test]
+    fn a1_every_flipped_bit_of_a_signed_top_is_refused() {
+        let feed = feed(1, "p", 1);
+        let bytes = top(feed, 1, &log_over(&waypoints(feed, 3))).signed().to_bytes();
+        assert!(Signed::<Top>::from_bytes(&bytes).unwrap().verify().is_ok());
+        for bit in 0..8 * bytes.len() {
+            let mut bad = bytes.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            let refused = Signed::<Top>::from_bytes(&bad).map_or(true, |top| top.verify().is_err());
+            assert!(refused, "{bit}");
+        }
+    }
+
+    #[test]
+    fn a1_signing_for_another_key_is_refused() {
+        let feed = feed(1, "p", 1);
+        let value = (*top(feed, 1, &log_over(&waypoints(feed, 1)))).clone();
+        let forged = Signed::from_parts(value.clone(), keypair(2).sign(&preimage(&value)));
+        assert_eq!(forged.verify(), Err(Reject::Signature));
+        assert!(matches!(Verified::sign(value, &keypair(2)), Err(Reject::Misuse(_))));
+    }
+
+    #[test]
+    fn a3_a_newer_level_is_named_and_refused() {
+        let feed = feed(1, "p", 1);
+        let bytes = top(feed, 1, &log_over(&waypoints(feed, 1))).signed().to_bytes();
+        for level in [0, 2, 7, u16::MAX] {
+            let mut other = bytes.clone();
+            other[..2].copy_from_slice(&u16::to_le_bytes(level));
+            let error = Reject::from(Signed::<Top>::from_bytes(&other).unwrap_err());
+            assert_eq!(error, Reject::Level { found: level, known: FORMAT_LEVEL });
+        }
+    }
+
+    #[test]
+    fn a6_a_signature_is_worth_nothing_for_another_purpose() {
+        let purposes =
+            [Top::PURPOSE, Grant::PURPOSE, Revocation::PURPOSE, crate::founding::FoundingRecord::PURPOSE];
+        for (index, purpose) in purposes.iter().enumerate() {
+            assert!(purpose.starts_with("cairn 1 sign "));
+            for other in &purposes[..index] {
+                assert_ne!(purpose, other);
+                assert_ne!(derive(purpose, &[b"x"]), derive(other, &[b"x"]));
+            }
+        }
+        let feed = feed(1, "p", 1);
+        let value = (*top(feed, 1, &log_over(&waypoints(feed, 1)))).clone();
+        let level = FORMAT_LEVEL.to_le_bytes();
+        let hash = derive("cairn 1 sign grant", &[&level, &value.to_bytes()]);
+        let forged = Signed::from_parts(value, keypair(1).sign(&hash));
+        assert_eq!(forged.verify(), Err(Reject::Signature));
+    }
+}

@@ -410,3 +410,6 @@ fn is_within(revocation: &Revocation, place: Option<(FeedId, u64)>) -> bool {
 fn too_many(found: usize, limit: usize) -> Reject {
     Reject::TooLarge { what: "grants of a repo", found: found as u64, limit: limit as u64 }
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,6 +47,9 @@ impl Segment {
         let top = self.top.verify()?;
         feed.check(&top.feed)?;
         let held = log.len();
+        if top.n < held {
+            return Err(Reject::Rollback { known: held, found: top.n });
+        }
         if self.start != held {
             return Err(Reject::Gap { expected: held + 1, found: self.start.saturating_add(1) });
         }
@@ -136,3 +139,6 @@ impl Encoded for Segment {
         Ok(Self { top, start, waypoints, proof })
     }
 }
+
+#[cfg(test)]
+mod tests;
