@@ -76,3 +76,40 @@ impl Encoded for FoundingRecord {
 fn all_differ(keys: &[DeviceKey]) -> bool {
     keys.iter().enumerate().all(|(index, key)| !keys[..index].contains(key))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::keypair;
+
+    fn record(name: &str, founders: &[u8]) -> FoundingRecord {
+        let founders = founders.iter().map(|seed| keypair(*seed).key()).collect();
+        FoundingRecord { name: name.into(), public: false, founders, nonce: [1; 16], stamp: Stamp::default() }
+    }
+
+    #[test]
+    fn what_no_reader_would_take_is_not_signed() {
+        assert!(record("main", &[1, 2]).sign(&keypair(1)).is_ok());
+        for bad in [
+            record("", &[1]),
+            record("two\nlines", &[1]),
+            record(&"a".repeat(201), &[1]),
+            record("main", &[]),
+            record("main", &[1, 1]),
+            record("main", &(1..=17).collect::<Vec<_>>()),
+            record("main", &[2, 1]),
+        ] {
+            assert!(bad.clone().sign(&keypair(1)).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_identity_of_a_repo_covers_all_of_its_founding() {
+        let sign = |record: FoundingRecord| record.sign(&keypair(1)).map(|record| record.repo());
+        let repo = sign(record("main", &[1, 2]));
+        assert_eq!(repo, sign(record("main", &[1, 2])));
+        assert_ne!(repo, sign(record("other", &[1, 2])));
+        assert_ne!(repo, sign(record("main", &[1, 3])));
+        assert_ne!(repo, sign(FoundingRecord { nonce: [2; 16], ..record("main", &[1, 2]) }));
+    }
+}

@@ -53,13 +53,20 @@ impl<T: Signable> Signed<T> {
 pub struct Verified<T>(Signed<T>);
 
 impl<T: Signable> Verified<T> {
-    /// Signs a record; refuses a pair that is not its signer's.
+    /// Signs a record; refuses a pair that is not its signer's, and a record that no reader would take:
+    /// what is signed cannot be taken back.
     pub fn sign(value: T, keypair: &Keypair) -> Result<Self, Reject> {
         if value.signer() != Some(keypair.key()) {
             return Err(Reject::Misuse("signing for another key"));
         }
+        T::from_bytes(&value.to_bytes())?;
+        Ok(Self::sign_unread(value, keypair))
+    }
+
+    /// Signs whatever it is given; the tests make hostile records with it.
+    pub(crate) fn sign_unread(value: T, keypair: &Keypair) -> Self {
         let signature = keypair.sign(&preimage(&value));
-        Ok(Self(Signed { value, signature }))
+        Self(Signed { value, signature })
     }
 }
 

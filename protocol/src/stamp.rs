@@ -45,3 +45,29 @@ impl Encoded for Stamp {
         Ok(Self { wall_ms: input.u64()?, counter: input.u32()? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_grow_whatever_the_clock_does() {
+        let mut last = Stamp { wall_ms: 100, counter: u32::MAX - 1 };
+        for now_ms in [50, 100, 0, 100, 101, 101, 500, 2] {
+            let next = last.next(now_ms);
+            assert!(next > last, "{next:?}");
+            last = next;
+        }
+        assert_eq!(last.wall_ms, 500);
+        let end = Stamp { wall_ms: u64::MAX, counter: 0 };
+        assert!(end.next(1) > end);
+    }
+
+    #[test]
+    fn a_stamp_from_the_future_is_refused() {
+        let at = |wall_ms| Stamp { wall_ms, counter: 0 };
+        assert_eq!(at(STAMP_AHEAD_MS_MAX + 5).check(5), Ok(()));
+        assert_eq!(at(STAMP_AHEAD_MS_MAX + 6).check(5), Err(Reject::Stamp(STAMP_AHEAD_MS_MAX + 1)));
+        assert_eq!(at(0).check(u64::MAX), Ok(()));
+    }
+}

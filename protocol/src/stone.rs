@@ -41,6 +41,7 @@ pub struct StoneName {
 }
 
 /// One waypoint in a stone.
+#[expect(clippy::large_enum_variant, reason = "most are bodies, and they are handled one at a time")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stored {
     /// With its entries, or those that were not erased.

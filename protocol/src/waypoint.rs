@@ -274,3 +274,40 @@ impl Encoded for Waypoint {
         Ok(Self { id: header.id(), header, slots })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{feed, labels, waypoint};
+
+    #[test]
+    fn what_no_reader_would_take_is_not_written() {
+        let entry = |bytes: usize| Entry { kind: 2, salt: [0; 16], payload: vec![0; bytes] };
+        let labels = |seq| labels(feed(1, "p", 1), seq);
+        assert!(Waypoint::new(labels(1), vec![entry(crate::limits::ENTRY_BYTES_MAX)]).is_ok());
+        assert!(Waypoint::new(labels(1), vec![entry(crate::limits::ENTRY_BYTES_MAX + 1)]).is_err());
+        assert!(Waypoint::new(labels(1), vec![entry(WAYPOINT_BYTES_MAX / 2); 2]).is_err());
+        assert!(Waypoint::new(labels(0), Vec::new()).is_err());
+        let parents: Vec<_> = (0..=PARENTS_COUNT_MAX).map(|n| WaypointId([n as u8; 32])).collect();
+        let many = |count: usize| Labels { parents: parents[..count].to_vec(), ..labels(1) };
+        assert!(Waypoint::new(many(PARENTS_COUNT_MAX), Vec::new()).is_ok());
+        assert!(Waypoint::new(many(PARENTS_COUNT_MAX + 1), Vec::new()).is_err());
+    }
+
+    #[test]
+    fn entries_that_the_header_does_not_commit_to_are_refused() {
+        let feed = feed(1, "p", 1);
+        let (one, two) = (waypoint(feed, 1, b"one"), waypoint(feed, 1, b"two"));
+        let mut out = Writer::default();
+        one.header().write(&mut out);
+        two.slots().iter().for_each(|slot| slot.write(&mut out));
+        let problem = Waypoint::from_bytes(&out.into_bytes()).unwrap_err().problem;
+        assert_eq!(problem, Problem::Invalid("entries under a header"));
+    }
+
+    #[test]
+    fn equal_payloads_under_different_salts_have_different_hashes() {
+        let entry = |salt| Entry::new([salt; 16], &Payload::Message("guess me".into()));
+        assert_ne!(entry(1).hash(), entry(2).hash());
+    }
+}

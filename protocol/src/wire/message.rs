@@ -17,6 +17,7 @@ use crate::top::Top;
 use crate::wire::Segment;
 
 /// What a peer asks.
+#[expect(clippy::large_enum_variant, reason = "one exists at a time")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// To be shown a repo.

@@ -29,6 +29,9 @@ pub(crate) struct Sample {
     pub(crate) format: Format,
 }
 
+/// Makes hostile bytes pass the outer check.
+pub(crate) type Resign = fn(&[u8]) -> Option<Vec<u8>>;
+
 /// How bytes of one sort are read.
 #[derive(Clone, Copy)]
 pub(crate) struct Format {
@@ -37,7 +40,7 @@ pub(crate) struct Format {
     /// Whether equal values always have equal bytes. Not so where a compressor has a choice.
     pub(crate) canonical: bool,
     /// Puts a fresh signature on a record that decodes, so that a mutation gets past the outer check.
-    pub(crate) resign: Option<fn(&[u8]) -> Option<Vec<u8>>>,
+    pub(crate) resign: Option<Resign>,
 }
 
 pub(crate) fn keypair(seed: u8) -> Keypair {

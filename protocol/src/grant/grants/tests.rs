@@ -56,7 +56,7 @@ fn revocation(issuer: u8, target: &Grant, cut: Vec<(FeedId, u64)>) -> Revocation
 }
 
 fn signed(grant: &Grant, issuer: u8) -> GrantRecord {
-    grant.clone().sign(&keypair(issuer)).unwrap()
+    GrantRecord::Grant(Verified::sign_unread(grant.clone(), &keypair(issuer)).into_signed())
 }
 
 fn grants(records: &[GrantRecord]) -> Grants {

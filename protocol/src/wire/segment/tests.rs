@@ -118,7 +118,7 @@ fn unknown_optional_entries_are_kept_and_required_ones_refused() {
     let waypoint = |kind| Waypoint::new(labels(feed, 1), vec![entry(kind)]).unwrap();
     let optional = waypoint(OPTIONAL | 77);
     let proven = segment_of(feed, 1, &optional).verify(&feed, &Log::new()).unwrap();
-    assert_eq!(proven.waypoints, [optional.clone()]);
+    assert_eq!(proven.waypoints, std::slice::from_ref(&optional));
     let unknown = Payload::Unknown { kind: OPTIONAL | 77, bytes: b"?".to_vec() };
     assert_eq!(optional.payloads(), Ok(vec![unknown]));
     let verdict = segment_of(feed, 1, &waypoint(77)).verify(&feed, &Log::new());
