@@ -8,6 +8,8 @@ use std::fmt;
 
 use cairn_crdt::path::{PathError, RepoPath};
 
+use crate::error::NodeError;
+
 mod percent;
 
 pub use percent::{bytes as percent_decode, encode as percent_encode, path_text};
@@ -47,6 +49,15 @@ pub enum UriError {
     },
 }
 
+impl From<UriError> for NodeError {
+    fn from(error: UriError) -> Self {
+        match error {
+            UriError::Path { .. } => NodeError::Refused(error.to_string()),
+            error => NodeError::Usage(error.to_string()),
+        }
+    }
+}
+
 /// A parsed URI.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Uri {
@@ -62,6 +73,8 @@ pub struct Uri {
     pub query: Option<String>,
     /// Peer hints of a link, as multiaddresses.
     pub peers: Vec<String>,
+    /// What an invitation carries, in hexadecimal digits.
+    pub invite: Option<String>,
 }
 
 /// One thing that may stand for a version.
@@ -134,9 +147,13 @@ impl Uri {
     fn read_refs(&mut self, refs: Option<&str>) -> Result<(), UriError> {
         let Some(refs) = refs else { return Ok(()) };
         for part in refs.split(['?', '&']) {
-            match part.trim().strip_prefix("peer=") {
-                Some(peer) => self.peers.push(percent::text(peer)?),
-                None => self.refs.push(reference(part.trim())?),
+            let part = part.trim();
+            if let Some(peer) = part.strip_prefix("peer=") {
+                self.peers.push(percent::text(peer)?);
+            } else if let Some(invite) = part.strip_prefix("invite=") {
+                self.invite = Some(percent::text(invite)?);
+            } else {
+                self.refs.push(reference(part)?);
             }
             if self.refs.len() > REFS_MAX || self.peers.len() > REFS_MAX {
                 return Err(UriError::TooLong);
@@ -159,16 +176,19 @@ impl fmt::Display for Uri {
         if let Some(path) = &self.path {
             write!(f, "/{}", percent_encode(path.as_bytes()))?;
         }
-        for (index, reference) in self.refs.iter().enumerate() {
-            let mark = if index == 0 { '?' } else { '&' };
-            write!(f, "{mark}{}", percent_encode(reference.name.as_bytes()))?;
+        let mut marks = std::iter::once('?').chain(std::iter::repeat('&'));
+        let mut mark = || marks.next().unwrap_or('&');
+        for reference in &self.refs {
+            write!(f, "{}{}", mark(), percent_encode(reference.name.as_bytes()))?;
             if let Some(at) = &reference.at {
                 write!(f, ",{}", percent_encode(at.as_bytes()))?;
             }
         }
-        for (index, peer) in self.peers.iter().enumerate() {
-            let mark = if index == 0 && self.refs.is_empty() { '?' } else { '&' };
-            write!(f, "{mark}peer={}", percent_encode(peer.as_bytes()))?;
+        for peer in &self.peers {
+            write!(f, "{}peer={}", mark(), percent_encode(peer.as_bytes()))?;
+        }
+        if let Some(invite) = &self.invite {
+            write!(f, "{}invite={}", mark(), percent_encode(invite.as_bytes()))?;
         }
         self.query.as_ref().map_or(Ok(()), |query| write!(f, "#{query}"))
     }
@@ -319,6 +339,7 @@ mod tests {
             refs: vec![reference("main", None), reference("head", Some("3d"))],
             query: None,
             peers: vec!["/ip4/127.0.0.1/tcp/4001/p2p/12D3".into()],
+            invite: Some("00ff".into()),
         };
         assert_eq!(parse(&uri.to_string()), uri);
     }

@@ -6,6 +6,7 @@
 pub mod artifact;
 pub mod clone;
 pub mod come;
+mod compare;
 pub mod delete;
 pub mod diff;
 pub mod fsck;
@@ -20,12 +21,15 @@ pub mod mark;
 mod network;
 pub mod overlaps;
 pub mod peers;
+mod place;
 pub mod post;
 pub mod put;
 pub mod root;
 pub mod show;
+pub mod site;
 pub mod status;
 pub mod verify;
+mod version;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +38,9 @@ use crate::owner::Owner;
 
 pub use here::Here;
 pub use network::{Imported, Network, Synced};
+pub use place::Place;
+pub use site::Site;
+pub use version::{DEFAULT_BRANCH, Version};
 
 macro_rules! run {
     ($module:ident, $owner:ident, $args:ident, $network:ident) => {

@@ -17,6 +17,7 @@ pub mod ignored;
 pub mod index;
 pub mod link;
 pub mod scan;
+pub mod watch;
 
 use beneath::Beneath;
 use index::Index;
@@ -72,6 +73,11 @@ impl Worktree {
     pub fn on_disk(&self, path: &RepoPath) -> PathBuf {
         use std::os::unix::ffi::OsStrExt;
         self.root.join(std::ffi::OsStr::from_bytes(path.as_bytes()))
+    }
+
+    /// Opens a file for reading, reached through no link.
+    pub fn read(&self, path: &RepoPath) -> std::io::Result<std::fs::File> {
+        self.beneath.read(path)
     }
 
     /// Writes down what the worktree shows and what was seen.

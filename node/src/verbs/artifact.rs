@@ -1,12 +1,20 @@
 //! `artifact`: large contents, named by hash: added, fetched, listed, verified.
 
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use cairn_crdt::id::ArtifactId;
+use cairn_crdt::path::RepoPath;
+use cairn_crdt::{FileBody, FileEdit, Frontier};
+use cairn_protocol::Labels;
+
+use super::verify::Problem;
 use crate::error::NodeError;
 use crate::owner::Owner;
-use crate::verbs::{Here, Network};
+use crate::uri::path_text;
+use crate::verbs::{Here, Network, Site};
 
 /// What `artifact` is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,8 +27,159 @@ pub struct Args {
 
 /// Adds, gets, lists or verifies.
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
-    let _ = (owner, args);
-    todo!()
+    let site = Site::open(owner, &args.here)?;
+    match &args.action {
+        Action::Add { file, name } => add(owner, &site, network, file, name.as_deref()).map(Answer::Added),
+        Action::Get { artifact, out } => get(owner, &site, network, artifact, out).map(Answer::Got),
+        Action::Ls => list(owner, &site, network).map(Answer::Listed),
+        Action::Verify { artifact } => {
+            verify(owner, &site, network, artifact.as_deref()).map(Answer::Verified)
+        }
+    }
+}
+
+/// Where the names of artifacts are kept: a branch on which each name is a file.
+///
+/// So names travel, merge and are kept like everything else, and need no format of their own.
+const NAMES_BRANCH: &str = "artifacts";
+
+/// A hash needs so many digits to be taken for one.
+const PREFIX_DIGITS_MIN: usize = 6;
+
+/// Artifacts by name.
+type Names = BTreeMap<RepoPath, (ArtifactId, u64)>;
+
+fn add(
+    owner: &mut Owner,
+    site: &Site,
+    network: &mut dyn Network,
+    file: &Path,
+    name: Option<&str>,
+) -> Result<Added, NodeError> {
+    let own_name = file.file_name().unwrap_or_default();
+    let bytes = name.map_or(own_name.as_encoded_bytes(), str::as_bytes);
+    let path =
+        RepoPath::new(bytes).map_err(|error| NodeError::Refused(format!("the artifact's name: {error}")))?;
+    let name = path.name().to_string();
+    let imported = network.import_artifact(owner, site.place.repo, file, &name)?;
+    let base = site.place.branch(owner, NAMES_BRANCH)?;
+    let edit =
+        FileEdit::Artifact { path, artifact: imported.artifact, bytes: imported.bytes, executable: false };
+    let draft = site.place.draft(owner, &base, &[edit])?;
+    if !draft.is_empty() {
+        let labels = Labels { branch: Some(NAMES_BRANCH.to_owned()), ..Labels::default() };
+        site.write(owner, base, draft, labels)?;
+    }
+    let (bytes, stored_bytes) = (imported.bytes, imported.stored_bytes);
+    Ok(Added { artifact: imported.artifact.to_string(), bytes, stored_bytes })
+}
+
+fn get(
+    owner: &mut Owner,
+    site: &Site,
+    network: &mut dyn Network,
+    word: &str,
+    out: &Path,
+) -> Result<Got, NodeError> {
+    let artifact = find(owner, site, word)?;
+    let repo = site.place.repo;
+    let fetched = !network.holds_artifact(owner, repo, artifact)?;
+    if fetched {
+        network.fetch_artifact(owner, repo, artifact)?;
+    }
+    let mut part = out.as_os_str().to_owned();
+    part.push(".cairn-part");
+    let part = PathBuf::from(part);
+    match std::fs::remove_file(&part) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(NodeError::io("replace", &part, error));
+        }
+        _ => {}
+    }
+    let bytes = network.export_artifact(owner, repo, artifact, &part)?;
+    std::fs::rename(&part, out).map_err(|error| NodeError::io("write", out, error))?;
+    Ok(Got { artifact: artifact.to_string(), bytes, path: out.display().to_string(), fetched })
+}
+
+fn list(owner: &mut Owner, site: &Site, network: &mut dyn Network) -> Result<Listed, NodeError> {
+    let mut artifacts = Vec::new();
+    for (path, (artifact, bytes)) in names(owner, site)? {
+        let held = network.holds_artifact(owner, site.place.repo, artifact)?;
+        artifacts.push(Item { artifact: artifact.to_string(), name: path_text(&path), bytes, held });
+    }
+    Ok(Listed { artifacts })
+}
+
+fn verify(
+    owner: &mut Owner,
+    site: &Site,
+    network: &mut dyn Network,
+    word: Option<&str>,
+) -> Result<Verified, NodeError> {
+    let asked = match word {
+        Some(word) => BTreeSet::from([find(owner, site, word)?]),
+        None => names(owner, site)?.into_values().map(|(artifact, _)| artifact).collect(),
+    };
+    let mut verified = Verified { artifacts: 0, bytes: 0, ok: true, problems: Vec::new() };
+    for artifact in asked {
+        if word.is_none() && !network.holds_artifact(owner, site.place.repo, artifact)? {
+            continue;
+        }
+        verified.artifacts += 1;
+        match network.verify_artifact(owner, site.place.repo, artifact) {
+            Ok(bytes) => verified.bytes += bytes,
+            Err(error) => verified.problems.push(problem(artifact, &error)),
+        }
+    }
+    verified.ok = verified.problems.is_empty();
+    Ok(verified)
+}
+
+fn problem(artifact: ArtifactId, error: &NodeError) -> Problem {
+    let place = format!("artifact {artifact}");
+    Problem { code: error.code().to_owned(), place, detail: error.to_string() }
+}
+
+/// The artifacts of a project: those with a name, and the large files that the worktree stands on.
+fn names(owner: &mut Owner, site: &Site) -> Result<Names, NodeError> {
+    let mut names = Names::new();
+    let named = site.place.branch(owner, NAMES_BRANCH)?;
+    for frontier in [site.frontier().clone(), named] {
+        names.extend(artifacts_of(owner, site, &frontier)?);
+    }
+    Ok(names)
+}
+
+fn artifacts_of(owner: &mut Owner, site: &Site, frontier: &Frontier) -> Result<Names, NodeError> {
+    let view = site.place.view(owner, frontier)?;
+    let artifact = |(path, file): (&RepoPath, &cairn_crdt::File)| match file.body {
+        FileBody::Artifact { artifact, bytes } => Some((path.clone(), (artifact, bytes))),
+        _ => None,
+    };
+    Ok(view.files.iter().filter_map(artifact).collect())
+}
+
+/// The artifact with this name, or whose hash begins like this.
+fn find(owner: &mut Owner, site: &Site, word: &str) -> Result<ArtifactId, NodeError> {
+    if let Some(artifact) = ArtifactId::from_hex(word) {
+        return Ok(artifact);
+    }
+    let names = names(owner, site)?;
+    let named = RepoPath::new(word.as_bytes()).ok().and_then(|path| names.get(&path));
+    if let Some((artifact, _)) = named {
+        return Ok(*artifact);
+    }
+    let begins =
+        |artifact: &ArtifactId| word.len() >= PREFIX_DIGITS_MIN && artifact.to_string().starts_with(word);
+    let found: BTreeSet<_> = names.values().map(|(artifact, _)| *artifact).filter(begins).collect();
+    match found.iter().collect::<Vec<_>>().as_slice() {
+        [] => Err(NodeError::NotFound { what: "artifact", name: word.to_owned() }),
+        [one] => Ok(**one),
+        many => {
+            let candidates = many.iter().map(|artifact| artifact.to_string()).collect();
+            Err(NodeError::Ambiguous { name: word.to_owned(), candidates })
+        }
+    }
 }
 
 /// What to do with artifacts.
@@ -128,5 +287,5 @@ pub struct Verified {
     /// Whether all were as named.
     pub ok: bool,
     /// What was not.
-    pub problems: Vec<super::verify::Problem>,
+    pub problems: Vec<Problem>,
 }

@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use cairn_protocol::Wanted;
+
+use super::join::{Door, enter};
 use crate::error::NodeError;
 use crate::owner::Owner;
+use crate::uri::Uri;
 pub use crate::verbs::join::Answer;
 use crate::verbs::{Here, Network};
 
@@ -20,6 +24,16 @@ pub struct Args {
 
 /// Fetches the repo and checks out.
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
-    let _ = (owner, args);
-    todo!()
+    let uri = Uri::parse(&args.link)?;
+    let name = uri
+        .repo
+        .clone()
+        .ok_or_else(|| NodeError::Usage("a link names a repo: cairn://<repo>/…".to_owned()))?;
+    if uri.invite.is_some() {
+        return Err(NodeError::Usage("this is an invitation: `join` takes it".to_owned()));
+    }
+    let unknown = || NodeError::NotFound { what: "repo", name: name.clone() };
+    let repo = owner.config().repo(&name).ok_or_else(unknown)?;
+    let wanted = Wanted { repo, projects: uri.project.iter().cloned().collect(), grants: Vec::new() };
+    enter(owner, &args.here, &Door { uri: &uri, peers: &args.peers, wanted }, network)
 }

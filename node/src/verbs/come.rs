@@ -2,9 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use cairn_crdt::{Draft, Frontier};
+use cairn_protocol::Labels;
+
 use crate::error::NodeError;
 use crate::owner::Owner;
-use crate::verbs::{Here, Network};
+use crate::uri::check_label;
+use crate::verbs::site::Posting;
+use crate::verbs::{Here, Network, Site, Version};
+use crate::worktree::link::digits;
 
 /// What `come` is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +38,35 @@ pub struct Answer {
 
 /// Posts what is unposted, begins the branch, and switches.
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
-    let _ = (owner, args);
-    todo!()
+    let branch = branch(args)?;
+    let mut site = Site::open(owner, &args.here)?;
+    site.finish(owner, network)?;
+    site.post(owner, network, &Posting::default())?;
+    let there = site.place.branch(owner, &branch)?;
+    let (target, waypoint) = if there.is_empty() {
+        let from = match &args.from {
+            Some(from) => Version::in_site(owner, &site, from)?.frontier,
+            None => site.frontier().clone(),
+        };
+        let labels = Labels { branch: Some(branch.clone()), ..Labels::default() };
+        let written = site.write(owner, from, Draft::default(), labels)?;
+        (Frontier::from_iter([written.waypoint]), Some(written.waypoint.to_string()))
+    } else if args.from.is_some() {
+        return Err(NodeError::Refused(format!(
+            "the branch {branch} is there already; `get ?{branch}` switches to it"
+        )));
+    } else {
+        (there, None)
+    };
+    site.move_to(owner, network, target, false)?;
+    site.worktree.link.branch.clone_from(&branch);
+    site.worktree.save()?;
+    let root = site.view(owner)?.root.to_string();
+    Ok(Answer { branch, waypoint, frontier: digits(site.frontier()), root })
+}
+
+fn branch(args: &Args) -> Result<String, NodeError> {
+    let branch = args.branch.strip_prefix('?').unwrap_or(&args.branch);
+    check_label(branch)?;
+    Ok(branch.to_owned())
 }

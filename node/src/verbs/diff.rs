@@ -2,9 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use cairn_crdt::Frontier;
+use cairn_crdt::path::RepoPath;
+
+use super::compare;
 use crate::error::NodeError;
 use crate::owner::Owner;
-use crate::verbs::Here;
+use crate::verbs::{Here, Site, Version};
 
 /// What `diff` is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,8 +30,42 @@ pub struct Answer {
 
 /// Compares the two sides.
 pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
-    let _ = (owner, args);
-    todo!()
+    let site = Site::open(owner, &args.here)?;
+    let (sides, paths) = sides(owner, &site, args)?;
+    let within = |path: &RepoPath| paths.is_empty() || paths.iter().any(|folder| path.is_within(folder));
+    let mut files = match sides.as_slice() {
+        [old, new] => {
+            let (old, new) = (site.place.view(owner, old)?, site.place.view(owner, new)?);
+            compare::versions(owner, site.place, &old, &new, &within)?
+        }
+        [old] => {
+            let old = site.place.view(owner, old)?;
+            compare::with_disk(owner, site, &old, &within)?
+        }
+        _ => return Err(NodeError::Usage("diff takes two versions at most".to_owned())),
+    };
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Answer { files })
+}
+
+/// The versions that are compared, and the paths that count.
+fn sides(owner: &mut Owner, site: &Site, args: &Args) -> Result<(Vec<Frontier>, Vec<RepoPath>), NodeError> {
+    let mut paths = super::post::paths(site, &args.paths)?;
+    let mut sides = Vec::new();
+    for uri in &args.uris {
+        let version = Version::find(owner, &site.here(), Some(uri))?;
+        if version.place != site.place {
+            return Err(NodeError::Usage(format!("{uri} is another project")));
+        }
+        paths.extend(version.path.clone());
+        if version.refs > 0 || version.path.is_none() {
+            sides.push(version.frontier);
+        }
+    }
+    if sides.is_empty() {
+        sides.push(site.frontier().clone());
+    }
+    Ok((sides, paths))
 }
 
 /// One file that differs.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::verify;
 use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::verbs::Here;
@@ -30,6 +31,14 @@ pub struct Answer {
 
 /// Rebuilds if asked, then verifies.
 pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
-    let _ = (owner, args);
-    todo!()
+    if args.rebuild {
+        owner.rebuild()?;
+    }
+    let verified = verify::run(owner, &verify::Args { here: args.here.clone(), deep: true })?;
+    Ok(Answer {
+        repos: (owner.repos().len() + owner.broken().len()) as u64,
+        rebuilt: args.rebuild,
+        ok: verified.ok,
+        problems: verified.problems,
+    })
 }

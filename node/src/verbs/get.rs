@@ -2,9 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
+use std::collections::BTreeSet;
+
+use cairn_crdt::path::RepoPath;
+use cairn_crdt::{Frontier, View};
+
 use crate::error::NodeError;
 use crate::owner::Owner;
-use crate::verbs::{Here, Network};
+use crate::uri::Uri;
+use crate::verbs::site::{Moved, Posting};
+use crate::verbs::{Here, Network, Site, Version, clone};
+use crate::worktree::Worktree;
+use crate::worktree::link::digits;
 
 /// What `get` is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +47,136 @@ pub struct Answer {
 
 /// Saves what is unposted, then writes the files of the version asked for.
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
-    let _ = (owner, args);
-    todo!()
+    if let Some(link) = foreign(args) {
+        return fetch(owner, args, link, network);
+    }
+    let mut site = Site::open(owner, &args.here)?;
+    site.finish(owner, network)?;
+    let versions = versions(owner, &site, &args.uris)?;
+    match versions.as_slice() {
+        [version] if version.path.is_some() => one(owner, network, &mut site, version),
+        _ if versions.iter().any(|version| version.path.is_some()) => {
+            Err(NodeError::Usage("get brings one file or folder at a time".to_owned()))
+        }
+        _ => switch(owner, network, &mut site, &versions),
+    }
+}
+
+/// A URI that names a repo, asked for where no worktree is.
+fn foreign(args: &Args) -> Option<&str> {
+    let [link] = args.uris.as_slice() else { return None };
+    let names_repo = Uri::parse(link).is_ok_and(|uri| uri.repo.is_some());
+    (names_repo && Worktree::find(&args.here.dir).is_err()).then_some(link)
+}
+
+fn fetch(owner: &mut Owner, args: &Args, link: &str, network: &mut dyn Network) -> Result<Answer, NodeError> {
+    let args = clone::Args { here: args.here.clone(), link: link.to_owned(), peers: Vec::new() };
+    let cloned = clone::run(owner, &args, network)?;
+    Ok(Answer {
+        branch: cloned.branch,
+        frontier: cloned.frontier,
+        root: cloned.root,
+        written: cloned.files,
+        ..Answer::default()
+    })
+}
+
+fn versions(owner: &mut Owner, site: &Site, uris: &[String]) -> Result<Vec<Version>, NodeError> {
+    let mut versions = Vec::new();
+    for uri in uris {
+        let version = Version::find(owner, &site.here(), Some(uri))?;
+        if version.place != site.place {
+            return Err(NodeError::Usage(format!(
+                "{uri} is another project; clone it into a folder of its own"
+            )));
+        }
+        versions.push(version);
+    }
+    Ok(versions)
+}
+
+/// Saves what is unposted and shows a whole version.
+fn switch(
+    owner: &mut Owner,
+    network: &mut dyn Network,
+    site: &mut Site,
+    versions: &[Version],
+) -> Result<Answer, NodeError> {
+    let saved = site.post(owner, network, &Posting::default())?;
+    let mut merge = false;
+    let target = match versions {
+        [] => {
+            merge = true;
+            let tips = site.place.branch(owner, site.branch())?;
+            site.place.blend(owner, [site.frontier(), &tips])?
+        }
+        versions => site.place.blend(owner, versions.iter().map(|version| &version.frontier))?,
+    };
+    let moved = site.move_to(owner, network, target, merge)?;
+    if let [Version { branch: Some(branch), .. }] = versions {
+        site.worktree.link.branch = branch.clone();
+        site.worktree.save()?;
+    }
+    let blended = versions.len() > 1 || versions.iter().any(|version| version.refs > 1);
+    let saved = moved.saved.or(saved.map(|saved| saved.written.waypoint));
+    let saved = saved.map(|saved| saved.to_string());
+    Ok(Answer { saved, blended, ..answer(owner, site, &moved)? })
+}
+
+/// Brings one file or folder as it is in another version; it is not posted.
+fn one(
+    owner: &mut Owner,
+    network: &mut dyn Network,
+    site: &mut Site,
+    version: &Version,
+) -> Result<Answer, NodeError> {
+    let path = version.path.as_ref().ok_or(NodeError::Bug("one file without a path"))?;
+    let wanted = version.place.view(owner, &version.frontier)?;
+    let paths = [path.clone()];
+    let saved = site.post(owner, network, &Posting { paths: &paths, ..Posting::default() })?;
+    let base = site.view(owner)?;
+    let to = std::sync::Arc::new(graft(&base, &wanted, path)?);
+    let outcome = site.check_out(owner, network, &[base], &to)?;
+    site.worktree.save()?;
+    if let Some(path) = outcome.surprises.first() {
+        return Err(NodeError::Refused(format!("{path} is being changed; it was left as it is")));
+    }
+    let moved = Moved { written: outcome.written, removed: outcome.removed, ..Moved::default() };
+    let root = wanted.root.to_string();
+    let saved = saved.map(|saved| saved.written.waypoint.to_string());
+    Ok(Answer { root, saved, ..answer(owner, site, &moved)? })
+}
+
+/// A version in which one file or folder is as in another.
+fn graft(base: &View, wanted: &View, path: &RepoPath) -> Result<View, NodeError> {
+    let within = |other: &&RepoPath| other.is_within(path);
+    let files: Vec<_> = wanted.files.iter().filter(|(file, _)| within(file)).collect();
+    let dirs: BTreeSet<_> = wanted.dirs.iter().filter(within).collect();
+    if files.is_empty() && dirs.is_empty() {
+        return Err(NodeError::NotFound { what: "file or folder", name: path.to_string() });
+    }
+    let mut view = View { frontier: Frontier::empty(), ..base.clone() };
+    view.files.retain(|file, _| !file.is_within(path));
+    view.dirs.retain(|dir| !dir.is_within(path));
+    view.files.extend(files.into_iter().map(|(path, file)| (path.clone(), file.clone())));
+    view.dirs.extend(dirs.into_iter().cloned());
+    let mut above = path.parent();
+    while let Some(dir) = above {
+        above = dir.parent();
+        view.dirs.insert(dir);
+    }
+    Ok(view)
+}
+
+fn answer(owner: &mut Owner, site: &Site, moved: &Moved) -> Result<Answer, NodeError> {
+    let view = site.view(owner)?;
+    Ok(Answer {
+        branch: site.branch().to_owned(),
+        frontier: digits(site.frontier()),
+        root: view.root.to_string(),
+        written: moved.written,
+        removed: moved.removed,
+        overlaps: view.overlaps.len() as u64,
+        ..Answer::default()
+    })
 }

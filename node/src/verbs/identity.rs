@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
+use crate::identity;
+use crate::net::peer_name;
 use crate::owner::Owner;
+use crate::uri::NAME_BYTES_MAX;
 use crate::verbs::Here;
 
 /// What `identity` is asked.
@@ -34,8 +37,46 @@ pub struct Answer {
 
 /// Shows, names, backs up or restores.
 pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
-    let _ = (owner, args);
-    todo!()
+    let home = owner.home().clone();
+    let path = match &args.action {
+        Action::Show => None,
+        Action::Name { name, mail } => {
+            set_name(owner, name, mail.as_deref())?;
+            None
+        }
+        Action::Backup { out } => {
+            identity::backup(&home, out)?;
+            Some(out)
+        }
+        Action::Restore { from } => {
+            identity::restore(&home, from)?;
+            Some(from)
+        }
+    };
+    let key = identity::device(&home)?.key();
+    Ok(Answer {
+        key: key.to_string(),
+        peer: peer_name(key)?,
+        name: owner.config().name.clone(),
+        mail: owner.config().mail.clone(),
+        path: path.map(|path| path.display().to_string()),
+    })
+}
+
+/// Sets the name that the next post of each project carries.
+fn set_name(owner: &mut Owner, name: &str, mail: Option<&str>) -> Result<(), NodeError> {
+    let long = |text: &str| text.len() > NAME_BYTES_MAX || text.chars().any(char::is_control);
+    if name.is_empty() || long(name) || mail.is_some_and(long) {
+        return Err(NodeError::Usage(format!(
+            "a name or a mail address has 1 to {NAME_BYTES_MAX} plain characters"
+        )));
+    }
+    owner.configure(|config| {
+        config.name = Some(name.to_owned());
+        if let Some(mail) = mail {
+            config.mail = Some(mail.to_owned());
+        }
+    })
 }
 
 /// What to do with the device key.
@@ -45,7 +86,7 @@ pub enum Action {
     /// Shows it.
     #[default]
     Show,
-    /// Gives it a name, written to the project that the worktree belongs to and to the home for later ones.
+    /// Gives it a name, which the next post of each project tells.
     Name {
         /// The name.
         name: String,

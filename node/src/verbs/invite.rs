@@ -2,9 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
+use cairn_crdt::id::hex;
+use cairn_protocol::Keypair;
+use cairn_protocol::grant::{Grant, GrantRecord, Role, Scope};
+
 use crate::error::NodeError;
 use crate::owner::Owner;
-use crate::verbs::{Here, Network};
+use crate::uri::{Ref, Uri};
+use crate::verbs::{Here, Network, Place, Site};
+use crate::{clock, entropy, identity};
 
 /// What `invite` is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,7 +20,8 @@ pub struct Args {
     pub here: Here,
     /// `read`, `write` or `admin`; `write` when left out.
     pub role: Option<String>,
-    /// How long it may be used: `7d`, `12h`, `30m`, `45s`; `7d` when left out.
+    /// How long the right lasts, the link's and that of who joined by it: `7d`, `12h`, `30m`, `45s`;
+    /// without end when left out. A chain of rights only narrows, so no right outlives the link's.
     pub expires: Option<String>,
     /// How many devices may join by it; one when left out.
     pub uses: Option<u32>,
@@ -28,6 +36,191 @@ pub struct Answer {
 
 /// Signs a grant to a one-time key and writes both into a link.
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
-    let _ = (owner, args);
-    todo!()
+    let site = Site::open(owner, &args.here)?;
+    let place = site.place;
+    let terms = Terms {
+        role: role(args.role.as_deref().unwrap_or("write"))?,
+        not_after_ms: args.expires.as_deref().map(end).transpose()?,
+        uses: args.uses.unwrap_or(1),
+    };
+    let device = identity::device(owner.home())?;
+    let secret = entropy::random()?;
+    let grant = terms.grant(owner, place, &device, &secret)?;
+    let id = grant.id();
+    owner.grant(place.repo, vec![grant.clone().sign(&device)?])?;
+    let grants = owner.replica(place.repo)?.grants();
+    if !grants.contains(&id) {
+        return Err(NodeError::Refused("the grant was not taken".to_owned()));
+    }
+    let invitation = Invitation { secret, chain: grants.chain(&grant.subject) };
+    let uri = Uri {
+        repo: Some(place.repo.to_string()),
+        project: Some(place.name(owner)?),
+        refs: vec![Ref { name: site.branch().to_owned(), at: None }],
+        peers: network.addresses(),
+        invite: Some(hex(&invitation.to_bytes())),
+        ..Uri::default()
+    };
+    Ok(Answer { invite: uri.to_string() })
+}
+
+/// The most records that an invitation shows: the longest chain.
+const CHAIN_COUNT_MAX: usize = cairn_protocol::limits::GRANT_CHAIN_COUNT_MAX;
+
+/// What an invitation carries beside the address: a one-time key and the chain of rights that ends in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// The one-time key's secret.
+    pub secret: [u8; 32],
+    /// From the founder's grant to the one that names the key.
+    pub chain: Vec<GrantRecord>,
+}
+
+impl Encoded for Invitation {
+    fn write(&self, out: &mut Writer) {
+        out.raw(&self.secret);
+        out.list(&self.chain);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Decode<Self> {
+        Ok(Self { secret: input.array()?, chain: input.list(CHAIN_COUNT_MAX)? })
+    }
+}
+
+impl Invitation {
+    /// The grant that names the one-time key, which hands it on to `subject`, and the chain above.
+    pub fn accept(&self, subject: cairn_protocol::DeviceKey) -> Result<Vec<GrantRecord>, NodeError> {
+        let refused = || NodeError::Refused("the invitation holds no grant for its own key".to_owned());
+        let once = Keypair::from_secret(&self.secret);
+        let Some(GrantRecord::Grant(last)) = self.chain.last() else { return Err(refused()) };
+        let above = last.claimed();
+        if above.subject != once.key() || !above.delegable {
+            return Err(refused());
+        }
+        let grant = Grant {
+            issuer: once.key(),
+            subject,
+            delegable: above.role == Role::Admin,
+            depth: above.depth.saturating_add(1),
+            parent: Some(above.id()),
+            seen: Vec::new(),
+            nonce: entropy::random()?,
+            ..above.clone()
+        };
+        let mut chain = self.chain.clone();
+        chain.push(grant.sign(&once)?);
+        Ok(chain)
+    }
+}
+
+/// What an invitation gives.
+struct Terms {
+    role: Role,
+    not_after_ms: Option<u64>,
+    uses: u32,
+}
+
+impl Terms {
+    /// The grant to the one-time key, given by this device as a founder or from a right that it may hand on.
+    fn grant(
+        self,
+        owner: &Owner,
+        place: Place,
+        device: &Keypair,
+        secret: &[u8; 32],
+    ) -> Result<Grant, NodeError> {
+        let grants = owner.replica(place.repo)?.grants();
+        let mut grant = Grant {
+            repo: place.repo,
+            issuer: device.key(),
+            subject: Keypair::from_secret(secret).key(),
+            role: self.role,
+            scope: Scope::Project(place.project),
+            delegable: true,
+            depth: 1,
+            not_after_ms: self.not_after_ms,
+            uses: Some(self.uses),
+            parent: None,
+            seen: grants.heads(),
+            nonce: entropy::random()?,
+        };
+        if !grants.is_founder(&device.key()) {
+            let fits = |above: &Grant| {
+                above.delegable && above.role >= grant.role && above.scope.covers(&grant.scope)
+            };
+            let mine = grants.of(&device.key()).into_iter().find(|(_, above)| fits(above));
+            let (id, above) =
+                mine.ok_or_else(|| NodeError::Refused("this device may not invite others".to_owned()))?;
+            grant.parent = Some(id);
+            grant.depth = above.depth.saturating_add(1);
+            grant.not_after_ms = sooner(grant.not_after_ms, above.not_after_ms);
+            grant.uses = sooner(grant.uses, above.uses);
+        }
+        Ok(grant)
+    }
+}
+
+/// The tighter of two bounds; no bound is the loosest.
+fn sooner<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+fn role(word: &str) -> Result<Role, NodeError> {
+    match word {
+        "read" => Ok(Role::Read),
+        "write" => Ok(Role::Write),
+        "admin" => Ok(Role::Admin),
+        other => Err(NodeError::Usage(format!("{other:?} is no role: read, write or admin"))),
+    }
+}
+
+/// When a duration that begins now ends.
+fn end(text: &str) -> Result<u64, NodeError> {
+    let bad = || NodeError::Usage(format!("{text:?} is no duration: 45s, 30m, 12h, 7d, 2w"));
+    let unit = text.chars().last().ok_or_else(bad)?;
+    let seconds = match unit {
+        's' => 1_u64,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        'w' => 604_800,
+        _ => return Err(bad()),
+    };
+    let count: u64 = text[..text.len() - 1].parse().map_err(|_| bad())?;
+    let span = count.checked_mul(seconds).and_then(|seconds| seconds.checked_mul(1_000)).ok_or_else(bad)?;
+    clock::now_ms().checked_add(span).ok_or_else(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_and_nonsense_is_not() {
+        let now = clock::now_ms();
+        assert!((now + 7 * 86_400_000..now + 7 * 86_400_000 + 60_000).contains(&end("7d").unwrap()));
+        assert!(end("0s").unwrap() >= now);
+        for bad in ["", "d", "7", "-1d", "7x", "99999999999999999999d", "18446744073709551615w", "7\u{e9}"] {
+            assert!(end(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn fuzz_no_bytes_make_an_invitation_panic() {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        for length in 0..2_000_usize {
+            let bytes: Vec<u8> = (0..length % 600)
+                .map(|_| {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    (state >> 56) as u8
+                })
+                .collect();
+            if let Ok(invitation) = Invitation::from_bytes(&bytes) {
+                assert_eq!(invitation.to_bytes(), bytes);
+            }
+        }
+    }
 }

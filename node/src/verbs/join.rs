@@ -2,9 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
+use cairn_crdt::encoding::Encoded;
+use cairn_crdt::id::RepoId;
+use cairn_protocol::Wanted;
+
+use super::invite::Invitation;
 use crate::error::NodeError;
+use crate::identity;
 use crate::owner::Owner;
-use crate::verbs::{Here, Network};
+use crate::uri::Uri;
+use crate::verbs::{DEFAULT_BRANCH, Here, Network, Place, Site};
+use crate::worktree::Link;
+use crate::worktree::link::digits;
 
 /// What `join` is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +47,84 @@ pub struct Answer {
 
 /// Signs a delegation from the one-time key to the device key, fetches, and checks out.
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
-    let _ = (owner, args);
-    todo!()
+    let uri = Uri::parse(&args.invite)?;
+    let bad = || NodeError::Usage("this is no invitation: it has no repo, project or key".to_owned());
+    let repo = uri.repo.as_deref().and_then(RepoId::from_hex).ok_or_else(bad)?;
+    let (project, invite) = (uri.project.clone().ok_or_else(bad)?, uri.invite.as_deref().ok_or_else(bad)?);
+    let invitation =
+        bytes_of_hex(invite).and_then(|bytes| Invitation::from_bytes(&bytes).ok()).ok_or_else(bad)?;
+    let grants = invitation.accept(identity::device(owner.home())?.key())?;
+    let wanted = Wanted { repo, projects: vec![project], grants };
+    enter(owner, &args.here, &Door { uri: &uri, peers: &args.peers, wanted }, network)
+}
+
+/// What is needed to enter a repo.
+pub(super) struct Door<'a> {
+    /// The link.
+    pub(super) uri: &'a Uri,
+    /// Peers that were named beside it.
+    pub(super) peers: &'a [String],
+    /// The repo, and the rights to it.
+    pub(super) wanted: Wanted,
+}
+
+/// Gets a repo, or what is new in it, and makes a folder its worktree.
+pub(super) fn enter(
+    owner: &mut Owner,
+    here: &Here,
+    door: &Door<'_>,
+    network: &mut dyn Network,
+) -> Result<Answer, NodeError> {
+    if Link::load(&here.dir)?.is_some() {
+        return Err(NodeError::Refused(format!("{} is a worktree already", here.dir.display())));
+    }
+    let repo = door.wanted.repo;
+    let peers: Vec<String> = door.peers.iter().chain(&door.uri.peers).cloned().collect();
+    if owner.replica(repo).is_err() {
+        network.join(owner, door.wanted.clone(), &peers)?;
+    } else {
+        if !door.wanted.grants.is_empty() {
+            owner.grant(repo, door.wanted.grants.clone())?;
+        }
+        if !peers.is_empty() {
+            network.sync(owner, repo, &peers)?;
+        }
+    }
+    let place = Place::find(owner, repo, door.uri.project.as_deref())?;
+    settle(owner, here, place, door.uri, network)
+}
+
+/// Makes a folder the worktree of a project.
+fn settle(
+    owner: &mut Owner,
+    here: &Here,
+    place: Place,
+    uri: &Uri,
+    network: &mut dyn Network,
+) -> Result<Answer, NodeError> {
+    let branch = uri.refs.first().map_or(DEFAULT_BRANCH, |reference| &reference.name);
+    let (branch, target) = match place.branch(owner, branch)? {
+        tips if tips.is_empty() && branch != DEFAULT_BRANCH => {
+            (DEFAULT_BRANCH, place.reference(owner, branch)?.1)
+        }
+        tips => (branch, tips),
+    };
+    let mut site = Site::create(owner, here, place, branch)?;
+    let moved = site.move_to(owner, network, target, true)?;
+    Ok(Answer {
+        repo: place.repo.to_string(),
+        project: place.name(owner)?,
+        feed: site.feed(owner).to_string(),
+        branch: branch.to_owned(),
+        frontier: digits(site.frontier()),
+        root: site.view(owner)?.root.to_string(),
+        files: moved.written,
+    })
+}
+
+fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(2) || !text.is_ascii() {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
 }

@@ -2,9 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use cairn_crdt::id::WaypointId;
+use cairn_crdt::{Frontier, OverlapKind, OverlapSide};
+use cairn_protocol::{Labels, Replica};
+
 use crate::error::NodeError;
 use crate::owner::Owner;
-use crate::verbs::{Here, Network};
+use crate::uri::path_text;
+use crate::verbs::site::Posting;
+use crate::verbs::{Here, Network, Place, Site, Version};
+use crate::worktree::link::digits;
 
 /// What `overlaps` is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +39,95 @@ pub struct Answer {
 
 /// Lists, shows, or takes.
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
-    let _ = (owner, args);
-    todo!()
+    match args.action {
+        Action::Take { index, alternative } => take(owner, args, index, alternative, network),
+        Action::List => list(owner, args, None),
+        Action::Show { index } => list(owner, args, Some(index)),
+    }
+}
+
+fn list(owner: &mut Owner, args: &Args, only: Option<usize>) -> Result<Answer, NodeError> {
+    let version = Version::find(owner, &args.here, args.uri.as_deref())?;
+    let view = version.place.view(owner, &version.frontier)?;
+    if let Some(index) = only.filter(|index| *index >= view.overlaps.len()) {
+        return Err(NodeError::NotFound { what: "overlap", name: index.to_string() });
+    }
+    let replica = owner.replica(version.place.repo)?;
+    let asked = view.overlaps.iter().enumerate().filter(|(index, overlap)| {
+        only.is_none_or(|only| only == *index)
+            && version.path.as_ref().is_none_or(|path| overlap.path.is_within(path))
+    });
+    let overlaps = asked.map(|(index, overlap)| told(replica, version.place, index, overlap)).collect();
+    let (frontier, root) = (digits(&version.frontier), view.root.to_string());
+    Ok(Answer { overlaps, waypoint: None, frontier, root })
+}
+
+/// Settles one overlap of the version that the worktree stands on.
+fn take(
+    owner: &mut Owner,
+    args: &Args,
+    index: usize,
+    alternative: usize,
+    network: &mut dyn Network,
+) -> Result<Answer, NodeError> {
+    let mut site = Site::open(owner, &args.here)?;
+    site.finish(owner, network)?;
+    let base = site.frontier().clone();
+    let (replica, store) = owner.with(site.place.repo)?;
+    let documents =
+        replica.documents_mut(site.place.project).ok_or(NodeError::Bug("a site without documents"))?;
+    let draft = documents.take(&base, index, alternative, store)?;
+    let labels = Labels { branch: Some(site.branch().to_owned()), ..Labels::default() };
+    let written = site.write(owner, base, draft, labels)?;
+    site.post(owner, network, &Posting::default())?;
+    let taken = Frontier::from_iter([written.waypoint]);
+    let target = site.place.blend(owner, [site.frontier(), &taken])?;
+    site.move_to(owner, network, target, true)?;
+    let frontier = digits(site.frontier());
+    let rest = list(owner, &Args { here: args.here.clone(), ..Args::default() }, None)?;
+    Ok(Answer { waypoint: Some(written.waypoint.to_string()), frontier, ..rest })
+}
+
+fn told(replica: &Replica, place: Place, index: usize, overlap: &cairn_crdt::Overlap) -> Overlap {
+    Overlap {
+        index,
+        kind: kind(overlap.kind).to_owned(),
+        path: path_text(&overlap.path),
+        symbol: overlap.symbol.clone(),
+        alternatives: overlap.alternatives.iter().map(|side| alternative(replica, place, side)).collect(),
+    }
+}
+
+fn alternative(replica: &Replica, place: Place, side: &OverlapSide) -> Alternative {
+    let mut authors: Vec<String> =
+        side.waypoints.iter().filter_map(|waypoint| author(replica, place, *waypoint)).collect();
+    authors.sort();
+    authors.dedup();
+    Alternative {
+        text: String::from_utf8_lossy(&side.bytes).into_owned(),
+        waypoints: side.waypoints.iter().map(WaypointId::to_string).collect(),
+        authors,
+    }
+}
+
+fn author(replica: &Replica, place: Place, waypoint: WaypointId) -> Option<String> {
+    let entry = replica.entry(place.project, waypoint)?;
+    Some(entry.author.map_or_else(|| entry.key.short(), |author| author.name))
+}
+
+fn kind(kind: OverlapKind) -> &'static str {
+    match kind {
+        OverlapKind::Replace => "replace",
+        OverlapKind::DeleteEdit => "delete_edit",
+        OverlapKind::Move => "move",
+        OverlapKind::Cycle => "cycle",
+        OverlapKind::NameCollision => "name_collision",
+        OverlapKind::AddAdd => "add_add",
+        OverlapKind::BodyEdit => "body_edit",
+        OverlapKind::Split => "split",
+        OverlapKind::Mode => "mode",
+        _ => "other",
+    }
 }
 
 /// What to do about overlaps.

@@ -23,7 +23,7 @@ pub struct Answer {
 /// Lists them.
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
     let _ = (owner, args);
-    todo!()
+    Ok(Answer { peers: network.peers() })
 }
 
 /// One node that this home knows.

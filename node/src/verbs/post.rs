@@ -2,9 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use cairn_crdt::path::RepoPath;
+
 use crate::error::NodeError;
 use crate::owner::Owner;
-use crate::verbs::{Here, Network};
+use crate::uri::{Uri, check_label};
+use crate::verbs::site::{Posted, Posting};
+use crate::verbs::{Here, Network, Site};
+use crate::worktree::link::digits;
 
 /// What `post` is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +43,47 @@ pub struct Answer {
 
 /// Writes the waypoint and moves the worktree onto it.
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
-    let _ = (owner, args);
-    todo!()
+    let mut site = Site::open(owner, &args.here)?;
+    let paths = paths(&site, &args.paths)?;
+    let branch = args.uri.as_deref().map(branch).transpose()?;
+    site.finish(owner, network)?;
+    let posting = Posting { paths: &paths, branch: branch.as_deref(), message: args.message.as_deref() };
+    let posted = site.post(owner, network, &posting)?;
+    answer(owner, &site, posted)
+}
+
+fn answer(owner: &mut Owner, site: &Site, posted: Option<Posted>) -> Result<Answer, NodeError> {
+    Ok(Answer {
+        waypoint: posted.map(|posted| posted.written.waypoint.to_string()),
+        feed: site.feed(owner).to_string(),
+        seq: posted.map(|posted| posted.written.seq),
+        frontier: digits(site.frontier()),
+        root: site.view(owner)?.root.to_string(),
+        files: posted.map_or(0, |posted| posted.files),
+    })
+}
+
+/// The paths that words mean; none at all where a word means the whole project.
+pub(super) fn paths(site: &Site, words: &[String]) -> Result<Vec<RepoPath>, NodeError> {
+    let mut paths = Vec::new();
+    for word in words {
+        match site.path(word)? {
+            Some(path) => paths.push(path),
+            None => return Ok(Vec::new()),
+        }
+    }
+    Ok(paths)
+}
+
+/// The branch that a URI names; it need not be there yet.
+pub(super) fn branch(text: &str) -> Result<String, NodeError> {
+    let uri = Uri::parse(text)?;
+    let only = || NodeError::Usage(format!("{text} must name one branch: ?name"));
+    match uri.refs.as_slice() {
+        [one] if uri.is_only_refs() && one.at.is_none() => {
+            check_label(&one.name)?;
+            Ok(one.name.clone())
+        }
+        _ => Err(only()),
+    }
 }

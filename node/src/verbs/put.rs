@@ -2,9 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
+use cairn_crdt::id::WaypointId;
+use cairn_crdt::{Draft, Frontier};
+use cairn_protocol::Labels;
+
 use crate::error::NodeError;
 use crate::owner::Owner;
-use crate::verbs::{Here, Network};
+use crate::verbs::site::{Moved, Posting};
+use crate::verbs::{Here, Network, Site, Version};
+use crate::worktree::link::digits;
+
+/// Above so many concurrent tips a waypoint joins them, long before a header is full.
+const HEADS_MAX: usize = 16;
 
 /// What `put` is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +47,64 @@ pub struct Answer {
 
 /// Posts what is unposted, exchanges with peers if asked, merges, and writes the files.
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
-    let _ = (owner, args);
-    todo!()
+    let mut site = Site::open(owner, &args.here)?;
+    site.finish(owner, network)?;
+    let mut received = 0;
+    if !args.peers.is_empty() {
+        received = network.sync(owner, site.place.repo, &args.peers)?.received;
+    }
+    let posted = site.post(owner, network, &Posting::default())?;
+    let others = others(owner, &site, &args.uris)?;
+    let (target, waypoint) = target(owner, &site, &others)?;
+    let before = site.frontier().clone();
+    let moved = if target == before { Moved::default() } else { site.move_to(owner, network, target, true)? };
+    if !args.peers.is_empty() && (posted.is_some() || waypoint.is_some()) {
+        // What was written here after the exchange is for them too.
+        network.sync(owner, site.place.repo, &args.peers)?;
+    }
+    let view = site.view(owner)?;
+    Ok(Answer {
+        posted: posted.map(|posted| posted.written.waypoint.to_string()),
+        waypoint: waypoint.map(|waypoint| waypoint.to_string()),
+        frontier: digits(site.frontier()),
+        root: view.root.to_string(),
+        files: moved.written + moved.removed,
+        overlaps: view.overlaps.len() as u64,
+        received,
+    })
+}
+
+/// The versions that were named, beside the worktree's own branch.
+fn others(owner: &mut Owner, site: &Site, uris: &[String]) -> Result<Vec<Frontier>, NodeError> {
+    let mut others = Vec::new();
+    for uri in uris {
+        let version = Version::find(owner, &site.here(), Some(uri))?;
+        if version.place != site.place || version.path.is_some() {
+            return Err(NodeError::Usage(format!("{uri}: only whole versions of the same project merge")));
+        }
+        others.push(version.frontier);
+    }
+    Ok(others)
+}
+
+/// The version to stand on, and the waypoint that was needed to say so.
+///
+/// A frontier of several waypoints is a version like any other: a merge that needs no word from
+/// anyone writes nothing, or two nodes would answer each other's merges for ever. A waypoint
+/// is needed where another branch joins this one, and where the tips become many.
+fn target(
+    owner: &mut Owner,
+    site: &Site,
+    others: &[Frontier],
+) -> Result<(Frontier, Option<WaypointId>), NodeError> {
+    let tips = site.place.branch(owner, site.branch())?;
+    let own = site.place.blend(owner, [site.frontier(), &tips])?;
+    let all = site.place.blend(owner, others.iter().chain([&own]))?;
+    if all == own && all.heads().len() <= HEADS_MAX {
+        return Ok((all, None));
+    }
+    let message = Some("merge".to_owned());
+    let labels = Labels { branch: Some(site.branch().to_owned()), message, ..Labels::default() };
+    let written = site.write(owner, all, Draft::default(), labels)?;
+    Ok((Frontier::from_iter([written.waypoint]), Some(written.waypoint)))
 }

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
 use crate::owner::Owner;
-use crate::verbs::Here;
+use crate::verbs::{Here, Version};
+use crate::worktree::link::digits;
 
 /// What `root` is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +29,11 @@ pub struct Answer {
 
 /// Derives it.
 pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
-    let _ = (owner, args);
-    todo!()
+    let version = Version::find(owner, &args.here, args.uri.as_deref())?;
+    let view = version.place.view(owner, &version.frontier)?;
+    Ok(Answer {
+        root: view.root.to_string(),
+        frontier: digits(&version.frontier),
+        overlaps: view.overlaps.len() as u64,
+    })
 }

@@ -2,9 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use cairn_crdt::id::hex;
+use cairn_crdt::path::RepoPath;
+use cairn_crdt::{FileBody, View};
+
+use super::compare;
+use super::log::{logged, marks};
 use crate::error::NodeError;
 use crate::owner::Owner;
-use crate::verbs::Here;
+use crate::uri::path_text;
+use crate::verbs::{Here, Place, Version};
+use crate::worktree::link::digits;
 
 /// What `show` is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +40,58 @@ pub struct Answer {
 
 /// Shows it.
 pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
-    let _ = (owner, args);
-    todo!()
+    let version = Version::find(owner, &args.here, args.uri.as_deref())?;
+    let place = version.place;
+    let view = place.view(owner, &version.frontier)?;
+    let mut answer =
+        Answer { frontier: digits(&version.frontier), root: view.root.to_string(), ..Answer::default() };
+    if let Some(path) = &version.path {
+        answer.file = Some(file(owner, place, &view, path)?);
+        return Ok(answer);
+    }
+    if let [waypoint] = version.frontier.heads() {
+        let replica = owner.replica(place.repo)?;
+        let marks = marks(replica, place);
+        let Some(entry) = replica.entry(place.project, *waypoint) else { return Ok(answer) };
+        let parents = place.blend(owner, [&entry.parents.iter().copied().collect()])?;
+        let before = place.view(owner, &parents)?;
+        answer.waypoint = Some(logged(&entry, &marks));
+        answer.changes = compare::versions(owner, place, &before, &view, &|_| true)?;
+    }
+    Ok(answer)
+}
+
+fn file(owner: &mut Owner, place: Place, view: &View, path: &RepoPath) -> Result<Shown, NodeError> {
+    let none = || NodeError::NotFound { what: "file", name: path.to_string() };
+    let file = view.files.get(path).ok_or_else(none)?;
+    let mut shown = Shown {
+        path: path_text(path),
+        kind: "link".to_owned(),
+        bytes: 0,
+        executable: file.executable,
+        text: None,
+        hex: None,
+    };
+    match &file.body {
+        FileBody::Link { target } => (shown.bytes, shown.text) = (target.len() as u64, Some(lossy(target))),
+        FileBody::Artifact { artifact, bytes } => {
+            (shown.kind, shown.bytes, shown.text) =
+                ("artifact".to_owned(), *bytes, Some(artifact.to_string()));
+        }
+        FileBody::Bytes { bytes, .. } => {
+            let content = place.bytes(owner, view, path)?;
+            shown.bytes = *bytes;
+            match String::from_utf8(content) {
+                Ok(text) => (shown.kind, shown.text) = ("text".to_owned(), Some(text)),
+                Err(error) => (shown.kind, shown.hex) = ("bytes".to_owned(), Some(hex(error.as_bytes()))),
+            }
+        }
+    }
+    Ok(shown)
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// One file at a version.

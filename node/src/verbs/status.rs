@@ -2,9 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use cairn_crdt::View;
+
 use crate::error::NodeError;
 use crate::owner::Owner;
-use crate::verbs::Here;
+use crate::peers::PeerBook;
+use crate::uri::path_text;
+use crate::verbs::{Here, Site};
+use crate::worktree::link::digits;
+use crate::worktree::scan::{Change, Difference};
 
 /// What `status` is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,8 +44,39 @@ pub struct Answer {
 
 /// Compares disk and version; writes nothing but the stat index.
 pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
-    let _ = (owner, args);
-    todo!()
+    let mut site = Site::open(owner, &args.here)?;
+    let view = site.view(owner)?;
+    let changes = site.changes(owner)?;
+    if let Err(error) = site.worktree.index.save(site.root()) {
+        // What was seen is a cache; a full disk must not keep anyone from looking.
+        tracing::warn!(%error, "the stat index could not be written");
+    }
+    let tips = site.place.branch(owner, site.branch())?;
+    let all = site.place.blend(owner, [site.frontier(), &tips])?;
+    let incoming = site.place.documents(owner)?.between(site.frontier(), &all).len() as u64;
+    Ok(Answer {
+        repo: site.place.repo.to_string(),
+        project: site.worktree.link.project.clone(),
+        branch: site.branch().to_owned(),
+        frontier: digits(site.frontier()),
+        root: view.root.to_string(),
+        changed: changes.iter().filter(|change| is_told(change, &view)).map(changed).collect(),
+        incoming,
+        overlaps: view.overlaps.len() as u64,
+        peers: PeerBook::load(owner.home())?.iter().count() as u64,
+    })
+}
+
+/// A folder that went with its files is told by them.
+pub(super) fn is_told(change: &Change, view: &View) -> bool {
+    let holds = |path: &cairn_crdt::path::RepoPath| path != &change.path && path.is_within(&change.path);
+    change.difference != Difference::Removed
+        || view.files.contains_key(&change.path)
+        || !view.files.keys().chain(&view.dirs).any(holds)
+}
+
+fn changed(change: &Change) -> Changed {
+    Changed { path: path_text(&change.path), kind: change.difference.word().to_owned() }
 }
 
 /// One path that differs.

@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use cairn_crdt::id::RepoId;
+
 use crate::error::NodeError;
 use crate::owner::Owner;
+use crate::store;
 use crate::verbs::Here;
 
 /// What `verify` is asked.
@@ -32,8 +35,23 @@ pub struct Answer {
 
 /// Verifies every repo of the home.
 pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
-    let _ = (owner, args);
-    todo!()
+    let mut answer = Answer { ok: true, ..Answer::default() };
+    for (repo, report) in owner.verify(args.deep) {
+        answer.feeds += report.feeds;
+        answer.ssts += report.ssts;
+        answer.bytes += report.bytes;
+        answer.problems.extend(report.problems.iter().map(|problem| told(repo, problem)));
+    }
+    answer.ok = answer.problems.is_empty();
+    Ok(answer)
+}
+
+fn told(repo: RepoId, problem: &store::Problem) -> Problem {
+    Problem {
+        code: problem.code.to_owned(),
+        place: format!("repos/{repo}/{}", problem.place),
+        detail: problem.detail.clone(),
+    }
 }
 
 /// One thing that is wrong.

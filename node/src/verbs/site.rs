@@ -1,0 +1,207 @@
+//! A worktree together with the project that it shows: where verbs that read or write files
+//! do their work.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cairn_crdt::id::{FeedId, WaypointId};
+use cairn_crdt::path::RepoPath;
+use cairn_crdt::{Draft, Frontier, View};
+use cairn_protocol::entry::Profile;
+use cairn_protocol::{FeedName, Keypair, Labels};
+
+use super::version::path_of;
+use super::{Here, Network, Place};
+use crate::error::NodeError;
+use crate::identity;
+use crate::owner::{Owner, Write, Written};
+use crate::worktree::scan::{Change, Disk};
+use crate::worktree::{Link, Worktree};
+
+mod carry;
+mod moving;
+
+pub use carry::{Files, Imports};
+pub use moving::Moved;
+
+/// A worktree together with the project that it shows.
+#[derive(Debug)]
+pub struct Site {
+    /// The files.
+    pub worktree: Worktree,
+    /// The project.
+    pub place: Place,
+    key: Option<Keypair>,
+    dir: PathBuf,
+}
+
+/// What a post says beside the changes.
+#[derive(Debug, Clone, Default)]
+pub struct Posting<'a> {
+    /// Only these files and folders; all when empty.
+    pub paths: &'a [RepoPath],
+    /// The branch; the worktree's own when left out.
+    pub branch: Option<&'a str>,
+    /// What it is about.
+    pub message: Option<&'a str>,
+}
+
+/// What a post wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Posted {
+    /// The waypoint.
+    pub written: Written,
+    /// How many files and links it changed.
+    pub files: u64,
+}
+
+impl Site {
+    /// The worktree around a folder. A checkout that was cut off is not ended by this.
+    pub fn open(owner: &Owner, here: &Here) -> Result<Self, NodeError> {
+        let worktree = Worktree::find(&here.dir)?;
+        let link = &worktree.link;
+        let place = Place::find(owner, link.repo, Some(&link.project))?;
+        let key = here.key.as_deref().or(link.key.as_deref()).map(identity::load_or_make).transpose()?;
+        let dir = here.dir.canonicalize().map_err(|error| NodeError::io("open", &here.dir, error))?;
+        Ok(Self { worktree, place, key, dir })
+    }
+
+    /// Makes a folder a worktree of a project; nothing is checked out yet.
+    pub fn create(owner: &Owner, here: &Here, place: Place, branch: &str) -> Result<Self, NodeError> {
+        let link = Link {
+            home: owner.home().dir().canonicalize().unwrap_or_else(|_| owner.home().dir().to_owned()),
+            repo: place.repo,
+            project: place.name(owner)?,
+            branch: branch.to_owned(),
+            frontier: Frontier::empty(),
+            underway: None,
+            absent: std::collections::BTreeSet::new(),
+            key: here.key.clone(),
+        };
+        Worktree::create(&here.dir, link)?;
+        Self::open(owner, here)
+    }
+
+    /// Where the verb was asked, for what asks again.
+    pub fn here(&self) -> Here {
+        Here { dir: self.dir.clone(), key: None }
+    }
+
+    /// The version that the worktree stands on.
+    pub fn frontier(&self) -> &Frontier {
+        &self.worktree.link.frontier
+    }
+
+    /// The branch that the worktree follows.
+    pub fn branch(&self) -> &str {
+        &self.worktree.link.branch
+    }
+
+    /// What the version that it stands on shows.
+    pub fn view(&self, owner: &mut Owner) -> Result<Arc<View>, NodeError> {
+        self.place.view(owner, self.frontier())
+    }
+
+    /// The path that a word means here; `None` is the whole project.
+    pub fn path(&self, word: &str) -> Result<Option<RepoPath>, NodeError> {
+        path_of(self.worktree.root(), &self.dir, word)
+    }
+
+    /// The worktree's folder.
+    pub fn root(&self) -> &Path {
+        self.worktree.root()
+    }
+
+    /// The feed that posts from here go to.
+    pub fn feed(&self, owner: &Owner) -> FeedId {
+        let key = self.key.as_ref().unwrap_or(owner.key()).key();
+        FeedName { repo: self.place.repo, project: self.place.project, key }.id()
+    }
+
+    /// What differs on disk; a checkout that was cut off is none of it.
+    pub fn changes(&mut self, owner: &mut Owner) -> Result<Vec<Change>, NodeError> {
+        let view = self.view(owner)?;
+        let underway = match &self.worktree.link.underway {
+            Some(frontier) => Some(self.place.view(owner, frontier)?),
+            None => None,
+        };
+        self.worktree.changes(&view, underway.as_deref())
+    }
+
+    /// Signs and stores a waypoint.
+    pub fn write(
+        &self,
+        owner: &mut Owner,
+        parents: Frontier,
+        draft: Draft,
+        labels: Labels,
+    ) -> Result<Written, NodeError> {
+        let labels = Labels { profile: labels.profile.clone().or(self.profile(owner)?), ..labels };
+        let write = Write { project: self.place.project, parents, draft, labels, key: self.key.clone() };
+        owner.write(self.place.repo, write)
+    }
+
+    /// The author's name, if the project does not know it yet.
+    fn profile(&self, owner: &Owner) -> Result<Option<Profile>, NodeError> {
+        let Some(name) = owner.config().name.clone() else { return Ok(None) };
+        let profile = Profile { name, mail: owner.config().mail.clone().unwrap_or_default() };
+        let key = self.key.as_ref().unwrap_or(owner.key()).key();
+        let known = owner.replica(self.place.repo)?.profile(self.place.project, key);
+        Ok(if known.as_ref() == Some(&profile) { None } else { Some(profile) })
+    }
+
+    /// Writes what changed on disk as one waypoint, and stands on it then.
+    pub fn post(
+        &mut self,
+        owner: &mut Owner,
+        network: &mut dyn Network,
+        posting: &Posting<'_>,
+    ) -> Result<Option<Posted>, NodeError> {
+        let mut changes = self.changes(owner)?;
+        if !posting.paths.is_empty() {
+            changes.retain(|change| posting.paths.iter().any(|path| change.path.is_within(path)));
+        }
+        let posted = self.keep(owner, network, &changes, posting)?;
+        if let Some(posted) = &posted {
+            self.stand_on(posted.written.waypoint);
+            if let Some(branch) = posting.branch {
+                self.worktree.link.branch = branch.to_owned();
+            }
+            self.worktree.link.save(self.worktree.root())?;
+        }
+        self.worktree.index.save(self.worktree.root())?;
+        Ok(posted)
+    }
+
+    fn stand_on(&mut self, waypoint: WaypointId) {
+        self.worktree.link.frontier = Frontier::from_iter([waypoint]);
+    }
+
+    /// Writes these changes as a waypoint on the version stood on, which does not move.
+    fn keep(
+        &mut self,
+        owner: &mut Owner,
+        network: &mut dyn Network,
+        changes: &[Change],
+        posting: &Posting<'_>,
+    ) -> Result<Option<Posted>, NodeError> {
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        let base = self.frontier().clone();
+        let mut imports = Imports { owner, network, repo: self.place.repo };
+        let edits = self.worktree.edits(changes, &mut imports)?;
+        let draft = self.place.draft(owner, &base, &edits)?;
+        if draft.is_empty() {
+            return Ok(None);
+        }
+        let labels = Labels {
+            branch: Some(posting.branch.unwrap_or(self.branch()).to_owned()),
+            message: posting.message.map(str::to_owned),
+            ..Labels::default()
+        };
+        let written = self.write(owner, base, draft, labels)?;
+        let files = changes.iter().filter(|change| change.disk != Some(Disk::Dir)).count() as u64;
+        Ok(Some(Posted { written, files }))
+    }
+}

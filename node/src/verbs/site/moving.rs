@@ -1,0 +1,131 @@
+//! Moving a worktree to another version without losing what is in it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use cairn_crdt::id::WaypointId;
+use cairn_crdt::path::RepoPath;
+use cairn_crdt::{Frontier, View};
+
+use super::{Files, Posting, Site};
+use crate::error::NodeError;
+use crate::owner::Owner;
+use crate::verbs::Network;
+use crate::worktree::checkout::Outcome;
+use crate::worktree::scan::{Change, Difference, shows};
+
+/// How often files that someone changes meanwhile are saved before giving up.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// What a move did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Files that were written.
+    pub written: u64,
+    /// Files that were removed.
+    pub removed: u64,
+    /// The last waypoint that keeps what would have been overwritten.
+    pub saved: Option<WaypointId>,
+    /// How many overlaps the version shows.
+    pub overlaps: u64,
+}
+
+impl Site {
+    /// Ends a checkout that was cut off.
+    pub fn finish(&mut self, owner: &mut Owner, network: &mut dyn Network) -> Result<(), NodeError> {
+        match self.worktree.link.underway.clone() {
+            Some(target) => self.move_to(owner, network, target, true).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the files show `target`. What would be overwritten and is in no waypoint becomes
+    /// one first; with `merge` it is part of what is shown then.
+    pub fn move_to(
+        &mut self,
+        owner: &mut Owner,
+        network: &mut dyn Network,
+        target: Frontier,
+        merge: bool,
+    ) -> Result<Moved, NodeError> {
+        let mut moved = Moved::default();
+        let mut target = target;
+        let mut known = vec![self.view(owner)?];
+        if let Some(cut_off) = self.worktree.link.underway.clone() {
+            known.push(self.place.view(owner, &cut_off)?);
+        }
+        for _ in 0..ATTEMPTS_MAX {
+            let to = self.place.view(owner, &target)?;
+            self.begin(&target)?;
+            let outcome = self.check_out(owner, network, &known, &to)?;
+            moved.written += outcome.written;
+            moved.removed += outcome.removed;
+            if outcome.surprises.is_empty() {
+                moved.overlaps = to.overlaps.len() as u64;
+                self.arrive(target, &to)?;
+                return Ok(moved);
+            }
+            known.push(to);
+            if let Some(saved) = self.save_surprises(owner, network, &outcome.surprises)? {
+                let alone = Frontier::from_iter([saved]);
+                known.push(self.place.view(owner, &alone)?);
+                moved.saved = Some(saved);
+                if merge {
+                    target = self.place.blend(owner, [&target, &alone])?;
+                }
+            }
+        }
+        Err(NodeError::Refused("files keep changing while they are checked out; nothing was lost".to_owned()))
+    }
+
+    /// Notes where the move goes, so that a crash half-way is no change of the user's.
+    fn begin(&mut self, target: &Frontier) -> Result<(), NodeError> {
+        self.worktree.link.underway = Some(target.clone());
+        self.worktree.link.save(self.worktree.root())
+    }
+
+    fn arrive(&mut self, target: Frontier, shown: &View) -> Result<(), NodeError> {
+        self.worktree.link.frontier = target;
+        self.worktree.link.underway = None;
+        self.worktree.link.absent.retain(|path| shown.files.contains_key(path));
+        self.worktree.save()
+    }
+
+    /// Makes the files show `to` where they show what is known.
+    pub fn check_out(
+        &mut self,
+        owner: &mut Owner,
+        network: &mut dyn Network,
+        known: &[Arc<View>],
+        to: &Arc<View>,
+    ) -> Result<Outcome, NodeError> {
+        let known: Vec<&View> = known.iter().map(|view| &**view).collect();
+        let mut files = Files { owner, network, place: self.place, view: to.clone() };
+        self.worktree.checkout(&known, to, &mut files)
+    }
+
+    /// Keeps what stands at these paths in a waypoint on the version stood on.
+    pub fn save_surprises(
+        &mut self,
+        owner: &mut Owner,
+        network: &mut dyn Network,
+        paths: &BTreeSet<RepoPath>,
+    ) -> Result<Option<WaypointId>, NodeError> {
+        let view = self.view(owner)?;
+        let mut changes = Vec::new();
+        for path in paths {
+            let disk = self.worktree.look(path)?;
+            if shows(&view, path, disk.as_ref()) {
+                continue;
+            }
+            let difference = match &disk {
+                None => Difference::Removed,
+                Some(_) if view.files.contains_key(path) => Difference::Modified,
+                Some(_) => Difference::Added,
+            };
+            changes.push(Change { path: path.clone(), difference, disk });
+        }
+        let posting = Posting { message: Some("kept before a checkout"), ..Posting::default() };
+        Ok(self.keep(owner, network, &changes, &posting)?.map(|posted| posted.written.waypoint))
+    }
+}

@@ -1,0 +1,203 @@
+//! From a word on the command line to a version: which project, which frontier, which path.
+
+use std::path::{Component, Path, PathBuf};
+
+use cairn_crdt::Frontier;
+use cairn_crdt::path::RepoPath;
+use cairn_protocol::replica::Candidate;
+
+use super::{Here, Place, Site};
+use crate::error::NodeError;
+use crate::owner::Owner;
+use crate::uri::{Ref, Uri};
+
+/// The branch that a worktree follows unless told otherwise.
+pub const DEFAULT_BRANCH: &str = "main";
+
+/// What a URI stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// The project.
+    pub place: Place,
+    /// The version.
+    pub frontier: Frontier,
+    /// The branch, if the URI names one and nothing else.
+    pub branch: Option<String>,
+    /// A file or folder in it.
+    pub path: Option<RepoPath>,
+    /// How many refs were named.
+    pub refs: usize,
+}
+
+impl Version {
+    /// Finds what `text` stands for; where one stands when there is none.
+    pub fn find(owner: &mut Owner, here: &Here, text: Option<&str>) -> Result<Self, NodeError> {
+        let text = text.unwrap_or_default();
+        let uri = Uri::parse(text)?;
+        if let Some(repo) = &uri.repo {
+            let unknown = || NodeError::NotFound { what: "repo", name: repo.clone() };
+            let repo = owner.config().repo(repo).ok_or_else(unknown)?;
+            let place = Place::find(owner, repo, uri.project.as_deref())?;
+            let stand = place.branch(owner, DEFAULT_BRANCH)?;
+            return Self::of(owner, place, &stand, &uri);
+        }
+        let site = Site::open(owner, here)?;
+        Self::in_site(owner, &site, text)
+    }
+
+    /// Finds what `text`, which names no repo, stands for in a worktree.
+    pub fn in_site(owner: &mut Owner, site: &Site, text: &str) -> Result<Self, NodeError> {
+        let mut uri = Uri::parse(text)?;
+        let place = match &uri.project {
+            Some(project) => Place::find(owner, site.place.repo, Some(project))?,
+            None => site.place,
+        };
+        let stand = if place == site.place {
+            site.frontier().clone()
+        } else {
+            place.branch(owner, DEFAULT_BRANCH)?
+        };
+        if uri.path.is_some() && uri.project.is_none() {
+            let words = text.split(['?', '#']).next().unwrap_or_default();
+            match site.path(words) {
+                Ok(path) => uri.path = path,
+                Err(error) if uri.refs.is_empty() => {
+                    return Self::bare(owner, place, words).map_err(|_| error);
+                }
+                Err(error) => return Err(error),
+            }
+            if uri.refs.is_empty() && !is_shown(owner, place, &stand, uri.path.as_ref())? {
+                // A leading `?` may be left out where no file has that name.
+                let path = text.to_owned();
+                return Self::bare(owner, place, words).map_err(|error| match error {
+                    NodeError::NotFound { .. } => {
+                        NodeError::NotFound { what: "file, branch, mark or waypoint", name: path }
+                    }
+                    error => error,
+                });
+            }
+        }
+        Self::of(owner, place, &stand, &uri)
+    }
+
+    fn bare(owner: &mut Owner, place: Place, word: &str) -> Result<Self, NodeError> {
+        let uri = Uri { refs: vec![Ref { name: word.to_owned(), at: None }], ..Uri::default() };
+        Self::of(owner, place, &Frontier::empty(), &uri)
+    }
+
+    fn of(owner: &mut Owner, place: Place, stand: &Frontier, uri: &Uri) -> Result<Self, NodeError> {
+        if uri.query.is_some() {
+            return Err(NodeError::Usage(
+                "questions about structure (`#…`) are not answered by this verb".to_owned(),
+            ));
+        }
+        let path = uri.path.clone();
+        let mut version = Self { place, frontier: stand.clone(), branch: None, path, refs: uri.refs.len() };
+        let mut named = Vec::new();
+        for reference in &uri.refs {
+            let (branch, frontier) = one(owner, place, stand, reference)?;
+            version.branch = branch;
+            named.push(frontier);
+        }
+        if !named.is_empty() {
+            version.frontier = place.blend(owner, &named)?;
+        }
+        if named.len() > 1 {
+            version.branch = None;
+        }
+        Ok(version)
+    }
+}
+
+/// What one ref stands for; its branch, if it is one.
+fn one(
+    owner: &Owner,
+    place: Place,
+    stand: &Frontier,
+    reference: &Ref,
+) -> Result<(Option<String>, Frontier), NodeError> {
+    if reference.at.is_some() {
+        return Err(NodeError::Usage(format!("{reference}: times and changelog words are not read yet")));
+    }
+    match place.reference(owner, &reference.name) {
+        Err(NodeError::NotFound { .. }) if reference.name == "head" => Ok((None, stand.clone())),
+        found => match found? {
+            (Candidate::Branch(name), frontier) => Ok((Some(name), frontier)),
+            (_, frontier) => Ok((None, frontier)),
+        },
+    }
+}
+
+fn is_shown(
+    owner: &mut Owner,
+    place: Place,
+    stand: &Frontier,
+    path: Option<&RepoPath>,
+) -> Result<bool, NodeError> {
+    let Some(path) = path else { return Ok(true) };
+    let view = place.view(owner, stand)?;
+    Ok(view.files.contains_key(path) || view.dirs.contains(path))
+}
+
+/// The path in the project that a word means: from the folder one is in, or, with a leading
+/// `/`, from the top of the project. `None` is the project itself.
+pub fn path_of(root: &Path, dir: &Path, word: &str) -> Result<Option<RepoPath>, NodeError> {
+    let full = if Path::new(word).starts_with(root) {
+        PathBuf::from(word)
+    } else if let Some(below) = word.strip_prefix('/') {
+        root.join(below.trim_start_matches('/'))
+    } else {
+        dir.join(word)
+    };
+    let full = normal(&full);
+    let below = full.strip_prefix(root);
+    let below = below
+        .map_err(|_| NodeError::Usage(format!("{word} lies outside of the worktree {}", root.display())))?;
+    if below.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    RepoPath::new(below.as_os_str().as_encoded_bytes())
+        .map(Some)
+        .map_err(|error| NodeError::Refused(format!("the path {word}: {error}")))
+}
+
+/// Resolves `.` and `..` by the letters alone.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(normal.pop()),
+            part => normal.push(part),
+        }
+    }
+    normal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(word: &str) -> Option<String> {
+        path_of(Path::new("/w"), Path::new("/w/src"), word)
+            .ok()
+            .map(|path| path.map_or(String::new(), |p| p.to_string()))
+    }
+
+    #[test]
+    fn words_mean_paths_from_where_one_is() {
+        assert_eq!(path("a.rs").as_deref(), Some("src/a.rs"));
+        assert_eq!(path("../a.rs").as_deref(), Some("a.rs"));
+        assert_eq!(path("/a.rs").as_deref(), Some("a.rs"));
+        assert_eq!(path("/w/src/a.rs").as_deref(), Some("src/a.rs"));
+        assert_eq!(path("..").as_deref(), Some(""));
+        assert_eq!(path(".").as_deref(), Some("src"));
+    }
+
+    #[test]
+    fn b1_words_lead_nowhere_else() {
+        for word in ["../../etc", "../../../x", "/../x", ".cairn/link.json", "/.CAIRN/x", "a\\b"] {
+            assert_eq!(path(word), None, "{word}");
+        }
+    }
+}
