@@ -37,6 +37,9 @@ const WAITING_BYTES_MAX: usize = 32 << 20;
 const WAITING_COUNT_MAX: usize = 1024;
 /// Gossip that waits for its verdict; beyond this it is dropped unheard.
 const JUDGED_MAX: usize = 1024;
+/// Requests under way to one peer; more wait their turn. libp2p does not queue what is over its own
+/// limit of streams, it fails it.
+const ASKED_PER_PEER_MAX: usize = 8;
 /// Addresses that are taken from what a peer says of itself.
 const CLAIMS_MAX: usize = 4;
 
@@ -113,6 +116,13 @@ struct Reply {
     channel: ResponseChannel<Vec<u8>>,
 }
 
+/// What one peer is asked.
+#[derive(Default)]
+struct Asking {
+    under_way: usize,
+    turn: VecDeque<(RequestId, Vec<u8>)>,
+}
+
 /// The swarm and what is under way on it.
 pub(crate) struct Driver {
     swarm: Swarm<Behaviour>,
@@ -122,6 +132,7 @@ pub(crate) struct Driver {
     waiting_bytes: usize,
     book: DialBook,
     calls: HashMap<ConnectionId, Address>,
+    asking: BTreeMap<PeerId, Asking>,
     asked: BTreeMap<OutboundRequestId, RequestId>,
     replies: BTreeMap<ReplyId, Reply>,
     next_reply: u64,
@@ -142,6 +153,7 @@ impl Driver {
             waiting_bytes: 0,
             book: DialBook::default(),
             calls: HashMap::new(),
+            asking: BTreeMap::new(),
             asked: BTreeMap::new(),
             replies: BTreeMap::new(),
             next_reply: 0,
@@ -298,8 +310,22 @@ impl Driver {
 
     fn ask(&mut self, peer: DeviceKey, request: RequestId, bytes: Vec<u8>) {
         let Ok(peer) = peer_id(peer) else { return };
-        let outbound = self.swarm.behaviour_mut().sync.send_request(&peer, bytes);
-        self.asked.insert(outbound, request);
+        self.asking.entry(peer).or_default().turn.push_back((request, bytes));
+        self.ask_more(peer);
+    }
+
+    /// Sends what waits for a peer, as far as there is room.
+    fn ask_more(&mut self, peer: PeerId) {
+        let Some(asking) = self.asking.get_mut(&peer) else { return };
+        while asking.under_way < ASKED_PER_PEER_MAX {
+            let Some((request, bytes)) = asking.turn.pop_front() else { break };
+            let outbound = self.swarm.behaviour_mut().sync.send_request(&peer, bytes);
+            self.asked.insert(outbound, request);
+            asking.under_way += 1;
+        }
+        if asking.under_way == 0 {
+            self.asking.remove(&peer);
+        }
     }
 
     fn answer(&mut self, reply: ReplyId, bytes: Vec<u8>) {
@@ -405,6 +431,10 @@ impl Driver {
     }
 
     fn answered(&mut self, peer: PeerId, outbound: OutboundRequestId, result: Result<Vec<u8>, Unanswered>) {
+        if let Some(asking) = self.asking.get_mut(&peer) {
+            asking.under_way = asking.under_way.saturating_sub(1);
+            self.ask_more(peer);
+        }
         let (Some(peer), Some(request)) = (device_key(&peer), self.asked.remove(&outbound)) else { return };
         self.report(Report::Input(Input::Response { peer, request, result }));
     }

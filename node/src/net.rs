@@ -21,6 +21,7 @@ mod lend;
 mod loopback;
 mod session;
 mod streams;
+mod verbs;
 mod wire;
 
 use std::fmt;

@@ -42,20 +42,12 @@ pub struct PeerBook {
 
 impl PeerBook {
     /// Reads what the home remembers.
-    pub fn load(home: &Home) -> Result<Self, NodeError> {
-        let path = path(home);
-        let io = |error| NodeError::io("read", &path, error);
-        let entries = match home.files().len(&path).map_err(io)? {
-            None => BTreeMap::new(),
-            Some(_) => match files::read(&**home.files(), &path, FILE_BYTES_MAX) {
-                Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-                    tracing::warn!(%error, path = %path.display(), "remembered peers are not readable; beginning anew");
-                    BTreeMap::new()
-                }),
-                Err(error) => return Err(io(error)),
-            },
-        };
-        Ok(Self { home: home.clone(), entries, changed: false })
+    pub fn load(home: &Home) -> Self {
+        let entries = read(home).unwrap_or_else(|why| {
+            tracing::warn!(%why, "the remembered peers are not readable; beginning anew");
+            BTreeMap::new()
+        });
+        Self { home: home.clone(), entries, changed: false }
     }
 
     /// A connection to `address` came about.
@@ -119,6 +111,17 @@ impl PeerBook {
     }
 }
 
+fn read(home: &Home) -> Result<BTreeMap<String, Entry>, String> {
+    let path = path(home);
+    match home.files().len(&path) {
+        Ok(None) => return Ok(BTreeMap::new()),
+        Ok(Some(_)) => {}
+        Err(error) => return Err(error.to_string()),
+    }
+    let bytes = files::read(&**home.files(), &path, FILE_BYTES_MAX).map_err(|error| error.to_string())?;
+    serde_json::from_slice(&bytes).map_err(|error| error.to_string())
+}
+
 fn path(home: &Home) -> PathBuf {
     home.dir().join("peers.json")
 }
@@ -140,7 +143,7 @@ mod tests {
     fn what_was_reached_is_remembered_with_its_repos() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::open(dir.path()).unwrap();
-        let mut book = PeerBook::load(&home).unwrap();
+        let mut book = PeerBook::load(&home);
         let (mine, other) = (RepoId([1; 32]), RepoId([2; 32]));
         book.exchanged(key(1), mine, 5);
         book.reached(key(1), &address(1), 5);
@@ -148,7 +151,7 @@ mod tests {
         book.reached(key(2), &address(3), 6);
         book.exchanged(key(1), mine, 7);
         book.save().unwrap();
-        let book = PeerBook::load(&home).unwrap();
+        let book = PeerBook::load(&home);
         assert_eq!(book.addresses(Some(mine)), [address(2), address(1)]);
         assert!(book.addresses(Some(other)).is_empty());
         assert_eq!(book.addresses(None).len(), 3);
@@ -158,7 +161,7 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let dir = tempfile::tempdir().unwrap();
-        let mut book = PeerBook::load(&Home::open(dir.path()).unwrap()).unwrap();
+        let mut book = PeerBook::load(&Home::open(dir.path()).unwrap());
         for port in 1..40 {
             book.reached(key(1), &address(port), 1);
         }
@@ -171,6 +174,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::open(dir.path()).unwrap();
         std::fs::write(dir.path().join("peers.json"), b"{not json").unwrap();
-        assert!(PeerBook::load(&home).unwrap().addresses(None).is_empty());
+        assert!(PeerBook::load(&home).addresses(None).is_empty());
     }
 }

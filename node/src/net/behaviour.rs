@@ -19,8 +19,9 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 /// A connection that nothing uses is closed after this.
 const IDLE_MAX: Duration = Duration::from_secs(600);
-/// Requests and answers under way on one connection; each may hold one frame in memory.
-const STREAMS_MAX: usize = 16;
+/// Requests and answers under way on one connection; each may hold one frame in memory. Room for
+/// what both sides have under way at once, since libp2p fails what is over it.
+const STREAMS_MAX: usize = 24;
 
 /// Strangers in the middle of their handshake.
 const PENDING_MAX: u32 = 256;

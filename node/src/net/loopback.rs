@@ -73,6 +73,14 @@ impl Core for Script {
     }
 }
 
+/// Gives a home a key that the test knows.
+fn write_key(home: &Home, seed: u8) {
+    use std::os::unix::fs::PermissionsExt;
+    let path = home.key_path();
+    std::fs::write(&path, format!("cairn key 1 {}\n", cairn_crdt::id::hex(&[seed; 32]))).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 /// One node: a session and its script, in a folder of its own.
 struct Node {
     session: Session,
@@ -83,9 +91,10 @@ struct Node {
 impl Node {
     fn new(seed: u8) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let keypair = Keypair::from_secret(&[seed; 32]);
-        let me = keypair.key();
-        let session = Session::new(&Home::open(dir.path()).unwrap(), keypair).unwrap();
+        let home = Home::open(dir.path()).unwrap();
+        write_key(&home, seed);
+        let me = crate::identity::device(&home).unwrap().key();
+        let session = Session::new(&home);
         let core = Script {
             me,
             readers: Vec::new(),

@@ -6,13 +6,14 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cairn_crdt::id::{ArtifactId, RepoId};
 use cairn_protocol::effect::{Effect, Event};
 use cairn_protocol::hash::RepoTag;
 use cairn_protocol::input::{Input, Wanted};
-use cairn_protocol::key::{DeviceKey, Keypair};
+use cairn_protocol::key::DeviceKey;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
@@ -22,17 +23,19 @@ use super::fetch::Fetcher;
 use super::wire::Wire;
 use super::{Address, network_keypair};
 use crate::artifacts::{Added, Artifacts};
-use crate::clock;
 use crate::driver::{Order, Report};
 use crate::error::NodeError;
 use crate::home::Home;
 use crate::peers::PeerBook;
+use crate::{clock, identity};
 
 /// Threads of the runtime: one for the swarm, one for what it hands over.
 const THREADS: usize = 2;
 /// How long a command waits for a listener or for the first peer; a peer that is just starting is
 /// called again meanwhile.
 const REACH_MAX: Duration = Duration::from_secs(20);
+/// How long the runtime may take to end.
+const END_MAX: Duration = Duration::from_secs(2);
 /// How often a wait looks at its deadlines.
 pub(crate) const LOOK: Duration = Duration::from_millis(50);
 /// Events that are kept for whoever asks; the oldest go first.
@@ -64,29 +67,27 @@ pub(crate) enum News {
 /// The network of one process.
 pub struct Session {
     home: Home,
-    keypair: Keypair,
     book: PeerBook,
-    // Fields end in this order: the runtime last, under which the others live.
     wire: Option<Wire>,
     artifacts: Option<Artifacts>,
-    runtime: Runtime,
+    runtime: Option<Arc<Runtime>>,
     news: VecDeque<News>,
     /// Numbers the news, so that a wait sees each one once although `serve` takes them away.
     heard: u64,
 }
 
 impl Session {
-    /// A session that has no swarm yet. `keypair` is the home's device key.
-    pub fn new(home: &Home, keypair: Keypair) -> Result<Self, NodeError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(THREADS)
-            .thread_name("cairn-net")
-            .enable_all()
-            .build()
-            .map_err(|error| NodeError::Network(format!("cannot start a runtime: {error}")))?;
-        let (home, book) = (home.clone(), PeerBook::load(home)?);
-        let news = VecDeque::new();
-        Ok(Self { home, keypair, book, wire: None, artifacts: None, runtime, news, heard: 0 })
+    /// A session that has started nothing yet.
+    pub fn new(home: &Home) -> Self {
+        Self {
+            home: home.clone(),
+            book: PeerBook::load(home),
+            wire: None,
+            artifacts: None,
+            runtime: None,
+            news: VecDeque::new(),
+            heard: 0,
+        }
     }
 
     /// Where this node can be reached.
@@ -104,9 +105,18 @@ impl Session {
         &self.book
     }
 
-    /// The runtime, for what `serve` runs beside the swarm.
-    pub(crate) fn runtime(&self) -> &Runtime {
-        &self.runtime
+    /// The runtime, started when it is first needed: most commands need none.
+    pub(crate) fn runtime(&mut self) -> Result<Arc<Runtime>, NodeError> {
+        if let Some(runtime) = &self.runtime {
+            return Ok(Arc::clone(runtime));
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("cairn-net")
+            .enable_all()
+            .build()
+            .map_err(|error| NodeError::Network(format!("cannot start a runtime: {error}")))?;
+        Ok(Arc::clone(self.runtime.insert(Arc::new(runtime))))
     }
 
     /// What is to be told to people, since the last time.
@@ -116,11 +126,27 @@ impl Session {
 
     /// Ends the swarm and closes the artifact store.
     pub fn close(mut self) -> Result<(), NodeError> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), NodeError> {
         self.wire = None;
-        self.book.save()?;
-        match self.artifacts.take() {
-            Some(artifacts) => self.runtime.block_on(artifacts.close()),
+        let Some(runtime) = self.runtime.take() else { return Ok(()) };
+        let closed = match self.artifacts.take() {
+            Some(artifacts) => runtime.block_on(artifacts.close()),
             None => Ok(()),
+        };
+        if let Some(runtime) = Arc::into_inner(runtime) {
+            runtime.shutdown_timeout(END_MAX);
+        }
+        closed.and_then(|()| self.book.save())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            tracing::warn!(%error, "the network did not end well");
         }
     }
 }
@@ -129,8 +155,9 @@ impl Session {
 impl Session {
     fn wire(&mut self) -> Result<&mut Wire, NodeError> {
         if self.wire.is_none() {
-            let identity = network_keypair(&self.keypair)?;
-            self.wire = Some(Wire::start(&self.runtime, identity)?);
+            let runtime = self.runtime()?;
+            let identity = network_keypair(&identity::device(&self.home)?)?;
+            self.wire = Some(Wire::start(&runtime, identity)?);
         }
         self.wire.as_mut().ok_or(NodeError::Bug("a swarm that is gone at once"))
     }
@@ -138,10 +165,8 @@ impl Session {
     /// Listens, lends artifacts, and returns when every listener stands.
     pub(crate) fn listen(&mut self, core: &mut dyn Core, addresses: &[Address]) -> Result<(), NodeError> {
         let artifacts = self.artifacts()?.clone();
-        self.wire()?;
-        if let Some(wire) = &mut self.wire {
-            wire.lend(&self.runtime, artifacts)?;
-        }
+        let runtime = self.runtime()?;
+        self.wire()?.lend(&runtime, artifacts)?;
         let deadline = Instant::now() + REACH_MAX;
         for (count, address) in addresses.iter().enumerate() {
             self.wire()?.order(Order::Listen(address.clone()))?;
@@ -172,8 +197,8 @@ impl Session {
     pub(crate) fn step(&mut self, core: &mut dyn Core, wait: Duration) -> Result<(), NodeError> {
         self.settle(core)?;
         let wait = wait.min(until_wake(core));
-        let Some(wire) = &mut self.wire else { return Ok(()) };
-        let report = self.runtime.block_on(wire.next(wait));
+        let (Some(runtime), Some(wire)) = (&self.runtime, &mut self.wire) else { return Ok(()) };
+        let report = runtime.block_on(wire.next(wait));
         self.take_in(core, report)
     }
 
@@ -195,8 +220,8 @@ impl Session {
         other: impl Future<Output = T>,
     ) -> Waited<T> {
         let wait = wait.min(until_wake(core));
-        let Some(wire) = &mut self.wire else { return Waited::Nothing };
-        self.runtime.block_on(async {
+        let (Some(runtime), Some(wire)) = (&self.runtime, &mut self.wire) else { return Waited::Nothing };
+        runtime.block_on(async {
             tokio::select! {
                 other = other => Waited::Other(other),
                 report = wire.next(wait) => report.map_or(Waited::Nothing, Waited::Report),
@@ -341,7 +366,7 @@ impl Session {
 impl Session {
     fn artifacts(&mut self) -> Result<&Artifacts, NodeError> {
         if self.artifacts.is_none() {
-            let opened = self.runtime.block_on(Artifacts::open(&self.home.blobs_dir()))?;
+            let opened = self.runtime()?.block_on(Artifacts::open(&self.home.blobs_dir()))?;
             self.artifacts = Some(opened);
         }
         self.artifacts.as_ref().ok_or(NodeError::Bug("an artifact store that is gone at once"))
@@ -350,7 +375,7 @@ impl Session {
     /// Takes a file in as an artifact of `repo`.
     pub fn import_artifact(&mut self, repo: RepoId, file: &Path, name: &str) -> Result<Added, NodeError> {
         let artifacts = self.artifacts()?.clone();
-        self.runtime.block_on(artifacts.add(repo, file, name))
+        self.runtime()?.block_on(artifacts.add(repo, file, name))
     }
 
     /// Writes an artifact that is here to a file; says how many bytes.
@@ -361,19 +386,19 @@ impl Session {
         out: &Path,
     ) -> Result<u64, NodeError> {
         let artifacts = self.artifacts()?.clone();
-        self.runtime.block_on(artifacts.export(repo, artifact, out))
+        self.runtime()?.block_on(artifacts.export(repo, artifact, out))
     }
 
     /// Whether every byte of an artifact is here.
     pub fn holds_artifact(&mut self, repo: RepoId, artifact: ArtifactId) -> Result<bool, NodeError> {
         let artifacts = self.artifacts()?.clone();
-        self.runtime.block_on(artifacts.holds(repo, artifact))
+        self.runtime()?.block_on(artifacts.holds(repo, artifact))
     }
 
     /// Reads every byte of an artifact against its names; says how many bytes.
     pub fn verify_artifact(&mut self, repo: RepoId, artifact: ArtifactId) -> Result<u64, NodeError> {
         let artifacts = self.artifacts()?.clone();
-        self.runtime.block_on(artifacts.verify(repo, artifact))
+        self.runtime()?.block_on(artifacts.verify(repo, artifact))
     }
 
     /// Fetches what is missing of an artifact from peers that share the repo.
@@ -427,11 +452,11 @@ impl Session {
         peers: &[DeviceKey],
     ) -> Result<(), NodeError> {
         let artifacts = self.artifacts()?.clone();
-        let me = self.keypair.key();
+        let me = identity::device(&self.home)?.key();
         let control = self.wire()?.control.clone();
         let fetcher = Fetcher { me, control, artifacts, repo, artifact, peers: peers.to_vec() };
         let (sender, mut fetched) = oneshot::channel();
-        self.runtime.spawn(async move { sender.send(fetcher.fetch().await) });
+        self.runtime()?.spawn(async move { sender.send(fetcher.fetch().await) });
         loop {
             match fetched.try_recv() {
                 Ok(outcome) => return outcome,

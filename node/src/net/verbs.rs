@@ -1,0 +1,122 @@
+//! The network as verbs see it.
+
+use std::path::Path;
+
+use cairn_crdt::id::{ArtifactId, RepoId};
+use cairn_protocol::effect::Effect;
+use cairn_protocol::hash::RepoTag;
+use cairn_protocol::input::{Input, Wanted};
+use cairn_protocol::key::DeviceKey;
+
+use super::session::{Core, Session};
+use super::{Exchanged, peer_name};
+use crate::clock;
+use crate::error::NodeError;
+use crate::owner::Owner;
+use crate::verbs::peers::Peer;
+use crate::verbs::{Imported, Network, Synced};
+
+impl Core for Owner {
+    fn input(&mut self, input: Input) -> Result<(), NodeError> {
+        Owner::input(self, input)
+    }
+
+    fn take_effects(&mut self) -> Vec<Effect> {
+        Owner::take_effects(self)
+    }
+
+    fn next_wake(&self) -> Option<u64> {
+        Owner::next_wake(self)
+    }
+
+    fn readable(&self, peer: DeviceKey, tag: RepoTag) -> Option<RepoId> {
+        self.service().readable(peer, tag, None, clock::now_ms())
+    }
+
+    fn waypoints(&self, repo: RepoId) -> u64 {
+        let Ok(replica) = self.replica(repo) else { return 0 };
+        let projects = replica.projects().map(|(project, _)| project);
+        projects.flat_map(|project| replica.feeds(project)).map(|feed| feed.n).sum()
+    }
+}
+
+impl Network for Session {
+    fn sync(&mut self, owner: &mut Owner, repo: RepoId, peers: &[String]) -> Result<Synced, NodeError> {
+        let exchanged = Session::sync(self, owner, repo, peers)?;
+        Ok(self.synced(&exchanged))
+    }
+
+    fn join(&mut self, owner: &mut Owner, wanted: Wanted, peers: &[String]) -> Result<Synced, NodeError> {
+        let exchanged = Session::join(self, owner, wanted, peers)?;
+        Ok(self.synced(&exchanged))
+    }
+
+    fn fetch_artifact(
+        &mut self,
+        owner: &mut Owner,
+        repo: RepoId,
+        artifact: ArtifactId,
+    ) -> Result<(), NodeError> {
+        Session::fetch_artifact(self, owner, repo, artifact)
+    }
+
+    fn import_artifact(
+        &mut self,
+        _: &mut Owner,
+        repo: RepoId,
+        file: &Path,
+        name: &str,
+    ) -> Result<Imported, NodeError> {
+        let added = Session::import_artifact(self, repo, file, name)?;
+        Ok(Imported { artifact: added.artifact, bytes: added.bytes, stored_bytes: added.stored_bytes })
+    }
+
+    fn export_artifact(
+        &mut self,
+        _: &mut Owner,
+        repo: RepoId,
+        artifact: ArtifactId,
+        out: &Path,
+    ) -> Result<u64, NodeError> {
+        Session::export_artifact(self, repo, artifact, out)
+    }
+
+    fn holds_artifact(
+        &mut self,
+        _: &mut Owner,
+        repo: RepoId,
+        artifact: ArtifactId,
+    ) -> Result<bool, NodeError> {
+        Session::holds_artifact(self, repo, artifact)
+    }
+
+    fn addresses(&self) -> Vec<String> {
+        self.listening().iter().map(ToString::to_string).collect()
+    }
+
+    fn peers(&self) -> Vec<Peer> {
+        let connected = self.connected();
+        let remembered = self.remembered().iter();
+        let mut peers: Vec<_> = remembered
+            .map(|(key, addresses)| peer(key, addresses.to_vec(), connected.contains(&key)))
+            .collect();
+        let is_known = |key: &DeviceKey| self.remembered().iter().any(|(known, _)| known == *key);
+        peers.extend(connected.iter().filter(|key| !is_known(key)).map(|key| peer(*key, Vec::new(), true)));
+        peers
+    }
+}
+
+impl Session {
+    fn synced(&self, exchanged: &Exchanged) -> Synced {
+        let address = |key: &DeviceKey| {
+            let known = self.remembered().iter().find(|(known, _)| known == key);
+            known.and_then(|(_, addresses)| addresses.first().cloned())
+        };
+        let peers = exchanged.peers.iter().filter_map(address).collect();
+        Synced { received: exchanged.received, peers, ..Synced::default() }
+    }
+}
+
+fn peer(key: DeviceKey, addresses: Vec<String>, connected: bool) -> Peer {
+    Peer { peer: peer_name(key).unwrap_or_default(), key: key.to_string(), addresses, connected }
+}
