@@ -2,10 +2,27 @@
 //!
 //! It prints nothing: everything that happens is handed to the caller as an [`Event`].
 
-use serde::{Deserialize, Serialize};
+#[cfg(test)]
+mod loopback;
+mod teller;
 
-use crate::error::NodeError;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::control::{Call, Listener, Refusal};
+use crate::error::{Kind, NodeError};
 use crate::home::Home;
+use crate::net::{Address, Session, Waited, peer_name};
+use crate::owner::Owner;
+use crate::verbs::{Answer, Request};
+use teller::Teller;
+
+/// Commands that wait for their turn.
+const CALLS_MAX: usize = 64;
+/// After this long without a word from anybody there is time to look at what was merged.
+const IDLE: Duration = Duration::from_millis(200);
 
 /// What `serve` is told.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,8 +177,94 @@ pub enum Event {
 ///
 /// Blocks the calling thread, which becomes the one that touches the store. Listens on the control
 /// socket of the home. `events` is called on this thread.
-#[expect(clippy::todo, reason = "the face first, so that the command line can be built on it")]
 pub fn run(home: &Home, options: &Options, events: &mut dyn FnMut(Event)) -> Result<(), NodeError> {
-    let _ = (home, options, events);
-    todo!()
+    let places = Places { listen: addresses(&options.listen)?, peers: addresses(&options.peers)? };
+    let mut owner = Owner::open(home.clone())?;
+    let mut session = Session::new(home);
+    let served = serve(home, &places, &mut owner, &mut session, events);
+    let ended = session.close();
+    // Last, so that what the verbs and peers brought lies in stones.
+    let closed = owner.close();
+    events(Event::Stopped {});
+    served.and(ended).and(closed)
+}
+
+/// Where to listen, and whom to call.
+struct Places {
+    listen: Vec<Address>,
+    peers: Vec<Address>,
+}
+
+/// What a serving node waits for beside its peers.
+enum Next {
+    Call(Call<Request, Answer>),
+    Stop,
+}
+
+fn serve(
+    home: &Home,
+    places: &Places,
+    owner: &mut Owner,
+    session: &mut Session,
+    events: &mut dyn FnMut(Event),
+) -> Result<(), NodeError> {
+    session.listen(owner, &places.listen)?;
+    let mut stop = session.stop_on_signals()?;
+    let (sender, mut calls) = mpsc::channel(CALLS_MAX);
+    let socket = home.socket_path();
+    let _listener = Listener::start(&socket, move |call| sender.blocking_send(call).is_ok())
+        .map_err(|error| NodeError::io("listen on", &socket, error))?;
+    events(ready(owner, session)?);
+    session.call([session.remembered().addresses(None), places.peers.clone()].concat())?;
+    let mut teller = Teller::default();
+    loop {
+        teller.tell(owner, session, events);
+        let next = async {
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => Next::Stop,
+                Some(call) = calls.recv() => Next::Call(call),
+            }
+        };
+        match session.wait_with(owner, IDLE, next) {
+            Waited::Other(Next::Stop) => return Ok(()),
+            Waited::Other(Next::Call(call)) => answer(owner, session, call)?,
+            Waited::Report(report) => go_on(session.take_in(owner, Some(report)))?,
+            Waited::Nothing => {
+                go_on(session.take_in(owner, None))?;
+                teller.look(owner, events);
+            }
+        }
+        go_on(owner.cut(false))?;
+    }
+}
+
+fn ready(owner: &Owner, session: &Session) -> Result<Event, NodeError> {
+    let peer = peer_name(owner.service().me())?;
+    let listen = session.listening().iter().map(ToString::to_string).collect();
+    Ok(Event::Ready { peer, listen, http: None })
+}
+
+/// Runs a verb for a command. While it waits for a peer, the session serves everybody else.
+fn answer(owner: &mut Owner, session: &mut Session, call: Call<Request, Answer>) -> Result<(), NodeError> {
+    let Call { request, reply } = call;
+    let answer = request.run(owner, session);
+    reply.send(answer.as_ref().map(Clone::clone).map_err(Refusal::from));
+    go_on(session.settle(owner))
+}
+
+/// One failed write or one bad peer must not end the process: the store reopens what it must, and the
+/// peers ask again. Only a mistake of our own ends it.
+fn go_on(outcome: Result<(), NodeError>) -> Result<(), NodeError> {
+    match outcome {
+        Err(error) if error.kind() == Kind::Bug => Err(error),
+        Err(error) => {
+            tracing::error!(%error, "something failed; going on");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn addresses(texts: &[String]) -> Result<Vec<Address>, NodeError> {
+    texts.iter().map(|text| text.parse()).collect()
 }

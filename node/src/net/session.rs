@@ -15,8 +15,9 @@ use cairn_protocol::hash::RepoTag;
 use cairn_protocol::input::{Input, Wanted};
 use cairn_protocol::key::DeviceKey;
 use tokio::runtime::Runtime;
-use tokio::sync::oneshot;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::{oneshot, watch};
 
 use super::exchange::{Exchange, Exchanged};
 use super::fetch::Fetcher;
@@ -72,6 +73,8 @@ pub struct Session {
     artifacts: Option<Artifacts>,
     runtime: Option<Arc<Runtime>>,
     news: VecDeque<News>,
+    /// Turns true when the process is told to stop, so that no wait goes on.
+    stop: watch::Sender<bool>,
     /// Numbers the news, so that a wait sees each one once although `serve` takes them away.
     heard: u64,
 }
@@ -86,6 +89,7 @@ impl Session {
             artifacts: None,
             runtime: None,
             news: VecDeque::new(),
+            stop: watch::channel(false).0,
             heard: 0,
         }
     }
@@ -117,6 +121,31 @@ impl Session {
             .build()
             .map_err(|error| NodeError::Network(format!("cannot start a runtime: {error}")))?;
         Ok(Arc::clone(self.runtime.insert(Arc::new(runtime))))
+    }
+
+    /// From now on SIGINT and SIGTERM end every wait instead of the process.
+    pub(crate) fn stop_on_signals(&mut self) -> Result<watch::Receiver<bool>, NodeError> {
+        let runtime = self.runtime()?;
+        let _inside = runtime.enter();
+        let failed = |_| NodeError::Bug("signals cannot be heard");
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let stop = self.stop.clone();
+        runtime.spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            stop.send_replace(true);
+        });
+        Ok(self.stop.subscribe())
+    }
+
+    fn check_stop(&self) -> Result<(), NodeError> {
+        match *self.stop.borrow() {
+            true => Err(NodeError::Network("this process was told to stop".to_owned())),
+            false => Ok(()),
+        }
     }
 
     /// What is to be told to people, since the last time.
@@ -344,6 +373,7 @@ impl Session {
         self.call(exchange.addresses())?;
         let mut seen = self.heard;
         loop {
+            self.check_stop()?;
             let now = Instant::now();
             if let Some(outcome) = exchange.outcome(self.wire()?, now) {
                 return outcome;
@@ -458,6 +488,7 @@ impl Session {
         let (sender, mut fetched) = oneshot::channel();
         self.runtime()?.spawn(async move { sender.send(fetcher.fetch().await) });
         loop {
+            self.check_stop()?;
             match fetched.try_recv() {
                 Ok(outcome) => return outcome,
                 Err(TryRecvError::Closed) => return Err(NodeError::Bug("a fetch that ended without a word")),

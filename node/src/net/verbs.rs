@@ -90,6 +90,15 @@ impl Network for Session {
         Session::holds_artifact(self, repo, artifact)
     }
 
+    fn verify_artifact(
+        &mut self,
+        _: &mut Owner,
+        repo: RepoId,
+        artifact: ArtifactId,
+    ) -> Result<u64, NodeError> {
+        Session::verify_artifact(self, repo, artifact)
+    }
+
     fn addresses(&self) -> Vec<String> {
         self.listening().iter().map(ToString::to_string).collect()
     }
