@@ -1,0 +1,41 @@
+//! The order among sides of an overlap: by the text that a side leads to, and by nothing else.
+//!
+//! The shorter text is first, then the lower bytes, then the hunk's name. Neither clock nor author
+//! nor arrival has a say, so no side can make itself win by anything but what it wrote.
+
+use crate::id::HunkId;
+use crate::leaf::weave::Weave;
+
+/// A place in that order; the least wins.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    length: usize,
+    text: Vec<u8>,
+    id: HunkId,
+}
+
+/// The rank of a hunk with all that stands on it, as far as `counts` lets through.
+pub(super) fn rank(weave: &Weave<'_>, hunk: usize, counts: impl Fn(usize) -> bool) -> Rank {
+    let side = weave.reach(hunk, &weave.carries, counts);
+    let mut places: Vec<usize> = Vec::new();
+    for member in &side {
+        places.extend(weave.inserted(*member).map(|token| weave.places[token]));
+    }
+    places.sort_unstable();
+    for member in &side {
+        for run in &weave.deleted[*member] {
+            drop_run(weave, run, &side, &mut places);
+        }
+    }
+    let text: Vec<u8> =
+        places.into_iter().flat_map(|place| weave.text(weave.order[place])).copied().collect();
+    Rank { length: text.len(), text, id: weave.ids[hunk] }
+}
+
+/// Takes the tokens of a run out of `places`, if they are the side's own.
+fn drop_run(weave: &Weave<'_>, run: &std::ops::Range<usize>, side: &[usize], places: &mut Vec<usize>) {
+    let own = weave.owner(run.start).is_some_and(|owner| side.binary_search(&owner).is_ok());
+    if own {
+        places.retain(|place| !run.contains(&weave.order[*place]));
+    }
+}
