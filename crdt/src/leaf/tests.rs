@@ -364,8 +364,6 @@ mod laws {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
         #[test]
         fn any_history_converges_and_loses_nothing(
             genesis in "[ab1 \n(]{0,14}",
