@@ -58,10 +58,15 @@ pub(crate) fn unpack(method: Method, packed: &[u8], declared: usize) -> Result<V
 fn decompress(packed: &[u8], declared: usize) -> Option<Vec<u8>> {
     let mut decoder = zstd::stream::read::Decoder::with_buffer(packed).ok()?.single_frame();
     decoder.window_log_max(WINDOW_LOG_MAX).ok()?;
+    let bytes = read_counted(&mut decoder, declared)?;
+    decoder.finish().is_empty().then_some(bytes)
+}
+
+/// Exactly `declared` bytes; asks for one more at most, to see that there is none.
+fn read_counted(source: &mut impl Read, declared: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(declared.min(BUFFER_BYTES));
-    let counted = (&mut decoder).take(declared as u64 + 1).read_to_end(&mut bytes).ok()?;
-    let rest = decoder.finish();
-    (counted == declared && rest.is_empty()).then_some(bytes)
+    let counted = source.take(declared as u64 + 1).read_to_end(&mut bytes).ok()?;
+    (counted == declared).then_some(bytes)
 }
 
 /// Writes how bytes are packed, both lengths, and the packed bytes.
@@ -109,6 +114,26 @@ mod tests {
         out.bytes(&bomb);
         let problem = read_packed(&mut Reader::new(&out.into_bytes()), 1 << 20).unwrap_err().problem;
         assert_eq!(problem, Problem::TooLarge { declared: 64 << 20, limit: 1 << 20 });
+    }
+
+    /// Zeros without end; fails the test when more than `left` are taken.
+    struct Bomb {
+        left: usize,
+    }
+
+    impl Read for Bomb {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.left = self.left.checked_sub(buffer.len()).expect("no more than was declared");
+            buffer.fill(0);
+            Ok(buffer.len())
+        }
+    }
+
+    #[test]
+    fn a9_a_decoder_is_stopped_one_byte_beyond_what_was_declared() {
+        for declared in [0, 1, 1000, BUFFER_BYTES, BUFFER_BYTES + 1, 1 << 20] {
+            assert_eq!(read_counted(&mut Bomb { left: declared + 1 }, declared), None);
+        }
     }
 
     #[test]

@@ -87,6 +87,19 @@ fn a8_every_flipped_bit_and_every_truncation_is_found() {
 }
 
 #[test]
+fn a8_a_damaged_block_is_named_before_it_is_unpacked() {
+    let (file, _) = stone(2, 1, &[]);
+    let end = StoneReader::open(&file[..]).unwrap().foot.index_offset as usize;
+    for at in HEADER_BYTES..end {
+        let mut bad = file.clone();
+        bad[at] ^= 1;
+        let reader = StoneReader::open(&bad[..]).unwrap();
+        let refused = Reject::Stone { offset: HEADER_BYTES as u64, what: "checksum of a block" };
+        assert_eq!(reader.read(2), Err(refused));
+    }
+}
+
+#[test]
 fn a6_no_part_of_a_stone_fits_into_another() {
     let (one, _) = stone(0, 1, &[]);
     let (two, hash) = stone(2, 1, &[]);
