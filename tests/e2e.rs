@@ -1,1 +1,15 @@
-//! E2E.
+//! The real binary: real processes, sockets and disks. One file a theme.
+
+#![allow(clippy::unwrap_used, reason = "what a test cannot go on without is what it tests")]
+
+mod harness;
+
+mod bytes;
+mod crash;
+mod damage;
+mod hostile;
+mod owner;
+mod rights;
+mod sync;
+mod transcripts;
+mod words;

@@ -1,0 +1,117 @@
+//! The command line: syntax only. What a verb takes is written in its own file.
+
+use crate::commands::*;
+use crate::error::Failure;
+use clap::{ArgAction, Parser, Subcommand, error::ErrorKind};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const AFTER: &str = "\
+Four verbs give the direction in which data moves; URIs say the rest:
+  get     repo -> worktree          put     other branches, repos or peers -> where you stand
+  post    worktree -> repo          delete  a file or a label
+
+A URI is [//repo][/@owner/project][/path][?ref]; the worktree supplies what is
+left out. Shells treat `?` specially: quote it, or leave a leading `?` out where
+no file has that name.
+
+Exit codes: 0 done, 1 done and there is something to look at, 2 usage,
+3 not found, 4 refused, 5 network, 6 damaged data found, 70 a bug.
+
+Examples:
+  cairn init notes --project @me/notes
+  cairn -C notes status --json";
+
+/// Peer-to-peer version control: edits always merge, to the same bytes everywhere.
+#[derive(Parser)]
+#[command(name = "cairn", version, after_help = AFTER, disable_help_subcommand = true)]
+pub(crate) struct Args {
+    /// What holds for every verb.
+    #[command(flatten)]
+    pub(crate) everywhere: Everywhere,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What holds for every verb.
+#[derive(clap::Args)]
+pub(crate) struct Everywhere {
+    /// The folder with the device key, the configuration and the stores
+    #[arg(long, global = true, value_name = "DIR", env = "CAIRN_HOME", hide_env_values = true)]
+    pub(crate) home: Option<PathBuf>,
+    /// Act as if started in DIR
+    #[arg(short = 'C', global = true, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Print one JSON document on one line
+    #[arg(long, global = true, action = ArgAction::SetTrue)]
+    pub(crate) json: bool,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Found a repo, and make a folder its worktree
+    Init(init::Args),
+    /// Repo to worktree: check out, switch, blend, or one file
+    Get(get::Args),
+    /// Worktree to repo: write a waypoint
+    Post(post::Args),
+    /// Merge branches, repos or a peer's state into where you stand
+    Put(put::Args),
+    /// Remove a file or a label
+    Delete(delete::Args),
+    /// Say where the worktree stands, and what changed in it
+    Status(status::Args),
+    /// Say what differs between versions, or a version and the worktree
+    Diff(diff::Args),
+    /// List the waypoints of a version, newest first
+    Log(log::Args),
+    /// Show one waypoint, or one file at a version
+    Show(show::Args),
+    /// Fork a branch and switch to it
+    Come(come::Args),
+    /// Print the hash of all files of a version
+    Root(root::Args),
+    /// List, show and settle the places where concurrent edits met
+    Overlaps(overlaps::Args),
+    /// Name a version, with a changelog entry, and pin it
+    Mark(mark::Args),
+    /// Serve every repo of the home to its peers
+    Serve(serve::Args),
+    /// Keep a worktree and its branch together as files change
+    Watch(watch::Args),
+    /// List the nodes that this home knows
+    Peers(peers::Args),
+    /// Make a link that lets another device in
+    Invite(invite::Args),
+    /// Enter a repo by an invitation
+    Join(join::Args),
+    /// Copy a repo that this device may read
+    Clone(clone::Args),
+    /// Show, name, back up or restore the device key
+    Identity(identity::Args),
+    /// Add, fetch, list and verify large contents
+    Artifact(artifact::Args),
+    /// Read the store against what was signed
+    Verify(verify::Args),
+    /// Put right what can be derived again
+    Fsck(fsck::Args),
+    /// Watch three real nodes edit, part, meet and merge
+    Demo(demo::Args),
+}
+
+/// Reads the command line. Help and version are answers; anything else that is not a command is a usage error.
+pub(crate) fn read() -> Result<Args, ExitCode> {
+    Args::try_parse().map_err(|error| {
+        let help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+        let json = std::env::args_os().any(|word| word == "--json");
+        if help || !json {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(crate::error::USAGE));
+        }
+        let words = error.render().to_string();
+        let message = words.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        ExitCode::from(Failure::usage(message).report(true))
+    })
+}

@@ -1,0 +1,89 @@
+//! One file a verb: its arguments (whose comments are the help text), the question it asks of the
+//! owner of the home, and the words it prints.
+
+pub(crate) mod artifact;
+pub(crate) mod clone;
+pub(crate) mod come;
+pub(crate) mod delete;
+pub(crate) mod demo;
+pub(crate) mod diff;
+pub(crate) mod fsck;
+pub(crate) mod get;
+pub(crate) mod identity;
+pub(crate) mod init;
+pub(crate) mod invite;
+pub(crate) mod join;
+pub(crate) mod log;
+pub(crate) mod mark;
+pub(crate) mod overlaps;
+pub(crate) mod peers;
+pub(crate) mod post;
+pub(crate) mod put;
+pub(crate) mod root;
+pub(crate) mod serve;
+pub(crate) mod show;
+pub(crate) mod status;
+pub(crate) mod verify;
+pub(crate) mod watch;
+
+use crate::args::{Args, Verb};
+use crate::desk::Desk;
+use crate::error::Failure;
+
+/// Asks the owner one verb, prints its answer as JSON or in the words that a function makes of it,
+/// and gives the exit code.
+macro_rules! ask {
+    ($desk:expr, $verb:ident, $args:expr, $words:expr) => {{
+        let answer = $desk.ask(&cairn_node::verbs::Request::$verb($args))?;
+        let cairn_node::verbs::Answer::$verb(told) = &answer else {
+            return Err(crate::error::Failure::unasked());
+        };
+        $desk.tell(&answer, || $words(told))
+    }};
+}
+pub(crate) use ask;
+
+/// Does what the command line says; the exit code, or why not.
+pub(crate) fn run(args: Args) -> Result<u8, Failure> {
+    let everywhere = &args.everywhere;
+    let desk = Desk::new(everywhere.json, everywhere.dir.as_deref(), everywhere.home.as_deref())?;
+    match args.verb {
+        Verb::Init(args) => init::run(args, &desk),
+        Verb::Get(args) => get::run(args, &desk),
+        Verb::Post(args) => post::run(args, &desk),
+        Verb::Put(args) => put::run(args, &desk),
+        Verb::Delete(args) => delete::run(args, &desk),
+        Verb::Status(args) => status::run(args, &desk),
+        Verb::Diff(args) => diff::run(args, &desk),
+        Verb::Log(args) => log::run(args, &desk),
+        Verb::Show(args) => show::run(args, &desk),
+        Verb::Come(args) => come::run(args, &desk),
+        Verb::Root(args) => root::run(args, &desk),
+        Verb::Overlaps(args) => overlaps::run(args, &desk),
+        Verb::Mark(args) => mark::run(args, &desk),
+        Verb::Serve(args) => serve::run(args, &desk),
+        Verb::Watch(args) => watch::run(args, &desk),
+        Verb::Peers(args) => peers::run(args, &desk),
+        Verb::Invite(args) => invite::run(args, &desk),
+        Verb::Join(args) => join::run(args, &desk),
+        Verb::Clone(args) => clone::run(args, &desk),
+        Verb::Identity(args) => identity::run(args, &desk),
+        Verb::Artifact(args) => artifact::run(args, &desk),
+        Verb::Verify(args) => verify::run(args, &desk),
+        Verb::Fsck(args) => fsck::run(args, &desk),
+        Verb::Demo(args) => demo::run(args, &desk),
+    }
+}
+
+/// Whether a word of a list of paths and URIs is a URI: a leading `?`, `//` or `cairn:`.
+pub(crate) fn is_uri(word: &str) -> bool {
+    word.starts_with('?') || word.starts_with("//") || word.starts_with("cairn:")
+}
+
+/// The line that points at overlaps, where there are some.
+pub(crate) fn overlap_note(overlaps: u64) -> String {
+    match overlaps {
+        0 => String::new(),
+        n => format!("edits met in {}: cairn overlaps\n", crate::output::count(n, "place")),
+    }
+}

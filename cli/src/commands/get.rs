@@ -1,0 +1,38 @@
+//! `get`: repo to worktree.
+
+use super::{ask, overlap_note};
+use crate::desk::Desk;
+use crate::error::Failure;
+use crate::output::{count, short};
+use cairn_node::verbs::get as verb;
+
+const EXAMPLES: &str = "\
+Examples:
+  cairn get ?release-1
+  cairn get src/lib.rs?main";
+
+/// The arguments.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// What to get: ?branch, ?mark, ?hash, path?ref; the worktree's own branch when left out
+    #[arg(value_name = "URI")]
+    uris: Vec<String>,
+}
+
+/// Asks, and prints.
+pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
+    ask!(desk, Get, verb::Args { here: desk.here(), uris: args.uris }, words)
+}
+
+fn words(answer: &verb::Answer) -> String {
+    let saved = answer.saved.iter().map(|saved| format!("what was unposted is kept in {}\n", short(saved)));
+    let mut text: String = saved.collect();
+    let (written, removed) = (count(answer.written, "file"), count(answer.removed, "file"));
+    text += &format!(
+        "wrote {written}, removed {removed}; on {} at root {}\n",
+        answer.branch,
+        short(&answer.root)
+    );
+    text + &overlap_note(answer.overlaps)
+}

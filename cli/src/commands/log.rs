@@ -1,0 +1,41 @@
+//! `log`: the waypoints of a version, newest first.
+
+use super::ask;
+use crate::desk::Desk;
+use crate::error::Failure;
+use crate::output::{moment, short};
+use cairn_node::verbs::log as verb;
+
+const EXAMPLES: &str = "\
+Examples:
+  cairn log -n 10
+  cairn log ?release-1 --json";
+
+/// The arguments.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The version; what the worktree stands on when left out
+    #[arg(value_name = "URI")]
+    uri: Option<String>,
+    /// List at most so many
+    #[arg(short = 'n', long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+/// Asks, and prints.
+pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
+    ask!(desk, Log, verb::Args { here: desk.here(), uri: args.uri, limit: args.limit }, words)
+}
+
+fn words(answer: &verb::Answer) -> String {
+    answer.waypoints.iter().map(waypoint).collect()
+}
+
+/// One waypoint, on one line.
+pub(crate) fn waypoint(waypoint: &verb::Logged) -> String {
+    let author = waypoint.author.as_deref().unwrap_or(short(&waypoint.key));
+    let message = waypoint.message.as_deref().and_then(|message| message.lines().next()).unwrap_or_default();
+    let marks: String = waypoint.marks.iter().map(|mark| format!(" [{mark}]")).collect();
+    format!("{} {} {author}{marks} {message}\n", short(&waypoint.waypoint), moment(waypoint.stamp.wall_ms))
+}

@@ -1,0 +1,41 @@
+//! `put`: merges into where one stands.
+
+use super::{ask, overlap_note};
+use crate::desk::Desk;
+use crate::error::Failure;
+use crate::output::{count, short};
+use cairn_node::verbs::put as verb;
+
+const EXAMPLES: &str = "\
+Examples:
+  cairn put ?parser-rewrite
+  cairn put --peer /ip4/192.0.2.7/tcp/4000/p2p/12D3KooWAbc";
+
+/// The arguments.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// What to merge: branches, marks, hashes; what the store holds of the worktree's branch when left out
+    #[arg(value_name = "URI")]
+    uris: Vec<String>,
+    /// Exchange with this peer first
+    #[arg(long = "peer", value_name = "MULTIADDR")]
+    peers: Vec<String>,
+}
+
+/// Asks, and prints.
+pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
+    ask!(desk, Put, verb::Args { here: desk.here(), uris: args.uris, peers: args.peers }, words)
+}
+
+fn words(answer: &verb::Answer) -> String {
+    let mut text = String::new();
+    if answer.received > 0 {
+        text += &format!("received {}\n", count(answer.received, "waypoint"));
+    }
+    if let Some(posted) = &answer.posted {
+        text += &format!("what was unposted is kept in {}\n", short(posted));
+    }
+    text += &format!("changed {}; root {}\n", count(answer.files, "file"), short(&answer.root));
+    text + &overlap_note(answer.overlaps)
+}

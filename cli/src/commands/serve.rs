@@ -1,0 +1,72 @@
+//! `serve`: serves every repo of the home to its peers, and answers the other commands meanwhile.
+
+use crate::desk::Desk;
+use crate::error::{DONE, Failure};
+use crate::output::{count, line, short, shorts};
+use cairn_node::serve::{self, Event, Options};
+
+const EXAMPLES: &str = "\
+Examples:
+  cairn serve
+  cairn serve --listen /ip4/0.0.0.0/tcp/4000 --json";
+
+/// The arguments.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "MULTIADDR", num_args = 1.., default_value = "/ip4/0.0.0.0/tcp/0")]
+    listen: Vec<String>,
+    /// Keep calling this peer, beside those that are remembered
+    #[arg(long = "peer", value_name = "MULTIADDR")]
+    peers: Vec<String>,
+}
+
+/// Serves until it is told to stop.
+pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
+    let options = Options { listen: args.listen, peers: args.peers };
+    let json = desk.json;
+    serve::run(&desk.home()?, &options, &mut |event| tell(&event, json))?;
+    Ok(DONE)
+}
+
+/// One line an event.
+fn tell(event: &Event, json: bool) {
+    if !json {
+        words(event).iter().for_each(|words| line(words));
+    } else if let Ok(text) = serde_json::to_string(event) {
+        line(&text);
+    }
+}
+
+/// What happened, for people; what is of no interest to them is `None`.
+fn words(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Ready { listen, .. } => {
+            format!("serving at {}\nstop with Ctrl-C", listen.join("\n           "))
+        }
+        Event::Peer { peer, connected: true, .. } => format!("{peer} is here"),
+        Event::Peer { peer, connected: false, .. } => format!("{peer} went away"),
+        Event::Unreachable { address, reason } => format!("cannot reach {address}: {reason}"),
+        Event::Joined { repo } => format!("joined repo {}", short(repo)),
+        Event::Received { project, feed, waypoints, .. } => {
+            format!("{project}: feed {} now has {}", short(feed), count(*waypoints, "waypoint"))
+        }
+        Event::Merged { project, branch, frontier, .. } => {
+            format!("{project}: {branch} is at {}", shorts(frontier))
+        }
+        Event::Overlap { project, branch, overlaps, .. } => {
+            format!("{project}: edits met in {} of {branch}", count(*overlaps, "place"))
+        }
+        Event::Marked { project, mark, .. } => format!("{project}: mark {mark}"),
+        Event::Rejected { peer, reason, .. } => format!("refused something from {peer}: {reason}"),
+        Event::Held { project, waypoints, .. } => format!("{project}: held back {}", shorts(waypoints)),
+        Event::Forked { project, feed, .. } => format!("{project}: feed {} is forked", short(feed)),
+        Event::SyncFailed { peer, reason, .. } => format!("no sync with {peer}: {reason}"),
+        Event::Repaired { feed, waypoints, .. } => {
+            format!("feed {}: fetched {} again", short(feed), count(*waypoints, "damaged waypoint"))
+        }
+        Event::Stopped {} => "stopped".to_owned(),
+        _ => return None,
+    })
+}

@@ -1,0 +1,118 @@
+//! Where a command stands: its folder, its home, and the way to whoever owns that home.
+
+use crate::error::{DAMAGED, DONE, Failure, LOOK};
+use crate::output;
+use cairn_node::control::Client;
+use cairn_node::error::NodeError;
+use cairn_node::home::Home;
+use cairn_node::owner::Owner;
+use cairn_node::verbs::{Answer, Here, Request};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a command waits for another command to finish with the home.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where a command stands.
+pub(crate) struct Desk {
+    /// Whether answers are printed as JSON.
+    pub(crate) json: bool,
+    dir: PathBuf,
+    home: Option<PathBuf>,
+}
+
+impl Desk {
+    /// A desk in `dir`, or in the folder where the command was started.
+    pub(crate) fn new(json: bool, dir: Option<&Path>, home: Option<&Path>) -> Result<Self, Failure> {
+        let start = std::env::current_dir()?;
+        let dir = dir.map_or_else(|| start.clone(), |dir| start.join(dir));
+        if !dir.is_dir() {
+            let message = format!("there is no folder {}", dir.display());
+            return Err(Failure::new(
+                crate::error::NOT_FOUND,
+                "E_NOT_FOUND",
+                message,
+                "check the path after -C",
+            ));
+        }
+        Ok(Self { json, home: home.map(|home| start.join(home)), dir: dir.canonicalize()? })
+    }
+
+    /// The folder.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A path as the user wrote it, made absolute.
+    pub(crate) fn path(&self, path: &Path) -> PathBuf {
+        self.dir.join(path)
+    }
+
+    /// Where verbs start from.
+    pub(crate) fn here(&self) -> Here {
+        self.here_in(&self.dir)
+    }
+
+    /// Where a verb starts that makes or means another folder.
+    pub(crate) fn here_in(&self, dir: &Path) -> Here {
+        let key = std::env::var_os("CAIRN_KEY").filter(|key| !key.is_empty());
+        Here { dir: self.path(dir), key: key.map(|key| self.path(Path::new(&key))) }
+    }
+
+    /// The home: named by the command line or the environment, else by the worktree, else the platform's.
+    pub(crate) fn home(&self) -> Result<Home, Failure> {
+        if let Some(home) = &self.home {
+            return Ok(Home::open(home)?);
+        }
+        match linked_home(&self.dir) {
+            Some(home) => Ok(Home::open(home)?),
+            None => Ok(Home::from_environment()?),
+        }
+    }
+
+    /// Prints an answer, as JSON or in words, and gives the exit code.
+    pub(crate) fn tell(&self, answer: &Answer, words: impl FnOnce() -> String) -> Result<u8, Failure> {
+        if self.json {
+            output::line(&answer.json().map_err(|_| Failure::unasked())?);
+        } else {
+            output::text(&words());
+        }
+        Ok(match () {
+            () if answer.found_damage() => DAMAGED,
+            () if answer.asks_attention() => LOOK,
+            () => DONE,
+        })
+    }
+
+    /// Asks the owner of the home, or becomes it for as long as the answer takes.
+    pub(crate) fn ask(&self, request: &Request) -> Result<Answer, Failure> {
+        let home = self.home()?;
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            if let Some(mut client) = Client::connect(&home.socket_path())? {
+                return Ok(client.ask(request)?);
+            }
+            match Owner::open(&home) {
+                Ok(owner) => return alone(&home, owner, request),
+                Err(NodeError::Owned { .. }) if Instant::now() < patience => {
+                    std::thread::sleep(Duration::from_millis(10))
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Answers in this process, which owns the home meanwhile.
+fn alone(home: &Home, mut owner: Owner, request: &Request) -> Result<Answer, Failure> {
+    let mut network = cairn_node::session::Session::new(home);
+    let answer = request.run(&mut owner, &mut network);
+    drop(network);
+    owner.close()?;
+    Ok(answer?)
+}
+
+/// The home that the worktree around `dir` belongs to.
+fn linked_home(_dir: &Path) -> Option<PathBuf> {
+    None
+}

@@ -1,0 +1,152 @@
+//! Nothing enters from a key without a grant, and nothing is served to one without a read grant.
+
+use crate::harness::{Stage, copy, wait_for_agreement};
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+#[test]
+fn a1_a_stranger_sees_nothing_of_a_private_repo_not_even_that_it_is_there() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("secret.txt", b"secret\n")]);
+    let address = ana.serve();
+    let repo = ana.ok(&["status"])["repo"].as_str().unwrap().to_owned();
+    let stranger = stage.node("stranger");
+    let absent = format!("cairn://{}/@me/demo", "0".repeat(64));
+    let there = format!("cairn://{repo}/@me/demo");
+    let (one, two) = (stage.path().join("one"), stage.path().join("two"));
+    let clone = |link: &str, dir: &std::path::Path| {
+        stranger.run(&["clone", link, "--peer", &address, dir.to_str().unwrap()])
+    };
+    let (private, nothing) = (clone(&there, &one), clone(&absent, &two));
+    assert_ne!(private.code, 0, "{private:#?}");
+    assert_eq!(
+        (private.code, &private.json["code"]),
+        (nothing.code, &nothing.json["code"]),
+        "{private:#?} {nothing:#?}"
+    );
+    assert!(!one.join("secret.txt").exists());
+    for file in crate::harness::files_below(&stranger.home) {
+        let bytes = fs::read(&file).unwrap_or_default();
+        assert!(!bytes.windows(6).any(|bytes| bytes == b"secret"), "{}", file.display());
+    }
+}
+
+#[test]
+fn a_public_repo_is_cloned_by_anyone_and_written_by_nobody_else() {
+    let stage = Stage::new();
+    let mut ana = stage.node("ana");
+    ana.ok(&["init", ".", "--project", "@me/open", "--public"]);
+    ana.write("open.txt", "open\n");
+    ana.post("first");
+    let address = ana.serve();
+    let repo = ana.ok(&["status"])["repo"].as_str().unwrap().to_owned();
+    let guest = stage.node("guest");
+    guest.ok(&["clone", &format!("cairn://{repo}/@me/open"), "--peer", &address, "."]);
+    assert_eq!(guest.read("open.txt"), b"open\n");
+    let before = ana.branch();
+    guest.write("open.txt", "mine now\n");
+    let out = guest.run(&["post", "-m", "uninvited"]);
+    assert!(matches!(out.code, 0 | 4), "{out:#?}");
+    let _ = guest.run(&["put", "--peer", &address]);
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(ana.branch(), before, "a key without a grant moved a branch");
+}
+
+#[test]
+fn a1_a_reader_reads_and_writes_nothing() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("a.txt", b"a\n")]);
+    let address = ana.serve();
+    let ben = stage.node("ben");
+    ben.join(&ana, "read");
+    assert_eq!(ana.root(), ben.root());
+    let before = ana.branch();
+    ben.write("a.txt", "b\n");
+    let out = ben.run(&["post", "-m", "not allowed"]);
+    assert_eq!(out.code, 4, "{out:#?}");
+    let _ = ben.run(&["put", "--peer", &address]);
+    assert_eq!(ana.branch(), before, "a reader moved a branch");
+}
+
+#[test]
+fn an_invitation_for_one_lets_one_in() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("a.txt", b"a\n")]);
+    let address = ana.serve();
+    let invite = ana.invite("write");
+    let (ben, cleo) = (stage.node("ben"), stage.node("cleo"));
+    ben.ok(&["join", &invite, "--peer", &address, "."]);
+    ben.write("b.txt", "b\n");
+    ben.post("from ben");
+    ben.ok(&["put", "--peer", &address]);
+    let ours = ana.branch();
+    assert_eq!(ours, ben.branch());
+    let _ = cleo.run(&["join", &invite, "--peer", &address, "."]);
+    cleo.write("c.txt", "c\n");
+    let _ = cleo.run(&["post", "-m", "from cleo"]);
+    let _ = cleo.run(&["put", "--peer", &address]);
+    let now = ana.branch();
+    assert!(
+        now == ours || !ana.ok(&["show", "c.txt?main"])["file"].is_object(),
+        "a second guest came in by a link for one"
+    );
+}
+
+/// Ana's home is put back to an older copy of itself: the old top must not become the new head anywhere.
+#[test]
+fn a2_an_old_tower_replayed_moves_nothing_back() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("a.txt", b"1\n")]);
+    ana.serve();
+    let mut ben = stage.node("ben");
+    ben.join(&ana, "write");
+    let address = ben.serve();
+    ana.stop();
+    let old = stage.path().join("old.home");
+    copy(&ana.home, &old);
+    ana.write("a.txt", "2\n");
+    ana.post("second");
+    ana.ok(&["put", "--peer", &address]);
+    wait_for_agreement(&[&ana, &ben]);
+    let high = ben.branch();
+    fs::remove_dir_all(&ana.home).unwrap();
+    copy(&old, &ana.home);
+    ana.serve_with(&["--peer", &address]);
+    wait_for_agreement(&[&ana, &ben]);
+    assert_eq!(ben.branch(), high, "an old top moved ben back");
+    assert!(ben.is_serving());
+}
+
+/// A key that is used in two places signs two histories: seen, told, and nobody loses what was there.
+#[test]
+fn a2_a_cloned_key_that_forks_is_reported_and_contained() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("a.txt", b"1\n")]);
+    ana.serve();
+    let mut ben = stage.node("ben");
+    ben.join(&ana, "write");
+    let address = ben.serve();
+    ana.stop();
+    let old = stage.path().join("old.home");
+    copy(&ana.home, &old);
+    ana.write("a.txt", "2\n");
+    ana.post("one second");
+    ana.ok(&["put", "--peer", &address]);
+    let high = ben.branch();
+    fs::remove_dir_all(&ana.home).unwrap();
+    copy(&old, &ana.home);
+    let _ = ana.run(&["get", "?main"]);
+    ana.write("a.txt", "other\n");
+    let _ = ana.run(&["post", "-m", "another second"]);
+    let _ = ana.run(&["put", "--peer", &address]);
+    let held = ben.ok(&["log", "?main"]);
+    for waypoint in high.1.as_array().unwrap() {
+        let there = held["waypoints"].as_array().unwrap().iter().any(|told| &told["waypoint"] == waypoint);
+        assert!(there, "a fork took {waypoint} away: {held}");
+    }
+    ben.write("b.txt", "b\n");
+    ben.post("ben goes on");
+    assert!(ben.is_serving());
+    assert_eq!(ben.ok(&["verify", "--deep"])["ok"], true);
+}
