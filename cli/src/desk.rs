@@ -5,8 +5,10 @@ use crate::output;
 use cairn_node::control::Client;
 use cairn_node::error::NodeError;
 use cairn_node::home::Home;
+use cairn_node::net::Session;
 use cairn_node::owner::Owner;
 use cairn_node::verbs::{Answer, Here, Request};
+use cairn_node::worktree::link::Link;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -64,7 +66,7 @@ impl Desk {
         if let Some(home) = &self.home {
             return Ok(Home::open(home)?);
         }
-        match linked_home(&self.dir) {
+        match linked_home(&self.dir)? {
             Some(home) => Ok(Home::open(home)?),
             None => Ok(Home::from_environment()?),
         }
@@ -92,7 +94,7 @@ impl Desk {
             if let Some(mut client) = Client::connect(&home.socket_path())? {
                 return Ok(client.ask(request)?);
             }
-            match Owner::open(&home) {
+            match Owner::open(home.clone()) {
                 Ok(owner) => return alone(&home, owner, request),
                 Err(NodeError::Owned { .. }) if Instant::now() < patience => {
                     std::thread::sleep(Duration::from_millis(10))
@@ -105,14 +107,20 @@ impl Desk {
 
 /// Answers in this process, which owns the home meanwhile.
 fn alone(home: &Home, mut owner: Owner, request: &Request) -> Result<Answer, Failure> {
-    let mut network = cairn_node::session::Session::new(home);
-    let answer = request.run(&mut owner, &mut network);
-    drop(network);
-    owner.close()?;
-    Ok(answer?)
+    let mut session = Session::new(home);
+    let answer = request.run(&mut owner, &mut session);
+    let closed = session.close().and(owner.close());
+    let answer = answer?;
+    closed?;
+    Ok(answer)
 }
 
 /// The home that the worktree around `dir` belongs to.
-fn linked_home(_dir: &Path) -> Option<PathBuf> {
-    None
+fn linked_home(dir: &Path) -> Result<Option<PathBuf>, NodeError> {
+    for folder in dir.ancestors() {
+        if let Some(link) = Link::load(folder)? {
+            return Ok(Some(link.home));
+        }
+    }
+    Ok(None)
 }
