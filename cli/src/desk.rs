@@ -1,6 +1,6 @@
 //! Where a command stands: its folder, its home, and the way to whoever owns that home.
 
-use crate::error::{DAMAGED, DONE, Failure, LOOK};
+use crate::error::{DAMAGED, DONE, Failure, LOOK, NOT_FOUND};
 use crate::output;
 use cairn_node::control::Client;
 use cairn_node::error::NodeError;
@@ -31,7 +31,7 @@ impl Desk {
         if !dir.is_dir() {
             let message = format!("there is no folder {}", dir.display());
             return Err(Failure::new(
-                crate::error::NOT_FOUND,
+                NOT_FOUND,
                 "E_NOT_FOUND",
                 message,
                 "check the path after -C",
@@ -66,10 +66,19 @@ impl Desk {
         if let Some(home) = &self.home {
             return Ok(Home::open(home)?);
         }
-        match linked_home(&self.dir)? {
-            Some(home) => Ok(Home::open(home)?),
+        match linked(&self.dir)? {
+            Some((_, link)) => Ok(Home::open(link.home)?),
             None => Ok(Home::from_environment()?),
         }
+    }
+
+    /// The folder of the worktree that the command stands in.
+    pub(crate) fn worktree(&self) -> Result<PathBuf, Failure> {
+        let nowhere = || {
+            let message = format!("{} is in no worktree", self.dir.display());
+            Failure::new(NOT_FOUND, "E_NOT_FOUND", message, "start one with cairn init, join or clone")
+        };
+        linked(&self.dir)?.map(|(folder, _)| folder).ok_or_else(nowhere)
     }
 
     /// Prints an answer, as JSON or in words, and gives the exit code.
@@ -115,11 +124,11 @@ fn alone(home: &Home, mut owner: Owner, request: &Request) -> Result<Answer, Fai
     Ok(answer)
 }
 
-/// The home that the worktree around `dir` belongs to.
-fn linked_home(dir: &Path) -> Result<Option<PathBuf>, NodeError> {
+/// The worktree around `dir`, and what ties it to its home.
+fn linked(dir: &Path) -> Result<Option<(PathBuf, Link)>, NodeError> {
     for folder in dir.ancestors() {
         if let Some(link) = Link::load(folder)? {
-            return Ok(Some(link.home));
+            return Ok(Some((folder.to_path_buf(), link)));
         }
     }
     Ok(None)
