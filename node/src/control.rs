@@ -17,6 +17,10 @@ pub use server::{Call, Listener, Reply};
 
 use crate::error::NodeError;
 use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Name of the socket inside a home.
@@ -67,6 +71,23 @@ impl From<&NodeError> for Refusal {
     }
 }
 
+/// Bytes that the path of a socket may have; the system's own limit is 107.
+const PATH_BYTES_MAX: usize = 100;
+
+/// A name for `path` that is short enough for a socket. A long one goes through a handle of its
+/// folder, which must stay open meanwhile.
+fn short_name(path: &Path) -> io::Result<(PathBuf, Option<File>)> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok((path.to_owned(), None));
+    };
+    if path.as_os_str().len() <= PATH_BYTES_MAX {
+        return Ok((path.to_owned(), None));
+    }
+    let folder = File::open(folder)?;
+    let short = Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name);
+    Ok((short, Some(folder)))
+}
+
 /// What a client sends.
 #[derive(Serialize, Deserialize)]
 struct Question<Q> {
@@ -88,7 +109,6 @@ mod tests {
     use std::io::{Read, Write};
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixStream;
-    use std::path::{Path, PathBuf};
 
     /// An owner that answers a number with its double, and refuses zero.
     fn doubling(dir: &Path) -> (Listener, PathBuf) {
@@ -169,6 +189,17 @@ mod tests {
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         let (_listener, path) = doubling(dir.path());
         assert_eq!(call::<_, u32>(&path, &1u32).unwrap(), 2);
+    }
+
+    #[test]
+    fn a_home_may_lie_deep() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("d".repeat(90)).join("e".repeat(90));
+        std::fs::create_dir_all(&deep).unwrap();
+        let (listener, path) = doubling(&deep);
+        assert_eq!(call::<_, u32>(&path, &3u32).unwrap(), 6);
+        drop(listener);
+        assert!(!path.exists());
     }
 
     #[test]

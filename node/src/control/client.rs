@@ -1,7 +1,7 @@
 //! The asking side.
 
 use super::frame::{self, FrameError};
-use super::{CONTROL_LEVEL, Question, Refusal, Response, SILENCE_MAX};
+use super::{CONTROL_LEVEL, Question, Refusal, Response, SILENCE_MAX, short_name};
 use serde::{Serialize, de::DeserializeOwned};
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
@@ -15,7 +15,7 @@ pub struct Client {
 impl Client {
     /// Connects to a socket; `None` when nobody listens there.
     pub fn connect(socket: &Path) -> Result<Option<Self>, Refusal> {
-        let stream = match UnixStream::connect(socket) {
+        let stream = match short_name(socket).and_then(|(name, _folder)| UnixStream::connect(name)) {
             Ok(stream) => stream,
             Err(error) if nobody(error.kind()) => return Ok(None),
             Err(error) => return Err(unreachable_owner(socket, &error)),

@@ -1,7 +1,7 @@
 //! The answering side: one thread accepts, one thread a conversation, all of them bounded.
 
 use super::frame::{self, FrameError};
-use super::{CONTROL_LEVEL, CONVERSATIONS_MAX, HEARTBEAT, IDLE_MAX, Question, Refusal, Response};
+use super::{CONTROL_LEVEL, CONVERSATIONS_MAX, HEARTBEAT, IDLE_MAX, Question, Refusal, Response, short_name};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fs::{self, Permissions};
 use std::io;
@@ -62,7 +62,8 @@ impl Drop for Listener {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::SeqCst);
         // `accept` has no time-out: a last connection wakes it, and it sees the flag.
-        if UnixStream::connect(&self.path).is_ok()
+        let woken = short_name(&self.path).and_then(|(name, _folder)| UnixStream::connect(name));
+        if woken.is_ok()
             && let Some(thread) = self.thread.take()
         {
             let _ = thread.join();
@@ -75,7 +76,8 @@ impl Drop for Listener {
 fn bind(path: &Path) -> io::Result<UnixListener> {
     let fresh = path.with_extension("sock.new");
     let _ = fs::remove_file(&fresh);
-    let socket = UnixListener::bind(&fresh)?;
+    let (name, _folder) = short_name(&fresh)?;
+    let socket = UnixListener::bind(&name)?;
     fs::set_permissions(&fresh, Permissions::from_mode(0o600))?;
     fs::rename(&fresh, path)?;
     Ok(socket)
