@@ -38,7 +38,7 @@ pub(crate) use dial::DialBook;
 pub use exchange::Exchanged;
 pub(crate) use gossip::{topic_hash, topic_of};
 pub use session::Session;
-pub(crate) use session::{Core, News, Waited};
+pub(crate) use session::{News, Waited};
 
 /// Where a peer can be reached: a multiaddress, as a rule ending in `/p2p/<peer>`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
