@@ -22,7 +22,7 @@ use crate::wire::segment::Proven;
 #[derive(Debug, Clone)]
 pub enum News {
     /// The author has written more than is held.
-    More(Verified<Top>),
+    More,
     /// All of it is held.
     Known,
     /// The author signed another history. The proof convinces anybody.
@@ -105,9 +105,9 @@ impl Replica {
         let name = top.claimed().feed;
         let project = self.check_feed(&name, now_ms)?;
         let top = top.verify()?;
-        let Some(feed) = project.feeds.get(&name.id()) else { return Ok(News::More(top)) };
+        let Some(feed) = project.feeds.get(&name.id()) else { return Ok(News::More) };
         if top.n > feed.n() {
-            return Ok(News::More(top));
+            return Ok(News::More);
         }
         Ok(feed.contradiction(&top).map_or(News::Known, |proof| News::Fork(Box::new(proof))))
     }

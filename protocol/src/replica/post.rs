@@ -18,7 +18,7 @@ use crate::effect::{Accepted, Batch};
 use crate::entry::{Edge, Entry, Payload, Profile};
 use crate::error::Reject;
 use crate::feed::FeedName;
-use crate::key::Keypair;
+use crate::key::{DeviceKey, Keypair};
 use crate::limits::{ENTRY_BYTES_MAX, PARENTS_COUNT_MAX};
 use crate::log::Log;
 use crate::mark::Mark;
@@ -121,6 +121,12 @@ impl Replica {
         Ok(batch)
     }
 
+    /// Whether a write of the key is signed and not applied yet; it may not write again before.
+    pub fn is_writing(&self, project: ProjectId, key: &DeviceKey) -> bool {
+        let feed = FeedName { repo: self.repo, project, key: *key }.id();
+        self.projects.get(&project).is_some_and(|project| project.writing.contains(&feed))
+    }
+
     /// Forgets a write that is known not to have become durable.
     pub fn abandon(&mut self, batch: &Batch) {
         for accepted in &batch.feeds {
@@ -152,18 +158,17 @@ impl Replica {
 
     fn build(&self, post: &Post<'_>, feed: FeedName) -> Result<Vec<Arc<Waypoint>>, WriteError> {
         let parts = cut(&post.draft, &post.labels)?;
-        let mut seq = self.feed(post.project, feed.id()).map_or(0, Feed::n);
+        let held = self.feed(post.project, feed.id()).map_or(0, Feed::n);
         let mut stamp = self.clock;
         let mut parents = post.parents.heads().to_vec();
         let mut salts = Salts::new(&post.entropy);
         let mut waypoints = Vec::new();
         let last = parts.len() - 1;
         for (index, payloads) in parts.iter().enumerate() {
-            seq += 1;
             stamp = stamp.next(post.now_ms);
             let labels = waypoint::Labels {
                 feed,
-                seq,
+                seq: held + 1 + index as u64,
                 stamp,
                 continued: index < last,
                 parents: std::mem::take(&mut parents),

@@ -116,10 +116,10 @@ impl Service {
                 self.forked(repo, &proof);
                 self.judge(message.clone(), Verdict::Accept);
             }
-            News::More(_) if !segment.waypoints.is_empty() && segment.start <= held => {
+            News::More if !segment.waypoints.is_empty() && segment.start <= held => {
                 self.take(peer, repo, segment, Then::Judge { message: message.clone() }, now_ms)?;
             }
-            News::More(_) => {
+            News::More => {
                 if let Some(conversation) = self.talk(peer, repo) {
                     conversation.wants.insert(name.id(), name.project);
                 }

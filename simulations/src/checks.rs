@@ -1,0 +1,181 @@
+//! What must hold whatever happens. The first thing that does not ends the run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use cairn_crdt::id::{ProjectId, RepoId, Root, WaypointId};
+use cairn_crdt::{Frontier, View};
+use cairn_protocol::hash::Topic;
+use cairn_protocol::{Batch, DeviceKey, Event, Reject};
+
+use crate::author::Files;
+use crate::peer::Peer;
+use crate::world::BRANCH;
+
+/// What was promised so far, and the first promise that was broken.
+#[derive(Debug, Default)]
+pub struct Checks {
+    /// The first violation, in words.
+    pub violation: Option<String>,
+    /// Keys whose waypoints may be applied.
+    pub writers: BTreeSet<DeviceKey>,
+    /// Gossip by its hash, so that a peer can pass it on.
+    pub gossip: BTreeMap<Vec<u8>, (Topic, Vec<u8>)>,
+    /// Writes that were acknowledged, and by whom.
+    acknowledged: BTreeMap<WaypointId, usize>,
+    /// What each version shows, as the first peer saw it.
+    roots: BTreeMap<Frontier, Root>,
+    /// What a write was to show.
+    expected: BTreeMap<WaypointId, Files>,
+    /// How many waypoints were written.
+    pub writes: u64,
+    /// How many times a liar was caught.
+    pub caught: u64,
+}
+
+impl Checks {
+    /// Notes that something does not hold.
+    pub fn violate(&mut self, text: String) {
+        self.violation.get_or_insert(text);
+    }
+
+    /// A write is durable: from now on it must never be lost.
+    pub fn acknowledged(&mut self, peer: usize, batch: &Batch) {
+        for waypoint in batch.feeds.iter().flat_map(|accepted| &accepted.waypoints) {
+            self.acknowledged.insert(waypoint.id(), peer);
+            self.writes += 1;
+        }
+    }
+
+    /// What a write is to show once it is applied.
+    pub fn expect(&mut self, id: WaypointId, files: Files) {
+        self.expected.insert(id, files);
+    }
+
+    /// A liar may be blamed by anybody; an honest peer is never blamed by an honest one.
+    pub fn blamed(&mut self, peers: &[Peer], by: usize, blamed: Option<usize>, reason: &Reject) {
+        self.caught += 1;
+        if let Some(blamed) = blamed.filter(|blamed| !peers[*blamed].liar && !peers[by].liar) {
+            self.violate(format!("honest peer {blamed} was blamed by {by}: {reason}"));
+        }
+    }
+
+    /// Nothing of a key without rights is ever applied.
+    pub fn event(&mut self, peer: &Peer, repo: RepoId, event: &Event) {
+        if let Event::Received { project, feed, .. } = event
+            && let Some(replica) = peer.service.replica(repo)
+            && let Some(info) = replica.feeds(*project).into_iter().find(|info| info.feed == *feed)
+            && !self.writers.contains(&info.key)
+        {
+            self.violate(format!(
+                "peer {} applied waypoints of {:?}, who may not write",
+                peer.index, info.key
+            ));
+        }
+        if let Event::Forked { feed, .. } = event {
+            self.violate(format!("peer {} believes that {feed:?} was forked, and nobody did", peer.index));
+        }
+    }
+
+    /// What was acknowledged is there after a crash.
+    pub fn after_restart(&mut self, peer: &Peer, repo: RepoId, project: ProjectId) {
+        let mut own = self.acknowledged.iter().filter(|(_, author)| **author == peer.index);
+        if let Some((id, _)) = own.find(|(id, _)| !holds(peer, repo, project, id)) {
+            self.violate(format!("peer {} lost {id:?}, which was acknowledged", peer.index));
+        }
+    }
+
+    /// A peer's branch: one version shows one root everywhere, and a write shows what was written.
+    pub fn shown(&mut self, peer: &mut Peer, repo: RepoId, project: ProjectId) {
+        let frontier = match peer.service.replica(repo) {
+            Some(replica) => replica.branch(project, BRANCH),
+            None => return,
+        };
+        let view = match look(peer, repo, project, &frontier) {
+            Ok(view) => view,
+            Err(error) => {
+                return self.violate(format!("peer {} cannot see {frontier:?}: {error}", peer.index));
+            }
+        };
+        let known = *self.roots.entry(frontier.clone()).or_insert(view.root);
+        if known != view.root {
+            self.violate(format!("version {frontier:?} shows two roots; peer {} saw the second", peer.index));
+        }
+        if let [id] = frontier.heads()
+            && let Some(expected) = self.expected.remove(id)
+        {
+            let files = files_of(peer, repo, project, &view);
+            if files.as_ref() != Ok(&expected) {
+                self.violate(format!(
+                    "{id:?} does not show what was written: {}",
+                    difference(&expected, &files)
+                ));
+            }
+        }
+    }
+
+    /// After all is mended, everybody has everything and sees the same.
+    pub fn converged(&mut self, peers: &mut [Peer], repo: RepoId, project: ProjectId) {
+        let mut first: Option<(usize, Frontier)> = None;
+        for peer in peers.iter_mut().filter(|peer| !peer.liar) {
+            let Some(replica) = peer.service.replica(repo) else {
+                return self.violate(format!("peer {} never got the repo", peer.index));
+            };
+            let frontier = replica.branch(project, BRANCH);
+            if let Some(lost) = self.acknowledged.keys().find(|id| !holds(peer, repo, project, id)) {
+                return self.violate(format!("peer {} never got {lost:?}", peer.index));
+            }
+            let (index, known) = first.get_or_insert_with(|| (peer.index, frontier.clone()));
+            if *known != frontier {
+                let text = format!("peers {index} and {} end at {known:?} and {frontier:?}", peer.index);
+                return self.violate(text);
+            }
+            self.shown(peer, repo, project);
+        }
+    }
+}
+
+fn holds(peer: &Peer, repo: RepoId, project: ProjectId, id: &WaypointId) -> bool {
+    let replica = peer.service.replica(repo);
+    replica.and_then(|replica| replica.documents(project)).is_some_and(|documents| documents.contains(id))
+}
+
+/// What a version shows to a peer.
+pub fn look(
+    peer: &mut Peer,
+    repo: RepoId,
+    project: ProjectId,
+    frontier: &Frontier,
+) -> Result<Arc<View>, String> {
+    let replica = peer.service.replica_mut(repo).ok_or("no repo")?;
+    let image = peer.disk.image(repo).ok_or("no image")?;
+    replica.view(project, frontier, image).map_err(|error| error.to_string())
+}
+
+/// The files of a view with their bytes.
+pub fn files_of(peer: &mut Peer, repo: RepoId, project: ProjectId, view: &View) -> Result<Files, String> {
+    let replica = peer.service.replica_mut(repo).ok_or("no repo")?;
+    let image = peer.disk.image(repo).ok_or("no image")?;
+    let mut files = Files::new();
+    for path in view.files.keys() {
+        let bytes = replica.bytes(project, view, path, image).map_err(|error| error.to_string())?;
+        files.insert(path.clone(), bytes);
+    }
+    Ok(files)
+}
+
+fn difference(expected: &Files, found: &Result<Files, String>) -> String {
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => return error.clone(),
+    };
+    let paths: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
+    let differs = |path: &&&cairn_crdt::path::RepoPath| expected.get(**path) != found.get(**path);
+    let text = |bytes: Option<&Vec<u8>>| bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    match paths.iter().find(differs) {
+        Some(path) => {
+            format!("{path}: wrote {:?}, shows {:?}", text(expected.get(*path)), text(found.get(*path)))
+        }
+        None => "nothing".to_owned(),
+    }
+}

@@ -1,0 +1,155 @@
+//! A disk that keeps what was synced and loses the rest in a crash.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cairn_crdt::encoding::Encoded;
+use cairn_crdt::id::{ContentHash, FeedId, ProjectId, RepoId};
+use cairn_crdt::{Absent, Contents};
+use cairn_protocol::founding::FoundingRecord;
+use cairn_protocol::grant::GrantRecord;
+use cairn_protocol::top::Top;
+use cairn_protocol::waypoint::Waypoint;
+use cairn_protocol::{Batch, Replica, Signed};
+
+/// What is on its way to the disk: named by the service, or a write of this peer's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Writing {
+    /// A batch of the service.
+    Ticket(u64),
+    /// A local write.
+    Own(u64),
+}
+
+/// The disk of one peer.
+#[derive(Debug, Default)]
+pub struct Disk {
+    durable: BTreeMap<RepoId, Image>,
+    pending: BTreeMap<Writing, Batch>,
+}
+
+/// What is durable of one repo.
+#[derive(Debug)]
+pub struct Image {
+    founding: Signed<FoundingRecord>,
+    projects: Vec<String>,
+    grants: Vec<GrantRecord>,
+    feeds: BTreeMap<FeedId, Kept>,
+    contents: BTreeMap<ContentHash, Arc<[u8]>>,
+}
+
+/// What is durable of one feed.
+#[derive(Debug)]
+struct Kept {
+    project: ProjectId,
+    top: Signed<Top>,
+    waypoints: Vec<Arc<Waypoint>>,
+}
+
+impl Disk {
+    /// Takes a batch that is not durable yet.
+    pub fn begin(&mut self, writing: Writing, batch: Batch) {
+        self.pending.insert(writing, batch);
+    }
+
+    /// Makes a batch durable.
+    pub fn sync(&mut self, writing: Writing) -> Option<Batch> {
+        let batch = self.pending.remove(&writing)?;
+        self.commit(&batch);
+        Some(batch)
+    }
+
+    /// Loses what is not durable.
+    pub fn crash(&mut self) {
+        self.pending.clear();
+    }
+
+    /// Writes a batch at once.
+    pub fn commit(&mut self, batch: &Batch) {
+        if let Some(founding) = &batch.founding {
+            self.durable.entry(batch.repo).or_insert_with(|| Image::new(founding.clone()));
+        }
+        if let Some(image) = self.durable.get_mut(&batch.repo) {
+            image.commit(batch);
+        }
+    }
+
+    /// One repo's image.
+    pub fn image(&self, repo: RepoId) -> Option<&Image> {
+        self.durable.get(&repo)
+    }
+
+    /// What a start finds.
+    pub fn restore(&self, now_ms: u64) -> Vec<Replica> {
+        self.durable.values().filter_map(|image| image.restore(now_ms)).collect()
+    }
+}
+
+impl Image {
+    fn new(founding: Signed<FoundingRecord>) -> Self {
+        Self {
+            founding,
+            projects: Vec::new(),
+            grants: Vec::new(),
+            feeds: BTreeMap::new(),
+            contents: BTreeMap::new(),
+        }
+    }
+
+    fn commit(&mut self, batch: &Batch) {
+        let fresh = batch.projects.iter().filter(|name| !self.projects.contains(name));
+        self.projects.extend(fresh.cloned().collect::<Vec<_>>());
+        self.grants.extend(batch.grants.iter().cloned());
+        for accepted in &batch.feeds {
+            let kept = self.feeds.entry(accepted.feed).or_insert_with(|| Kept {
+                project: accepted.project,
+                top: accepted.top.signed().clone(),
+                waypoints: Vec::new(),
+            });
+            let skip = (kept.waypoints.len() as u64).saturating_sub(accepted.start) as usize;
+            for waypoint in accepted.waypoints.iter().skip(skip) {
+                let contents = waypoint.entries().filter_map(|entry| entry.content());
+                self.contents.extend(contents.map(|(hash, bytes)| (hash, Arc::from(bytes))));
+                kept.waypoints.push(Arc::clone(waypoint));
+            }
+            if accepted.end() >= accepted.top.n {
+                kept.top = accepted.top.signed().clone();
+            }
+        }
+    }
+
+    fn restore(&self, now_ms: u64) -> Option<Replica> {
+        let mut replica = Replica::open(self.founding.clone()).ok()?;
+        for name in &self.projects {
+            replica.add_project(name).ok()?;
+        }
+        replica.admit_grants(&self.grants, now_ms);
+        for kept in self.feeds.values() {
+            let name = self.projects.iter().find(|name| replica.project(name) == Some(kept.project))?.clone();
+            let skeleton = |waypoint: &Arc<Waypoint>| waypoint.without(|_, entry| entry.content().is_some());
+            let waypoints = kept.waypoints.iter().map(skeleton).collect();
+            replica.restore(&name, kept.top.clone(), waypoints, now_ms).ok()?;
+        }
+        Some(replica)
+    }
+
+    /// Encoded waypoints of a feed, as many as fit.
+    pub fn waypoints(&self, feed: FeedId, from: u64, to: u64, bytes_max: u64) -> Vec<Vec<u8>> {
+        let Some(kept) = self.feeds.get(&feed) else { return Vec::new() };
+        let range = kept.waypoints.iter().skip(from as usize).take(to.saturating_sub(from) as usize);
+        let mut left = bytes_max;
+        let fits = |bytes: &Vec<u8>| {
+            let first = left == bytes_max;
+            let room = bytes.len() as u64 <= left;
+            left = left.saturating_sub(bytes.len() as u64);
+            room || first
+        };
+        range.map(|waypoint| waypoint.to_bytes()).take_while(fits).collect()
+    }
+}
+
+impl Contents for Image {
+    fn get(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent> {
+        self.contents.get(&content).cloned().ok_or(Absent::Missing(content))
+    }
+}

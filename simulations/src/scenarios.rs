@@ -1,0 +1,258 @@
+//! The stories, and what all of them share: a founder, peers that join, edits, and an end at
+//! which everything is mended and all must agree.
+
+mod crash_at_persist;
+mod hostile;
+mod late_joiner;
+mod long_partition;
+mod ordinary;
+
+use cairn_crdt::id::{ProjectId, RepoId};
+use cairn_protocol::founding::FoundingRecord;
+use cairn_protocol::grant::{Grant, GrantRecord, Role, Scope};
+use cairn_protocol::{Batch, Config, Input, Keypair, Labels, Post, Replica, Stamp, Wanted};
+
+use crate::author::{self, Files};
+use crate::checks::{files_of, look};
+use crate::network::Weather;
+use crate::peer::Peer;
+use crate::rng::Rng;
+use crate::world::{Act, BRANCH, World};
+
+/// The project of every story.
+const PROJECT: &str = "@sim/trail";
+/// How long peers get to agree once everything is mended.
+const SETTLE_MS: u64 = 240_000;
+
+/// A story by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scenario {
+    /// Bad weather, now and then a cut or a crash.
+    Default,
+    /// A peer joins when much has happened.
+    LateJoiner,
+    /// Two halves write for an hour without hearing each other.
+    LongPartition,
+    /// Processes die while batches reach the disk.
+    CrashAtPersist,
+    /// One of the peers lies.
+    Hostile,
+}
+
+impl Scenario {
+    /// All stories.
+    pub const ALL: [Self; 5] =
+        [Self::Default, Self::LateJoiner, Self::LongPartition, Self::CrashAtPersist, Self::Hostile];
+
+    /// The story's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::LateJoiner => "late_joiner",
+            Self::LongPartition => "long_partition",
+            Self::CrashAtPersist => "crash_at_persist",
+            Self::Hostile => "hostile",
+        }
+    }
+
+    /// The story of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scenario| scenario.name() == name)
+    }
+
+    fn play(self, world: &mut World) {
+        match self {
+            Self::Default => ordinary::play(world),
+            Self::LateJoiner => late_joiner::play(world),
+            Self::LongPartition => long_partition::play(world),
+            Self::CrashAtPersist => crash_at_persist::play(world),
+            Self::Hostile => hostile::play(world),
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// What did not hold, if anything.
+    pub violation: Option<String>,
+    /// The hash over everything that happened.
+    pub trace: String,
+    /// How many things happened.
+    pub lines: u64,
+    /// How many waypoints were written.
+    pub writes: u64,
+    /// How often a lie was caught.
+    pub caught: u64,
+}
+
+/// Runs a story.
+pub fn run(scenario: Scenario, seed: u64, peers: usize, echo: bool) -> Outcome {
+    let mut world = begin(seed, peers.max(2), echo);
+    scenario.play(&mut world);
+    world.mend();
+    Outcome {
+        violation: world.checks.violation.clone(),
+        trace: world.trace.hash(),
+        lines: world.trace.lines,
+        writes: world.checks.writes,
+        caught: world.checks.caught,
+    }
+}
+
+/// A world with a founder who has written something, and peers that are wired to each other.
+fn begin(seed: u64, count: usize, echo: bool) -> World {
+    let mut rng = Rng::new(seed);
+    let config = Config { request_timeout_ms: 3_000, ..Config::default() };
+    let pairs: Vec<Keypair> = (0..count).map(|_| Keypair::from_secret(&rng.bytes())).collect();
+    let founding = FoundingRecord {
+        name: "sim".to_owned(),
+        public: rng.chance(50),
+        founders: vec![pairs[0].key()],
+        nonce: rng.bytes(),
+        stamp: Stamp { wall_ms: 1_600_000_000_000, counter: 0 },
+    };
+    let founding = founding.sign(&pairs[0]).expect("the founder's key");
+    let mut replica = Replica::open(founding.signed().clone()).expect("a good record");
+    let project = replica.add_project(PROJECT).expect("a good name");
+    let (repo, mut batch) = (replica.id(), Batch::new(replica.id()));
+    batch.founding = Some(founding.into_signed());
+    batch.projects.push(PROJECT.to_owned());
+    let peers = pairs.into_iter().enumerate().map(|(index, pair)| Peer::new(index, pair, config.clone()));
+    let mut world = World::new(rng, peers.collect(), repo, project, config, echo);
+    world.checks.writers.insert(world.peers[0].key());
+    world.peers[0].disk.commit(&batch);
+    let now_ms = world.now_ms;
+    world.peers[0].service.add(replica, now_ms);
+    world.wire();
+    world
+}
+
+impl World {
+    /// Lays wires: a line, so that all are connected, and some more.
+    fn wire(&mut self) {
+        let count = self.peers.len();
+        for b in 1..count {
+            self.network.link(b - 1, b);
+        }
+        for _ in 0..count / 2 {
+            let (a, b) = (self.rng.below(count as u64) as usize, self.rng.below(count as u64) as usize);
+            if a != b {
+                self.network.link(a, b);
+            }
+        }
+        self.connect_all();
+    }
+
+    /// The founder lets a peer write.
+    fn grant(&mut self, peer: usize, role: Role) -> GrantRecord {
+        let grant = Grant {
+            repo: self.repo,
+            issuer: self.peers[0].key(),
+            subject: self.peers[peer].key(),
+            role,
+            scope: Scope::All,
+            delegable: false,
+            depth: 1,
+            not_after_ms: None,
+            uses: None,
+            parent: None,
+            seen: Vec::new(),
+            nonce: self.rng.bytes(),
+        };
+        grant.sign(&self.peers[0].keypair).expect("the founder's key")
+    }
+
+    /// A peer gets a grant and asks its neighbour for the repo, after a while.
+    fn invite(&mut self, peer: usize, delay_ms: u64) {
+        let grant = self.grant(peer, Role::Write);
+        self.checks.writers.insert(self.peers[peer].key());
+        let (repo, records) = (self.repo, vec![grant.clone()]);
+        self.feed(0, Input::Granted { repo, records: records.clone() });
+        let wanted = Wanted { repo, projects: vec![PROJECT.to_owned()], grants: records };
+        self.later(delay_ms, Act::Join(peer, peer - 1, wanted));
+    }
+
+    /// Everybody joins at once.
+    fn invite_all(&mut self) {
+        for peer in 1..self.peers.len() {
+            let delay_ms = self.rng.between(1, 2000);
+            self.invite(peer, delay_ms);
+        }
+    }
+
+    /// Random peers write `count` times during the next `span_ms`.
+    fn busy(&mut self, count: u64, span_ms: u64) {
+        for _ in 0..count {
+            let peer = self.rng.below(self.peers.len() as u64) as usize;
+            let delay_ms = self.rng.below(span_ms);
+            self.later(delay_ms, Act::Edit(peer));
+        }
+    }
+
+    /// One peer writes one thing on top of what its branch shows.
+    pub(crate) fn edit(&mut self, index: usize) {
+        let (repo, project) = (self.repo, self.project);
+        if !self.peers[index].up || !self.peers[index].has(repo) || self.peers[index].liar {
+            return;
+        }
+        if let Err(text) = self.try_edit(index, repo, project) {
+            self.checks.violate(format!("peer {index} cannot write: {text}"));
+        }
+    }
+
+    fn try_edit(&mut self, index: usize, repo: RepoId, project: ProjectId) -> Result<(), String> {
+        let peer = &mut self.peers[index];
+        let Some(replica) = peer.service.replica(repo) else { return Ok(()) };
+        if replica.documents(project).is_none() || replica.is_writing(project, &peer.key()) {
+            return Ok(());
+        }
+        let parents = replica.branch(project, BRANCH);
+        let view = look(peer, repo, project, &parents)?;
+        let files = files_of(peer, repo, project, &view)?;
+        let edits = author::edits(&mut self.rng, &files);
+        let expected = after(&files, &edits);
+        let peer = &mut self.peers[index];
+        let image = peer.disk.image(repo).ok_or("no image")?;
+        let replica = peer.service.replica_mut(repo).ok_or("no repo")?;
+        let draft = replica.draft(project, &parents, &edits, image).map_err(|error| error.to_string())?;
+        let labels = Labels { branch: Some(BRANCH.to_owned()), ..Labels::default() };
+        let (key, now_ms, entropy) = (&peer.keypair, self.now_ms, self.rng.bytes());
+        let post = Post { project, key, parents, draft, labels, now_ms, entropy };
+        let batch = replica.write(post).map_err(|error| error.to_string())?;
+        if let Some(last) = batch.feeds.iter().flat_map(|accepted| &accepted.waypoints).last() {
+            self.checks.expect(last.id(), expected);
+        }
+        self.write(index, batch);
+        Ok(())
+    }
+
+    /// Mends everything, waits, and checks that all agree.
+    fn mend(&mut self) {
+        self.network.weather = Weather { loss_percent: 0, duplicate_percent: 0, ..Weather::default() };
+        self.heal();
+        for peer in 0..self.peers.len() {
+            self.start(peer);
+        }
+        self.run_for(SETTLE_MS);
+        if self.checks.violation.is_none() {
+            let (repo, project) = (self.repo, self.project);
+            self.checks.converged(&mut self.peers, repo, project);
+        }
+    }
+}
+
+/// What `edits` make of `files`.
+fn after(files: &Files, edits: &[cairn_crdt::FileEdit]) -> Files {
+    let mut files = files.clone();
+    for edit in edits {
+        match edit {
+            cairn_crdt::FileEdit::Write { path, bytes, .. } => {
+                drop(files.insert(path.clone(), bytes.to_vec()))
+            }
+            cairn_crdt::FileEdit::Remove { path } => files.retain(|held, _| !held.is_within(path)),
+            _ => {}
+        }
+    }
+    files
+}
