@@ -140,7 +140,8 @@ impl Author<'_> {
         let mut open: Vec<HunkId> =
             clashes.iter().flat_map(|clash| &clash.hidden).map(|hunk| self.weave.ids[*hunk]).collect();
         while let Some(id) = open.pop() {
-            if found.insert(id) {
+            // A hidden settler may have put to rest what is in effect here.
+            if !self.resolution.stands[self.weave.hunk(id)] && found.insert(id) {
                 open.extend(&self.weave.hunks[self.weave.hunk(id)].settles);
             }
         }

@@ -16,6 +16,8 @@ use crate::leaf::{Alternative, LeafOverlap, LeafOverlapKind};
 /// What a set of hunks comes to.
 #[derive(Debug)]
 pub(super) struct Resolution {
+    /// For each hunk, whether it takes effect.
+    pub(super) stands: Vec<bool>,
     /// The live tokens in order.
     pub(super) live: Vec<usize>,
     /// All places where hunks are hidden.
@@ -45,7 +47,7 @@ pub(super) fn resolve(weave: &Weave<'_>) -> Resolution {
         clashes.push(clash(&contest, &stands, &live, &members));
     }
     clashes.sort_by_key(|clash| (clash.first, clash.last, clash.hidden.first().copied()));
-    Resolution { live, clashes }
+    Resolution { stands, live, clashes }
 }
 
 /// The tokens at `places` that are live if the hunks in `stands` take effect.

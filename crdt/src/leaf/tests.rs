@@ -393,3 +393,77 @@ mod laws {
         }
     }
 }
+
+mod dishonest {
+    use super::*;
+    use crate::hunk::Run;
+    use proptest::prelude::*;
+
+    #[derive(Debug, Clone)]
+    struct Claim {
+        after: Option<(usize, u32)>,
+        before: Option<(usize, u32)>,
+        deleted: Vec<(usize, u32, u32)>,
+        inserted: Vec<Vec<u8>>,
+        settles: Vec<usize>,
+    }
+
+    fn claim() -> impl Strategy<Value = Claim> {
+        let token = || proptest::option::of((0..9usize, 0..4u32));
+        let tokens = prop_oneof![Just(b"a".to_vec()), Just(b"\n".to_vec()), Just(b"b\n".to_vec())];
+        (
+            token(),
+            token(),
+            proptest::collection::vec((0..9usize, 0..4u32, 1..4u32), 0..3),
+            proptest::collection::vec(tokens, 0..3),
+            proptest::collection::vec(0..9usize, 0..2),
+        )
+            .prop_map(|(after, before, deleted, inserted, settles)| Claim {
+                after,
+                before,
+                deleted,
+                inserted,
+                settles,
+            })
+    }
+
+    /// What a writer might sign who does not use this code: valid in form, senseless in content.
+    fn hunk(claim: &Claim, known: &[HunkId]) -> Hunk {
+        let origin =
+            |at: usize| known.get(at % (known.len() + 1)).map_or(Origin::Genesis, |id| Origin::Hunk(*id));
+        let token = |(at, index)| TokenId { origin: origin(at), index };
+        let run = |(at, first, count): &(usize, u32, u32)| Run {
+            origin: origin(*at),
+            first: *first,
+            count: *count,
+        };
+        Hunk {
+            after: claim.after.map(token),
+            before: claim.before.map(token),
+            deleted: claim.deleted.iter().map(run).collect(),
+            inserted: claim.inserted.clone(),
+            settles: claim.settles.iter().filter_map(|at| known.get(*at).copied()).collect(),
+            nonce: 0,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn senseless_hunks_converge_too(claims in proptest::collection::vec(claim(), 1..16)) {
+            let base = leaf("a b\nc\n");
+            let mut one = base.clone();
+            let mut known = Vec::new();
+            for claim in &claims {
+                let hunk = hunk(claim, &known);
+                if one.apply([hunk.clone()]).is_ok() {
+                    known.push(hunk.id(one.id()));
+                }
+            }
+            let all = merged(&[&one]);
+            prop_assert_eq!(all.shown(), one.shown());
+            let mut edited = all.clone();
+            edited.apply(all.edit(b"x\ny\n")).unwrap();
+            prop_assert_eq!(edited.shown().bytes, b"x\ny\n");
+        }
+    }
+}
