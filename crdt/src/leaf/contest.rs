@@ -59,8 +59,8 @@ impl<'w, 'a> Contest<'w, 'a> {
         let void = settle::void(weave);
         let hunks = weave.len();
         let mut able: Vec<bool> = Vec::with_capacity(hunks);
-        for hunk in 0..hunks {
-            able.push(!void[hunk] && weave.stands[hunk].iter().all(|below| able[*below]));
+        for (hunk, void) in void.iter().enumerate() {
+            able.push(!void && weave.stands[hunk].iter().all(|below| able[*below]));
         }
         let mut relevant: Vec<bool> = void.iter().map(|void| !void).collect();
         for hunk in (0..hunks).rev().filter(|hunk| !void[*hunk]) {

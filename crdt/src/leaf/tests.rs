@@ -332,8 +332,7 @@ mod laws {
             let live: BTreeSet<usize> = resolution.live.iter().copied().collect();
             let contest = contest::Contest::new(weave);
             let stands = contest.decide(None);
-            for hunk in 0..weave.len() {
-                let id = weave.ids[hunk];
+            for (hunk, id) in weave.ids.iter().copied().enumerate() {
                 let known = stands[hunk] || contest.twin[hunk] || told.contains(&id) || settled.contains(&id);
                 let silent = resolution
                     .clashes
