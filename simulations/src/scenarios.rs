@@ -256,3 +256,45 @@ fn after(files: &Files, edits: &[cairn_crdt::FileEdit]) -> Files {
     }
     files
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many seeds a test runs; `CAIRN_SEEDS` asks for more.
+    fn seeds() -> u64 {
+        std::env::var("CAIRN_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(200)
+    }
+
+    fn scenario_of(seed: u64) -> Scenario {
+        Scenario::ALL[seed as usize % Scenario::ALL.len()]
+    }
+
+    #[test]
+    fn every_seed_ends_well_and_runs_the_same_twice() {
+        for seed in 0..seeds() {
+            let (scenario, peers) = (scenario_of(seed), 2 + seed as usize % 4);
+            let first = run(scenario, seed, peers, false);
+            assert_eq!(first.violation, None, "seed {seed}, {}, {peers} peers", scenario.name());
+            assert_eq!(
+                first,
+                run(scenario, seed, peers, false),
+                "seed {seed} ran differently the second time"
+            );
+        }
+    }
+
+    #[test]
+    fn stories_are_not_empty() {
+        for scenario in Scenario::ALL {
+            let outcome = run(scenario, 3, 4, false);
+            assert!(outcome.writes >= 5 && outcome.lines > 50, "{}: {outcome:?}", scenario.name());
+        }
+        assert!(run(Scenario::Hostile, 3, 4, false).caught > 0);
+    }
+
+    #[test]
+    fn seeds_differ() {
+        assert_ne!(run(Scenario::Default, 1, 3, false).trace, run(Scenario::Default, 2, 3, false).trace);
+    }
+}

@@ -143,7 +143,7 @@ impl Service {
                 self.replicas.get(&repo).map_or(0, |replica| replica.feed_length(name.project, name.id()));
             return self.respond(peer, reply, &Response::Pushed { n });
         }
-        let end = segment.start + segment.waypoints.len() as u64;
+        let end = segment.start.saturating_add(segment.waypoints.len() as u64);
         let then = Then::Pushed { peer, reply, project: name.project, feed: name.id() };
         match self.take(peer, repo, segment, then, now_ms) {
             Ok(()) => {}
