@@ -1,7 +1,7 @@
 //! What a leaf costs: genesis, a thousand hunks at once and one by one, showing, editing.
 //! Run with `cargo run --example leaf_cost`; figures are for people, nothing depends on them.
 
-#![allow(clippy::disallowed_methods, reason = "a clock is what this is about")]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a clock is what this is about")]
 
 use std::time::Instant;
 

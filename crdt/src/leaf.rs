@@ -139,8 +139,9 @@ impl Leaf {
         if fresh.is_empty() {
             return Ok(());
         }
+        let genesis = tokenize(&self.genesis).len();
         for (id, hunk) in &fresh {
-            self.check(*id, hunk, &fresh)?;
+            self.check(*id, hunk, &fresh, genesis)?;
         }
         let sorted = self.sorted(&fresh)?;
         self.extend(sorted)
@@ -197,7 +198,13 @@ impl Leaf {
 
 /// Taking in hunks from anywhere.
 impl Leaf {
-    fn check(&self, id: HunkId, hunk: &Hunk, fresh: &BTreeMap<HunkId, Arc<Hunk>>) -> Result<(), LeafError> {
+    fn check(
+        &self,
+        id: HunkId,
+        hunk: &Hunk,
+        fresh: &BTreeMap<HunkId, Arc<Hunk>>,
+        genesis: usize,
+    ) -> Result<(), LeafError> {
         check_bounds(id, hunk)?;
         for missing in hunk.dependencies() {
             if !fresh.contains_key(&missing) && !self.contains(missing) {
@@ -208,7 +215,10 @@ impl Leaf {
         let ends = anchors.map(|token| (token.origin, token.index.checked_add(1)));
         let ends = ends.chain(hunk.deleted.iter().map(|run| (run.origin, run.first.checked_add(run.count))));
         for (origin, end) in ends {
-            let tokens = self.tokens_of(origin, fresh);
+            let tokens = match origin {
+                Origin::Genesis => genesis,
+                Origin::Hunk(id) => self.tokens_of(id, fresh),
+            };
             if end.is_none_or(|end| end as usize > tokens) {
                 return Err(LeafError::NoSuchToken { hunk: id });
             }
@@ -216,14 +226,9 @@ impl Leaf {
         check_disjoint(id, hunk)
     }
 
-    fn tokens_of(&self, origin: Origin, fresh: &BTreeMap<HunkId, Arc<Hunk>>) -> usize {
-        match origin {
-            Origin::Genesis => tokenize(&self.genesis).len(),
-            Origin::Hunk(id) => {
-                let held = self.held.get(&id).map(|held| &held.hunk);
-                held.or_else(|| fresh.get(&id)).map_or(0, |hunk| hunk.inserted.len())
-            }
-        }
+    fn tokens_of(&self, id: HunkId, fresh: &BTreeMap<HunkId, Arc<Hunk>>) -> usize {
+        let held = self.held.get(&id).map(|held| &held.hunk);
+        held.or_else(|| fresh.get(&id)).map_or(0, |hunk| hunk.inserted.len())
     }
 
     /// The hunks with their levels, each after those it depends on. Names are hashes, so there are no cycles.
