@@ -1,0 +1,206 @@
+//! Which waypoint lies in whose past.
+//!
+//! One feed may write on several branches, so being earlier in a feed says nothing. Every
+//! waypoint therefore stands in a *lane*, a chain in which each one is an ancestor of the
+//! next, and knows how far it has seen into every other lane. A question about ancestry is
+//! then one look into a map, however long the history is, and neighbours in a lane share
+//! the map. Lanes depend on the order of arrival; the answers do not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::frontier::Frontier;
+use crate::id::WaypointId;
+
+/// The waypoint that is being drafted: everything is in its past, it is in the past of nothing.
+pub(crate) const NEXT: WaypointId = WaypointId([0; 32]);
+
+/// How far one waypoint has seen into the lanes other than its own.
+type Seen = BTreeMap<u32, u32>;
+
+#[derive(Debug)]
+struct Spot {
+    lane: u32,
+    index: u32,
+    seen: Arc<Seen>,
+    order: u32,
+    parents: Vec<WaypointId>,
+}
+
+/// The waypoints of one project and their ancestry.
+#[derive(Debug, Default)]
+pub(crate) struct Graph {
+    spots: BTreeMap<WaypointId, Spot>,
+    /// The index of the last waypoint of each lane.
+    tips: Vec<u32>,
+}
+
+impl Graph {
+    /// Whether the waypoint is here.
+    pub(crate) fn contains(&self, id: &WaypointId) -> bool {
+        self.spots.contains_key(id)
+    }
+
+    /// What a waypoint stands on.
+    pub(crate) fn parents(&self, id: &WaypointId) -> &[WaypointId] {
+        self.spots.get(id).map_or(&[], |spot| &spot.parents)
+    }
+
+    /// Takes in a waypoint; the first parent that is not here comes back as the error.
+    pub(crate) fn insert(&mut self, id: WaypointId, parents: &[WaypointId]) -> Result<(), WaypointId> {
+        if let Some(missing) = parents.iter().find(|parent| !self.contains(parent)) {
+            return Err(*missing);
+        }
+        if self.contains(&id) {
+            return Ok(());
+        }
+        let (lane, index) = self.next_in_lane(parents);
+        let seen = self.seen_by(lane, parents);
+        let order = self.spots.len() as u32;
+        self.spots.insert(id, Spot { lane, index, seen, order, parents: parents.to_vec() });
+        Ok(())
+    }
+
+    /// The lane of the first parent that nobody has followed yet, or a new one.
+    fn next_in_lane(&mut self, parents: &[WaypointId]) -> (u32, u32) {
+        let spots = parents.iter().filter_map(|parent| self.spots.get(parent));
+        let free = spots.map(|spot| (spot.lane, spot.index));
+        let mut free = free.filter(|(lane, index)| self.tips.get(*lane as usize) == Some(index));
+        match free.next() {
+            Some((lane, index)) => {
+                if let Some(tip) = self.tips.get_mut(lane as usize) {
+                    *tip = index + 1;
+                }
+                (lane, index + 1)
+            }
+            None => {
+                self.tips.push(0);
+                (self.tips.len() as u32 - 1, 0)
+            }
+        }
+    }
+
+    fn seen_by(&self, lane: u32, parents: &[WaypointId]) -> Arc<Seen> {
+        let spots: Vec<_> = parents.iter().filter_map(|parent| self.spots.get(parent)).collect();
+        if let [only] = spots[..]
+            && only.lane == lane
+        {
+            return only.seen.clone();
+        }
+        let mut seen = Seen::new();
+        for spot in spots {
+            let own = std::iter::once((spot.lane, spot.index));
+            for (other, index) in spot.seen.iter().map(|(lane, index)| (*lane, *index)).chain(own) {
+                let best = seen.entry(other).or_insert(index);
+                *best = index.max(*best);
+            }
+        }
+        seen.remove(&lane);
+        Arc::new(seen)
+    }
+
+    /// Whether `a` is `b` or lies in its past.
+    pub(crate) fn is_ancestor(&self, a: &WaypointId, b: &WaypointId) -> bool {
+        if a == b || *b == NEXT {
+            return true;
+        }
+        let (Some(a), Some(b)) = (self.spots.get(a), self.spots.get(b)) else { return false };
+        match a.lane == b.lane {
+            true => a.index <= b.index,
+            false => b.seen.get(&a.lane).is_some_and(|index| a.index <= *index),
+        }
+    }
+
+    /// Whether `a` is one of `heads` or lies in the past of one.
+    pub(crate) fn is_within(&self, a: &WaypointId, heads: &[WaypointId]) -> bool {
+        heads.iter().any(|head| self.is_ancestor(a, head))
+    }
+
+    /// Those of `ids` that are here and lie in no other's past.
+    pub(crate) fn frontier_of(&self, ids: impl IntoIterator<Item = WaypointId>) -> Frontier {
+        let ids: BTreeSet<_> = ids.into_iter().filter(|id| self.contains(id)).collect();
+        let hidden = |id: &WaypointId| ids.iter().any(|other| other != id && self.is_ancestor(id, other));
+        ids.iter().filter(|id| !hidden(id)).copied().collect()
+    }
+
+    /// The waypoints that `heads` have and `known` lack, parents first.
+    pub(crate) fn between(&self, known: &[WaypointId], heads: &[WaypointId]) -> Vec<WaypointId> {
+        let mut found = BTreeMap::new();
+        let mut open = heads.to_vec();
+        let mut met = BTreeSet::new();
+        while let Some(id) = open.pop() {
+            if !met.insert(id) || self.is_within(&id, known) {
+                continue;
+            }
+            if let Some(spot) = self.spots.get(&id) {
+                found.insert(spot.order, id);
+                open.extend(&spot.parents);
+            }
+        }
+        found.into_values().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::derive;
+    use proptest::prelude::*;
+
+    fn id(n: usize) -> WaypointId {
+        WaypointId(derive("test", &[&n.to_le_bytes()]))
+    }
+
+    fn graph(parents: &[Vec<usize>]) -> Graph {
+        let mut graph = Graph::default();
+        for (n, parents) in parents.iter().enumerate() {
+            let parents: Vec<_> = parents.iter().map(|p| id(*p)).collect();
+            graph.insert(id(n), &parents).unwrap();
+        }
+        graph
+    }
+
+    fn reaches(parents: &[Vec<usize>], from: usize, to: usize) -> bool {
+        from == to || parents[from].iter().any(|parent| reaches(parents, *parent, to))
+    }
+
+    fn dag() -> impl Strategy<Value = Vec<Vec<usize>>> {
+        proptest::collection::vec(proptest::collection::vec(any::<prop::sample::Index>(), 0..3), 1..24).prop_map(
+            |picks| {
+                let nodes = picks.into_iter().enumerate();
+                nodes.map(|(n, picks)| match n {
+                    0 => Vec::new(),
+                    n => picks.iter().map(|pick| pick.index(n)).collect(),
+                }).collect()
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn lanes_answer_as_a_walk_does(parents in dag()) {
+            let graph = graph(&parents);
+            for a in 0..parents.len() {
+                for b in 0..parents.len() {
+                    prop_assert_eq!(graph.is_ancestor(&id(a), &id(b)), reaches(&parents, b, a));
+                }
+            }
+        }
+
+        #[test]
+        fn what_lies_between_is_a_difference_of_pasts(parents in dag(), a: prop::sample::Index, b: prop::sample::Index) {
+            let graph = graph(&parents);
+            let (a, b) = (a.index(parents.len()), b.index(parents.len()));
+            let found: BTreeSet<_> = graph.between(&[id(a)], &[id(b)]).into_iter().collect();
+            let expected = (0..parents.len()).filter(|n| reaches(&parents, b, *n) && !reaches(&parents, a, *n));
+            prop_assert_eq!(found, expected.map(id).collect());
+        }
+    }
+
+    #[test]
+    fn a_missing_parent_is_named() {
+        let mut graph = Graph::default();
+        assert_eq!(graph.insert(id(1), &[id(0)]), Err(id(0)));
+        assert!(!graph.contains(&id(1)));
+    }
+}

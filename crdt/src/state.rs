@@ -1,0 +1,166 @@
+//! What the waypoints of a frontier have written: registers of nodes, logs of leaves.
+//!
+//! A state grows by one waypoint at a time, parents first, and depends on the set alone.
+//! Nothing is decided here; who wins and what is shown is the view's part.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::error::Invalid;
+use crate::graph::Graph;
+use crate::hunk::Hunk;
+use crate::id::{ContentHash, HunkId, LeafId, NodeId, WaypointId};
+use crate::lineage::Lineage;
+use crate::op::{Body, Op, Place};
+use crate::register::{Register, Write};
+use crate::split::Pieces;
+
+/// One operation, checked and with its names worked out.
+#[derive(Debug, Clone)]
+pub(crate) enum Act {
+    Place(NodeId, Option<Place>),
+    Body(NodeId, Body),
+    Mode(NodeId, bool),
+    Split(Arc<Pieces>),
+    Edit(LeafId, Vec<(HunkId, Arc<Hunk>)>),
+}
+
+impl Act {
+    /// Checks one operation by what it says alone, so that every replica says the same.
+    pub(crate) fn of(op: &Op) -> Result<Self, Invalid> {
+        match op {
+            Op::Place { node, place } => match place {
+                Some(place) if place.parent == *node => Err(Invalid::Place(*node)),
+                _ => Ok(Act::Place(*node, place.clone())),
+            },
+            Op::Body { node, body } => match body {
+                Body::Text { codec: 0, .. } => Err(Invalid::Text(*node)),
+                Body::Text { bytes, .. } if *bytes > crate::syntax::TEXT_BYTES_MAX as u64 => {
+                    Err(Invalid::Text(*node))
+                }
+                _ => Ok(Act::Body(*node, body.clone())),
+            },
+            Op::Mode { node, executable } => Ok(Act::Mode(*node, *executable)),
+            Op::Split(split) => {
+                Pieces::of(split).map(Arc::new).map(Act::Split).ok_or(Invalid::Cuts(split.leaf))
+            }
+            Op::Edit { leaf, epoch, .. } if *epoch != 0 => Err(Invalid::Epoch(*leaf)),
+            Op::Edit { leaf, hunks, .. } => {
+                let hunks = hunks.iter().map(|hunk| (hunk.id(*leaf), Arc::new(hunk.clone())));
+                Ok(Act::Edit(*leaf, hunks.collect()))
+            }
+        }
+    }
+
+    /// Remembers the names that the operation brings into the world.
+    pub(crate) fn name(&self, lineage: &mut Lineage) {
+        match self {
+            Act::Body(node, Body::Text { content, .. }) => lineage.add_body(*node, *content),
+            Act::Split(pieces) => lineage.add_pieces(pieces),
+            _ => {}
+        }
+    }
+}
+
+/// What was written about one node.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Node {
+    /// Where it is, or that it is deleted.
+    pub(crate) place: Register<Option<Place>>,
+    /// Where it was last seen, so that a node which comes back knows where to.
+    pub(crate) at: Register<Place>,
+    /// Every place it ever had, so that a broken cycle can go back to the one before.
+    pub(crate) places: Vec<Write<Place>>,
+    /// Its body.
+    pub(crate) body: Register<Body>,
+    /// Its executable bit.
+    pub(crate) mode: Register<bool>,
+    /// The leaves of all text bodies it ever had.
+    pub(crate) texts: BTreeMap<LeafId, ContentHash>,
+}
+
+/// What was written about one leaf.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LeafLog {
+    /// The ways in which it was cut, by rank, and who did it.
+    pub(crate) splits: BTreeMap<Vec<u8>, (Arc<Pieces>, Vec<WaypointId>)>,
+    /// The changes of its text, and who made each.
+    pub(crate) hunks: BTreeMap<HunkId, (Arc<Hunk>, Vec<WaypointId>)>,
+    /// The last waypoints that edited it.
+    pub(crate) edits: Register<()>,
+}
+
+impl LeafLog {
+    /// The split that counts for a leaf of this length.
+    pub(crate) fn split(&self, length: u64) -> Option<&Arc<Pieces>> {
+        self.splits.values().map(|(pieces, _)| pieces).find(|pieces| u64::from(pieces.end) == length)
+    }
+}
+
+/// What the waypoints of a frontier have written.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct State {
+    pub(crate) nodes: BTreeMap<NodeId, Arc<Node>>,
+    pub(crate) leaves: BTreeMap<LeafId, Arc<LeafLog>>,
+}
+
+impl State {
+    /// Takes in a waypoint, all of whose past is in.
+    pub(crate) fn apply(&mut self, by: WaypointId, acts: &[Act], graph: &Graph) {
+        for act in acts {
+            match act {
+                Act::Place(node, place) => self.place(by, *node, place, graph),
+                Act::Body(node, body) => self.body(by, *node, body, graph),
+                Act::Mode(node, executable) => self.node(*node).mode.write(by, *executable, graph),
+                Act::Split(pieces) => self.split(by, pieces),
+                Act::Edit(leaf, hunks) => self.edit(by, *leaf, hunks, graph),
+            }
+        }
+    }
+
+    fn node(&mut self, node: NodeId) -> &mut Node {
+        Arc::make_mut(self.nodes.entry(node).or_default())
+    }
+
+    fn leaf(&mut self, leaf: LeafId) -> &mut LeafLog {
+        Arc::make_mut(self.leaves.entry(leaf).or_default())
+    }
+
+    fn place(&mut self, by: WaypointId, node: NodeId, place: &Option<Place>, graph: &Graph) {
+        let node = self.node(node);
+        node.place.write(by, place.clone(), graph);
+        if let Some(place) = place {
+            node.at.write(by, place.clone(), graph);
+            node.places.push(Write { by, value: place.clone() });
+        }
+    }
+
+    fn body(&mut self, by: WaypointId, node: NodeId, body: &Body, graph: &Graph) {
+        let written = self.node(node);
+        written.body.write(by, body.clone(), graph);
+        if let Body::Text { content, .. } = body {
+            written.texts.insert(LeafId::of(node, *content), *content);
+        }
+    }
+
+    fn split(&mut self, by: WaypointId, pieces: &Arc<Pieces>) {
+        let splits = &mut self.leaf(pieces.leaf).splits;
+        let (_, writers) = splits.entry(pieces.rank.clone()).or_insert_with(|| (pieces.clone(), Vec::new()));
+        insert_sorted(writers, by);
+    }
+
+    fn edit(&mut self, by: WaypointId, leaf: LeafId, hunks: &[(HunkId, Arc<Hunk>)], graph: &Graph) {
+        let log = self.leaf(leaf);
+        log.edits.write(by, (), graph);
+        for (id, hunk) in hunks {
+            let (_, writers) = log.hunks.entry(*id).or_insert_with(|| (hunk.clone(), Vec::new()));
+            insert_sorted(writers, by);
+        }
+    }
+}
+
+fn insert_sorted(ids: &mut Vec<WaypointId>, id: WaypointId) {
+    if let Err(at) = ids.binary_search(&id) {
+        ids.insert(at, id);
+    }
+}

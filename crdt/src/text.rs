@@ -1,0 +1,149 @@
+//! The texts of leaves, worked out once and kept while they are wanted.
+//!
+//! A leaf that nobody has edited is its bytes and costs nothing. A hunk that names tokens
+//! which do not exist, or stands on a hunk that the frontier does not have, has no effect:
+//! whether it is sound can only be told with the leaf's first bytes, which may have faded,
+//! so it cannot make a waypoint invalid; but every replica that has the bytes passes over
+//! the same hunks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::documents::Contents;
+use crate::error::CrdtError;
+use crate::hunk::{Hunk, Origin};
+use crate::id::{ContentHash, HunkId, LeafId};
+use crate::leaf::{Leaf, LeafError, Shown};
+use crate::lineage::{Lineage, Source};
+use crate::state::LeafLog;
+use crate::token::tokenize;
+
+/// How many edited leaves are kept.
+const KEPT_MAX: usize = 4096;
+
+/// One edited leaf.
+#[derive(Debug)]
+pub(crate) struct Text {
+    /// The leaf.
+    pub(crate) leaf: Leaf,
+    /// What it shows.
+    pub(crate) shown: Shown,
+    wanted: Vec<HunkId>,
+}
+
+/// The texts of leaves.
+#[derive(Debug, Default)]
+pub(crate) struct Texts {
+    kept: BTreeMap<LeafId, Arc<Text>>,
+}
+
+impl Texts {
+    /// The text of a leaf that has hunks.
+    pub(crate) fn edited(
+        &mut self,
+        id: LeafId,
+        log: &LeafLog,
+        genesis: &[u8],
+    ) -> Result<Arc<Text>, CrdtError> {
+        let wanted: Vec<_> = log.hunks.keys().copied().collect();
+        let kept = self.kept.get(&id);
+        if let Some(text) = kept.filter(|text| text.wanted == wanted) {
+            return Ok(text.clone());
+        }
+        let before = kept.filter(|text| text.leaf.hunks().all(|hunk| log.hunks.contains_key(&hunk)));
+        let mut leaf = before.map_or_else(|| Leaf::genesis(id, genesis), |text| text.leaf.clone());
+        let mut fresh = sound(log, tokenize(genesis).len());
+        fresh.retain(|id, _| !leaf.contains(*id));
+        apply(&mut leaf, fresh)?;
+        let text = Arc::new(Text { shown: leaf.shown(), leaf, wanted });
+        if self.kept.len() >= KEPT_MAX {
+            self.kept.clear();
+        }
+        self.kept.insert(id, text.clone());
+        Ok(text)
+    }
+}
+
+/// Applies hunks; those that the leaf refuses, and those that stand on them, have no effect.
+fn apply(leaf: &mut Leaf, mut hunks: BTreeMap<HunkId, Arc<Hunk>>) -> Result<(), CrdtError> {
+    loop {
+        let batch: Vec<_> = hunks.values().map(|hunk| Hunk::clone(hunk)).collect();
+        let refused = match leaf.apply(batch) {
+            Ok(()) => return Ok(()),
+            Err(LeafError::MissingDependency { hunk, .. })
+            | Err(LeafError::NoSuchToken { hunk })
+            | Err(LeafError::DeletedTwice { hunk })
+            | Err(LeafError::OutOfBounds { hunk }) => hunk,
+            Err(_) => return Err(CrdtError::Bug("the list engine refused sound hunks")),
+        };
+        if hunks.remove(&refused).is_none() {
+            return Err(CrdtError::Bug("a leaf refused a hunk that it was not given"));
+        }
+    }
+}
+
+/// The hunks whose tokens exist, and all of whose dependencies are sound.
+fn sound(log: &LeafLog, genesis: usize) -> BTreeMap<HunkId, Arc<Hunk>> {
+    let hunks = &log.hunks;
+    let mut dependants = BTreeMap::<HunkId, Vec<HunkId>>::new();
+    let mut refused = BTreeSet::new();
+    let mut open = Vec::new();
+    for (id, (hunk, _)) in hunks {
+        if !names_real_tokens(hunk, log, genesis) {
+            open.push(*id);
+        }
+        for dependency in hunk.dependencies() {
+            dependants.entry(dependency).or_default().push(*id);
+        }
+    }
+    open.extend(dependants.iter().filter(|(id, _)| !hunks.contains_key(id)).flat_map(|(_, those)| those));
+    while let Some(id) = open.pop() {
+        if refused.insert(id) {
+            open.extend(dependants.get(&id).into_iter().flatten());
+        }
+    }
+    let sound = hunks.iter().filter(|(id, _)| !refused.contains(*id));
+    sound.map(|(id, (hunk, _))| (*id, hunk.clone())).collect()
+}
+
+fn names_real_tokens(hunk: &Hunk, log: &LeafLog, genesis: usize) -> bool {
+    let count = |origin: Origin| match origin {
+        Origin::Genesis => genesis as u64,
+        Origin::Hunk(id) => log.hunks.get(&id).map_or(0, |(hunk, _)| hunk.inserted.len() as u64),
+    };
+    let after = hunk.after.iter().all(|token| u64::from(token.index) < count(token.origin));
+    let run_end = |run: &crate::hunk::Run| u64::from(run.first) + u64::from(run.count);
+    after && hunk.deleted.iter().all(|run| run_end(run) <= count(run.origin))
+}
+
+/// The bytes that a leaf began with, as a range of bytes that were written as a whole.
+pub(crate) fn genesis(
+    leaf: LeafId,
+    lineage: &Lineage,
+    contents: &dyn Contents,
+) -> Result<Vec<u8>, CrdtError> {
+    let Some((content, cut)) = genesis_range(leaf, lineage) else { return Ok(Vec::new()) };
+    let bytes = contents.get(content)?;
+    let (start, end) = cut.unwrap_or((0, bytes.len()));
+    let end = end.min(bytes.len());
+    Ok(bytes.get(start.min(end)..end).unwrap_or_default().to_vec())
+}
+
+/// The content that a leaf began as a part of, and the part.
+fn genesis_range(leaf: LeafId, lineage: &Lineage) -> Option<(ContentHash, Option<(usize, usize)>)> {
+    let (mut leaf, mut range) = (leaf, None::<(usize, usize)>);
+    loop {
+        match lineage.source(&leaf)? {
+            Source::Body(_, content) => return Some((content, range)),
+            Source::Cut(node) => {
+                let (outer, start, end) = lineage.slice(&node)?;
+                let (start, end) = (start as usize, end as usize);
+                range = Some(match range {
+                    Some((from, to)) => ((start + from).min(end), (start + to).min(end)),
+                    None => (start, end),
+                });
+                leaf = outer;
+            }
+        }
+    }
+}

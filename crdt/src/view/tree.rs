@@ -1,0 +1,210 @@
+//! Where every node stands: the winning places, with cycles of moves broken.
+//!
+//! Two sides may each move a folder into the other's. No single writer saw a cycle, so the
+//! view breaks it: the node with the largest id goes back to the place it had before, or,
+//! when that helps nothing, to the project's root. The choice looks at ids and at the set
+//! of writes only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::graph::Graph;
+use crate::id::{LeafId, NodeId};
+use crate::lineage::Lineage;
+use crate::op::{NodeKind, Place};
+use crate::split::Piece;
+use crate::state::{Node, State};
+
+/// Where one node stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Spot {
+    /// The place.
+    pub(crate) place: Place,
+    /// Whether every last word on it is that it is deleted.
+    pub(crate) deleted: bool,
+}
+
+/// Where every node stands that someone put somewhere.
+#[derive(Debug, Default)]
+pub(crate) struct Tree {
+    /// The spots; a piece of a leaf that nobody moved has none.
+    pub(crate) spots: BTreeMap<NodeId, Spot>,
+    /// The nodes that someone put there, by parent.
+    pub(crate) under: BTreeMap<NodeId, Vec<NodeId>>,
+    /// Nodes whose move had to be undone, and the place they wanted.
+    pub(crate) broken: BTreeMap<NodeId, Place>,
+}
+
+/// What a tree is made from.
+#[derive(Clone, Copy)]
+pub(crate) struct Ground<'a> {
+    pub(crate) root: NodeId,
+    pub(crate) state: &'a State,
+    pub(crate) lineage: &'a Lineage,
+    pub(crate) graph: &'a Graph,
+}
+
+impl<'a> Ground<'a> {
+    /// The piece that a node was cut as, by the first split that knows it.
+    pub(crate) fn piece(&self, node: &NodeId) -> Option<&'a Piece> {
+        let (leaf, _, _) = self.lineage.slice(node)?;
+        let splits = &self.state.leaves.get(&leaf)?.splits;
+        splits.values().find_map(|(pieces, _)| pieces.get(node))
+    }
+
+    /// The node that holds a leaf which the state has cut.
+    fn owner_of_inside(&self, parent: &NodeId) -> Option<NodeId> {
+        let leaf = self.lineage.inside(parent)?;
+        let cut = self.state.leaves.get(&leaf).is_some_and(|log| !log.splits.is_empty());
+        if cut { self.lineage.owner(&leaf) } else { None }
+    }
+
+    /// The text leaves that a node ever had, with the one it was cut as.
+    pub(crate) fn leaves(&self, node: &NodeId) -> Vec<LeafId> {
+        let written = self.state.nodes.get(node).into_iter().flat_map(|node| node.texts.keys().copied());
+        written.chain(self.piece(node).and_then(|piece| piece.leaf)).collect()
+    }
+}
+
+impl Tree {
+    /// The tree of a state.
+    pub(crate) fn of(ground: Ground<'_>) -> Self {
+        let spots = ground.state.nodes.iter();
+        let spots = spots.filter_map(|(id, node)| Some((*id, spot(node)?))).collect();
+        let mut tree = Tree { spots, ..Tree::default() };
+        tree.adopt_orphans(ground.root);
+        tree.break_cycles(ground);
+        tree.list_children();
+        tree
+    }
+
+    /// Files and folders whose parent is no folder stand in the root.
+    fn adopt_orphans(&mut self, root: NodeId) {
+        let is_dir = |spot: &Spot| spot.place.kind == NodeKind::Dir;
+        let dirs = self.spots.iter().filter(|(_, spot)| is_dir(spot)).map(|(id, _)| *id);
+        let dirs: BTreeSet<_> = dirs.chain([root]).collect();
+        self.spots.remove(&root);
+        for spot in self.spots.values_mut() {
+            let named = matches!(spot.place.kind, NodeKind::Dir | NodeKind::File);
+            if named && !dirs.contains(&spot.place.parent) {
+                spot.place.parent = root;
+            }
+        }
+    }
+
+    fn list_children(&mut self) {
+        self.under.clear();
+        for (id, spot) in &self.spots {
+            self.under.entry(spot.place.parent).or_default().push(*id);
+        }
+    }
+
+    /// Puts a node into the root because no path to its place exists.
+    pub(crate) fn uproot(&mut self, node: NodeId, root: NodeId) {
+        if let Some(spot) = self.spots.get_mut(&node) {
+            let wanted = spot.place.clone();
+            spot.place.parent = root;
+            self.broken.entry(node).or_insert(wanted);
+            self.list_children();
+        }
+    }
+
+    /// The node that a node lies in.
+    fn parent(&self, ground: Ground<'_>, node: &NodeId) -> Option<NodeId> {
+        let written = self.spots.get(node).map(|spot| spot.place.parent);
+        let parent = written.or_else(|| Some(ground.piece(node)?.place.parent))?;
+        Some(ground.owner_of_inside(&parent).unwrap_or(parent))
+    }
+
+    fn break_cycles(&mut self, ground: Ground<'_>) {
+        let mut safe = BTreeSet::new();
+        let nodes: Vec<_> = self.spots.keys().copied().collect();
+        for node in nodes {
+            while let Some(cycle) = self.cycle_above(ground, node, &mut safe) {
+                self.break_cycle(ground, &cycle);
+            }
+        }
+    }
+
+    /// The cycle that a walk up from `node` runs into; else every node on the way is safe.
+    fn cycle_above(
+        &self,
+        ground: Ground<'_>,
+        node: NodeId,
+        safe: &mut BTreeSet<NodeId>,
+    ) -> Option<Vec<NodeId>> {
+        let (mut path, mut met) = (Vec::new(), BTreeSet::new());
+        let mut next = Some(node);
+        while let Some(node) = next.filter(|node| !safe.contains(node)) {
+            if !met.insert(node) {
+                let start = path.iter().position(|other| *other == node).unwrap_or_default();
+                return Some(path.split_off(start));
+            }
+            path.push(node);
+            next = self.parent(ground, &node);
+        }
+        safe.extend(path);
+        None
+    }
+
+    fn break_cycle(&mut self, ground: Ground<'_>, cycle: &[NodeId]) {
+        let moved = cycle.iter().filter(|node| self.spots.contains_key(node));
+        let Some(node) = moved.max().copied() else { return };
+        let Some(spot) = self.spots.remove(&node) else { return };
+        let wanted = spot.place.clone();
+        let place = self.place_before(ground, node, &wanted);
+        let place = place.or_else(|| self.root_place(ground, node, &wanted));
+        if let Some(place) = place {
+            self.spots.insert(node, Spot { place, ..spot });
+        }
+        self.broken.insert(node, wanted);
+    }
+
+    /// The last place before `wanted` from which no walk leads back to the node.
+    fn place_before(&self, ground: Ground<'_>, node: NodeId, wanted: &Place) -> Option<Place> {
+        let written = ground.state.nodes.get(&node)?;
+        let mut places: Vec<_> = written.places.iter().filter(|write| write.value != *wanted).collect();
+        let seen = |by| places.iter().filter(|write| ground.graph.is_ancestor(&write.by, by)).count();
+        let ranks: Vec<_> = places.iter().map(|write| seen(&write.by)).collect();
+        let mut ranked: Vec<_> = ranks.into_iter().zip(places.drain(..)).collect();
+        ranked.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.value.cmp(&y.value)));
+        let places = ranked.into_iter().map(|(_, write)| &write.value);
+        places.into_iter().find(|place| !self.leads_to(ground, place.parent, node)).cloned()
+    }
+
+    /// The root for files and folders. An item goes back to where it was cut: no spot.
+    fn root_place(&self, ground: Ground<'_>, node: NodeId, wanted: &Place) -> Option<Place> {
+        match wanted.kind {
+            NodeKind::Dir | NodeKind::File => Some(Place { parent: ground.root, ..wanted.clone() }),
+            _ if self.parent(ground, &node).is_some_and(|parent| self.leads_to(ground, parent, node)) => {
+                Some(Place { parent: ground.root, ..wanted.clone() })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a walk up from `from` meets `node`.
+    fn leads_to(&self, ground: Ground<'_>, from: NodeId, node: NodeId) -> bool {
+        let mut met = BTreeSet::new();
+        let mut next = Some(ground.owner_of_inside(&from).unwrap_or(from));
+        while let Some(at) = next {
+            if at == node {
+                return true;
+            }
+            if !met.insert(at) {
+                return false;
+            }
+            next = self.parent(ground, &at);
+        }
+        false
+    }
+}
+
+/// Where a node stands: the winner of its places, or the last one before it was deleted.
+fn spot(node: &Node) -> Option<Spot> {
+    let values = node.place.values();
+    let at = values.into_keys().flatten().min_by_key(|place| crate::register::Ranked::rank(*place));
+    match at {
+        Some(place) => Some(Spot { place: place.clone(), deleted: false }),
+        None => Some(Spot { place: node.at.winner()?.clone(), deleted: true }),
+    }
+}
