@@ -1,14 +1,26 @@
 //! All documents of one project: waypoints go in, views and drafts come out.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::draft::{Draft, FileEdit};
-use crate::error::{Absent, CrdtError};
+use crate::error::{Absent, CrdtError, Invalid};
 use crate::frontier::Frontier;
-use crate::id::{ContentHash, ProjectId, WaypointId};
-use crate::op::Op;
+use crate::graph::Graph;
+use crate::id::{ContentHash, LeafId, NodeId, ProjectId, WaypointId};
+use crate::lineage::Lineage;
+use crate::op::{Body, Op};
 use crate::path::RepoPath;
+use crate::state::{Act, State};
+use crate::text::Texts;
 use crate::view::View;
+use crate::view::outline::Reading;
+use crate::view::report::Settle;
+use crate::view::resolve::{Resolved, resolve};
+use crate::view::tree::Ground;
+
+/// How many versions are kept ready.
+const KEPT_MAX: usize = 8;
 
 /// One waypoint, as far as documents care: where it stands and what it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,73 +43,143 @@ pub trait Contents {
 #[derive(Debug)]
 pub struct Documents {
     project: ProjectId,
+    pub(crate) graph: Graph,
+    pub(crate) lineage: Arc<Lineage>,
+    pub(crate) texts: Texts,
+    acts: BTreeMap<WaypointId, Arc<[Act]>>,
+    kept: VecDeque<Kept>,
 }
 
-#[expect(unused_variables, clippy::todo, reason = "signatures first, so that others can compile")]
+/// A version that was asked for lately.
+#[derive(Debug, Clone)]
+struct Kept {
+    frontier: Frontier,
+    state: Arc<State>,
+    resolved: Option<Arc<Resolved>>,
+}
+
 impl Documents {
     /// The documents of a project in which nothing was written yet.
     pub fn new(project: ProjectId) -> Self {
-        Self { project }
+        Self {
+            project,
+            graph: Graph::default(),
+            lineage: Arc::default(),
+            texts: Texts::default(),
+            acts: BTreeMap::new(),
+            kept: VecDeque::new(),
+        }
+    }
+
+    /// The project that the documents belong to.
+    pub fn project(&self) -> ProjectId {
+        self.project
+    }
+
+    /// The node above all others.
+    pub(crate) fn root(&self) -> NodeId {
+        NodeId::project_root(self.project)
     }
 
     /// Takes in one waypoint, whose parents must be here. Taking it twice is nothing new.
+    ///
+    /// An operation is refused for what it says, never for what is known, so every replica
+    /// refuses the same waypoints.
     pub fn insert(&mut self, change: Change) -> Result<(), CrdtError> {
-        todo!()
+        let Change { id, parents, ops } = change;
+        let acts: Result<Vec<_>, _> = ops.iter().map(|op| self.checked(op)).collect();
+        let acts = acts.map_err(|reason| CrdtError::Invalid { waypoint: id, reason })?;
+        let missing = |parent| CrdtError::MissingParent { waypoint: id, parent };
+        self.graph.insert(id, &parents).map_err(missing)?;
+        let lineage = match Arc::get_mut(&mut self.lineage) {
+            Some(lineage) => lineage,
+            None => return Err(CrdtError::Bug("a draft outlived its call")),
+        };
+        acts.iter().for_each(|act| act.name(lineage));
+        self.acts.insert(id, acts.into());
+        Ok(())
+    }
+
+    fn checked(&self, op: &Op) -> Result<Act, Invalid> {
+        match op {
+            Op::Place { node, .. } if *node == self.root() => Err(Invalid::Place(*node)),
+            _ => Act::of(op),
+        }
     }
 
     /// Whether the waypoint is here.
     pub fn contains(&self, id: &WaypointId) -> bool {
-        todo!()
+        self.graph.contains(id)
     }
 
     /// Whether `a` is `b` or lies in its past.
     pub fn is_ancestor(&self, a: &WaypointId, b: &WaypointId) -> bool {
-        todo!()
+        self.graph.is_ancestor(a, b)
     }
 
     /// What a waypoint stands on; nothing for one that is not here.
     pub fn parents(&self, id: &WaypointId) -> &[WaypointId] {
-        todo!()
+        self.graph.parents(id)
     }
 
     /// Those of `ids` that are here and lie in no other's past.
     pub fn frontier_of(&self, ids: impl IntoIterator<Item = WaypointId>) -> Frontier {
-        todo!()
+        self.graph.frontier_of(ids)
     }
 
     /// The waypoints of a frontier and of its whole past, parents first.
     pub fn ancestors(&self, frontier: &Frontier) -> impl Iterator<Item = WaypointId> + '_ {
-        Vec::new().into_iter()
+        self.graph.between(&[], frontier.heads()).into_iter()
     }
 
     /// The waypoints that `frontier` has and `known` lacks, parents first.
     pub fn between(&self, known: &Frontier, frontier: &Frontier) -> Vec<WaypointId> {
-        todo!()
+        self.graph.between(known.heads(), frontier.heads())
     }
 
     /// What a frontier shows.
     pub fn view(&mut self, frontier: &Frontier, contents: &dyn Contents) -> Result<Arc<View>, CrdtError> {
-        todo!()
+        Ok(self.resolved(frontier, contents)?.1.view.clone())
     }
 
     /// The bytes of a file of a view; the target of a symbolic link.
+    ///
+    /// For an artifact, whose bytes lie elsewhere, this is the hash of its manifest.
     pub fn bytes(
         &mut self,
         view: &View,
         path: &RepoPath,
         contents: &dyn Contents,
     ) -> Result<Vec<u8>, CrdtError> {
-        todo!()
+        let (state, resolved) = self.resolved(&view.frontier, contents)?;
+        let missing = || CrdtError::NoSuchPath(path.clone());
+        let node = *resolved.paths.files.get(path).ok_or_else(missing)?;
+        match state.nodes.get(&node).and_then(|written| written.body.winner()) {
+            Some(Body::Text { content, .. }) => {
+                let root = self.root();
+                let ground = Ground { root, state: &state, lineage: &self.lineage, graph: &self.graph };
+                let (tree, texts) = (&resolved.tree, &mut self.texts);
+                let mut reading = Reading { ground, tree, texts, contents };
+                Ok(reading.outline(node, LeafId::of(node, *content))?.bytes)
+            }
+            Some(Body::Opaque { content, .. }) => Ok(contents.get(*content)?.to_vec()),
+            Some(Body::Artifact { artifact, .. }) => Ok(artifact.0.to_vec()),
+            Some(Body::Link { target }) => Ok(target.clone()),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// What to write on top of `base` so that the view shows exactly `edits`.
+    ///
+    /// Paths that no edit names stay as they are. Files that went from one path to another,
+    /// and items that went from one place to another, are found by what they hold.
     pub fn draft(
         &mut self,
         base: &Frontier,
         edits: &[FileEdit],
         contents: &dyn Contents,
     ) -> Result<Draft, CrdtError> {
-        todo!()
+        crate::draft::draft(self, base, edits, contents)
     }
 
     /// What to write on top of `base` to settle one overlap of its view in favour of an alternative.
@@ -108,11 +190,74 @@ impl Documents {
         alternative: usize,
         contents: &dyn Contents,
     ) -> Result<Draft, CrdtError> {
-        todo!()
+        let (state, resolved) = self.resolved(base, contents)?;
+        let found = resolved.found.get(overlap).ok_or(CrdtError::NoSuchOverlap)?;
+        let ops = match &found.settle {
+            Settle::Ops(choices) => choices.get(alternative).cloned(),
+            Settle::Leaf(leaf, number) => {
+                let genesis = crate::text::genesis(*leaf, &self.lineage, contents)?;
+                let log = state.leaves.get(leaf).ok_or(CrdtError::NoSuchOverlap)?;
+                let text = self.texts.edited(*leaf, log, &genesis)?;
+                let hunks = text.leaf.take(*number, alternative);
+                hunks.map(|hunks| vec![Op::Edit { leaf: *leaf, epoch: 0, hunks }])
+            }
+        };
+        let ops = ops.ok_or(CrdtError::NoSuchOverlap)?;
+        Ok(Draft { ops, contents: Vec::new() })
     }
 
-    /// The project that the documents belong to.
-    pub fn project(&self) -> ProjectId {
-        self.project
+    /// A version's state and view, from what is kept ready if any of it helps.
+    pub(crate) fn resolved(
+        &mut self,
+        frontier: &Frontier,
+        contents: &dyn Contents,
+    ) -> Result<(Arc<State>, Arc<Resolved>), CrdtError> {
+        let state = self.state(frontier)?;
+        let at = self.kept.iter().position(|kept| kept.frontier == *frontier);
+        let ready = at.and_then(|at| self.kept.get(at)?.resolved.clone());
+        if let Some(resolved) = ready {
+            return Ok((state, resolved));
+        }
+        let root = self.root();
+        let ground = Ground { root, state: &state, lineage: &self.lineage, graph: &self.graph };
+        let resolved = Arc::new(resolve(frontier.clone(), ground, &mut self.texts, contents)?);
+        if let Some(kept) = at.and_then(|at| self.kept.get_mut(at)) {
+            kept.resolved = Some(resolved.clone());
+        }
+        Ok((state, resolved))
+    }
+
+    /// What the waypoints of a frontier have written.
+    fn state(&mut self, frontier: &Frontier) -> Result<Arc<State>, CrdtError> {
+        if let Some(unknown) = frontier.heads().iter().find(|id| !self.graph.contains(id)) {
+            return Err(CrdtError::UnknownWaypoint(*unknown));
+        }
+        if let Some(at) = self.kept.iter().position(|kept| kept.frontier == *frontier) {
+            let kept = self.kept.remove(at).ok_or(CrdtError::Bug("a kept version is gone"))?;
+            let state = kept.state.clone();
+            self.kept.push_front(kept);
+            return Ok(state);
+        }
+        let (mut state, missing) = self.nearest(frontier);
+        let grown = Arc::make_mut(&mut state);
+        for id in missing {
+            let acts = self.acts.get(&id).map_or(&[][..], |acts| acts);
+            grown.apply(id, acts, &self.graph);
+        }
+        self.kept.truncate(KEPT_MAX - 1);
+        self.kept.push_front(Kept { frontier: frontier.clone(), state: state.clone(), resolved: None });
+        Ok(state)
+    }
+
+    /// The kept state that lacks least of a frontier, and what it lacks.
+    fn nearest(&self, frontier: &Frontier) -> (Arc<State>, Vec<WaypointId>) {
+        let heads = frontier.heads();
+        let within = |kept: &&Kept| kept.frontier.heads().iter().all(|id| self.graph.is_within(id, heads));
+        let lacking = |kept: &Kept| self.graph.between(kept.frontier.heads(), heads);
+        let nearest = self.kept.iter().filter(within).map(|kept| (lacking(kept), &kept.state));
+        match nearest.min_by_key(|(missing, _)| missing.len()) {
+            Some((missing, state)) => (state.clone(), missing),
+            None => (Arc::default(), self.graph.between(&[], heads)),
+        }
     }
 }

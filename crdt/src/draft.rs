@@ -1,10 +1,33 @@
 //! From edited files to operations.
+//!
+//! A worktree knows only what its files are now. A draft finds out what was done: which
+//! file was renamed, which function moved, which words changed; the finer it is, the more
+//! of it merges. Whatever it finds, base and draft together must show the edited files to
+//! the byte. So each draft is read back before it is handed out, and where the finest one
+//! does not hold, a coarser one is written.
 
+mod desk;
+mod items;
+mod places;
+mod plan;
+mod sheet;
+mod spread;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::id::{ArtifactId, ContentHash};
-use crate::op::Op;
+use crate::documents::{Contents, Documents};
+use crate::draft::desk::Desk;
+use crate::draft::plan::{Plan, What};
+use crate::error::CrdtError;
+use crate::frontier::Frontier;
+use crate::id::{ArtifactId, ContentHash, NodeId};
+use crate::op::{Body, Op};
 use crate::path::RepoPath;
+use crate::state::State;
+use crate::view::FileBody;
+use crate::view::report::{Found, Settle};
+use crate::view::resolve::Resolved;
 
 /// What a worktree says about one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,5 +97,181 @@ impl Draft {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.ops.is_empty()
+    }
+}
+
+/// How fine a draft is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grain {
+    /// Items are matched; they move and are renamed.
+    Items,
+    /// Pieces stay where they are and are edited.
+    Lines,
+    /// Changed files get whole new bodies.
+    Whole,
+}
+
+/// What to write on top of `base` so that the view shows exactly `edits`.
+pub(crate) fn draft(
+    documents: &mut Documents,
+    base: &Frontier,
+    edits: &[FileEdit],
+    contents: &dyn Contents,
+) -> Result<Draft, CrdtError> {
+    let (state, resolved) = documents.resolved(base, contents)?;
+    let plan = Plan::of(&resolved.view, edits)?;
+    let tries = [(Grain::Items, false), (Grain::Items, true), (Grain::Lines, true), (Grain::Whole, true)];
+    for (grain, settle_all) in tries {
+        let desk = Desk::new(documents, &state, &resolved.tree, contents);
+        let mut drafting = Drafting { desk, base: &resolved, before: &state, plan: &plan, grain };
+        if drafting.write(settle_all).is_ok() && drafting.holds()? {
+            return Ok(drafting.desk.finish());
+        }
+    }
+    Err(CrdtError::Bug("no draft shows what was asked for"))
+}
+
+/// One attempt at a draft.
+pub(crate) struct Drafting<'a> {
+    desk: Desk<'a>,
+    base: &'a Resolved,
+    before: &'a State,
+    plan: &'a Plan<'a>,
+    grain: Grain,
+}
+
+impl Drafting<'_> {
+    fn write(&mut self, settle_all: bool) -> Result<(), CrdtError> {
+        let nodes = self.place()?;
+        self.remove(&nodes)?;
+        let mut texts = Vec::new();
+        for (path, target) in &self.plan.files {
+            let Some(node) = nodes.get(path) else { continue };
+            self.mode(*node, target.executable)?;
+            match &target.what {
+                What::Bytes(bytes) => texts.extend(self.bytes(path, *node, bytes)?),
+                What::Body(body) => self.body(*node, body)?,
+            }
+        }
+        items::write(&mut self.desk, texts, self.grain == Grain::Items)?;
+        self.settle(&nodes, settle_all)
+    }
+
+    fn mode(&mut self, node: NodeId, executable: bool) -> Result<(), CrdtError> {
+        let written = self.desk.state.nodes.get(&node);
+        let now = written.and_then(|written| written.mode.winner().copied()).unwrap_or_default();
+        if now == executable { Ok(()) } else { self.desk.put(Op::Mode { node, executable }) }
+    }
+
+    fn body(&mut self, node: NodeId, body: &Body) -> Result<(), CrdtError> {
+        let now = self.desk.state.nodes.get(&node).and_then(|written| written.body.winner());
+        if now == Some(body) { Ok(()) } else { self.desk.put(Op::Body { node, body: body.clone() }) }
+    }
+
+    /// Puts settling writes behind the draft for every overlap that it touches.
+    fn settle(&mut self, nodes: &BTreeMap<RepoPath, NodeId>, all: bool) -> Result<(), CrdtError> {
+        let mut touched: BTreeSet<_> = self.desk.ops.iter().filter_map(|op| self.subject(op)).collect();
+        let paths = self
+            .plan
+            .files
+            .keys()
+            .chain(&self.plan.removed)
+            .filter(|path| self.is_changed(path, nodes, &touched));
+        let around = paths.flat_map(|path| std::iter::successors(Some(path.clone()), RepoPath::parent));
+        let around: BTreeSet<_> = around.filter_map(|path| self.base_node(&path)).collect();
+        touched.extend(around);
+        let wanted = |found: &&Found| all || found.nodes.iter().any(|node| touched.contains(node));
+        for found in self.base.found.iter().filter(wanted) {
+            let Settle::Ops(choices) = &found.settle else { continue };
+            for op in choices.first().into_iter().flatten() {
+                if !self.desk.ops.iter().any(|other| same_register(op, other)) {
+                    self.desk.put(op.clone())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the draft writes anything about a path.
+    fn is_changed(
+        &self,
+        path: &RepoPath,
+        nodes: &BTreeMap<RepoPath, NodeId>,
+        touched: &BTreeSet<NodeId>,
+    ) -> bool {
+        let node = nodes.get(path).copied().or_else(|| self.base_node(path));
+        let text = self.plan.files.contains_key(path) && !self.is_same(path);
+        text || node.is_some_and(|node| touched.contains(&node))
+    }
+
+    /// Whether the base shows at a path what the plan wants there.
+    fn is_same(&self, path: &RepoPath) -> bool {
+        let (Some(now), Some(target)) = (self.base.view.files.get(path), self.plan.files.get(path)) else {
+            return false;
+        };
+        now.executable == target.executable && target.what.is(&now.body)
+    }
+
+    fn base_node(&self, path: &RepoPath) -> Option<NodeId> {
+        self.base.paths.files.get(path).or_else(|| self.base.paths.dirs.get(path)).copied()
+    }
+
+    /// The node that an operation is about.
+    fn subject(&self, op: &Op) -> Option<NodeId> {
+        match op {
+            Op::Place { node, .. } | Op::Body { node, .. } | Op::Mode { node, .. } => Some(*node),
+            Op::Split(split) => self.desk.lineage.owner(&split.leaf),
+            Op::Edit { leaf, .. } => self.desk.lineage.owner(leaf),
+        }
+    }
+
+    /// Whether base and draft together show exactly what was asked for.
+    fn holds(&mut self) -> Result<bool, CrdtError> {
+        let shown = self.desk.resolve()?.view;
+        let view = &self.base.view;
+        let plan = self.plan;
+        let stays = |path: &RepoPath| !plan.removed.contains(path) && !plan.files.contains_key(path);
+        let old = view.files.iter().filter(|(path, _)| stays(path));
+        let kept = old.map(|(path, file)| {
+            shown
+                .files
+                .get(path)
+                .is_some_and(|now| now.body == file.body && now.executable == file.executable)
+        });
+        let count = kept.clone().count() + plan.files.len();
+        let fresh = plan.files.iter().map(|(path, target)| {
+            let now = shown.files.get(path);
+            now.is_some_and(|now| now.executable == target.executable && target.what.is(&now.body))
+        });
+        let dirs = view.dirs.iter().filter(|path| !plan.removed.contains(*path)).chain(&plan.dirs);
+        let dirs: BTreeSet<_> = dirs.cloned().collect();
+        Ok(kept.chain(fresh).all(|holds| holds) && shown.files.len() == count && shown.dirs == dirs)
+    }
+}
+
+impl What<'_> {
+    /// Whether a file with this body holds what is wanted.
+    fn is(&self, body: &FileBody) -> bool {
+        match (self, body) {
+            (What::Bytes(bytes), FileBody::Bytes { content, bytes: length, .. }) => {
+                bytes.len() as u64 == *length && ContentHash::of(bytes) == *content
+            }
+            (
+                What::Body(Body::Artifact { artifact: a, bytes: x }),
+                FileBody::Artifact { artifact: b, bytes: y },
+            ) => a == b && x == y,
+            (What::Body(Body::Link { target: a }), FileBody::Link { target: b }) => a == b,
+            _ => false,
+        }
+    }
+}
+
+/// Whether two operations write the same field of the same node.
+fn same_register(a: &Op, b: &Op) -> bool {
+    match (a, b) {
+        (Op::Place { node: a, .. }, Op::Place { node: b, .. })
+        | (Op::Body { node: a, .. }, Op::Body { node: b, .. })
+        | (Op::Mode { node: a, .. }, Op::Mode { node: b, .. }) => a == b,
+        _ => false,
     }
 }

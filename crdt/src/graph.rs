@@ -165,15 +165,16 @@ mod tests {
     }
 
     fn dag() -> impl Strategy<Value = Vec<Vec<usize>>> {
-        proptest::collection::vec(proptest::collection::vec(any::<prop::sample::Index>(), 0..3), 1..24).prop_map(
-            |picks| {
+        proptest::collection::vec(proptest::collection::vec(any::<prop::sample::Index>(), 0..3), 1..24)
+            .prop_map(|picks| {
                 let nodes = picks.into_iter().enumerate();
-                nodes.map(|(n, picks)| match n {
-                    0 => Vec::new(),
-                    n => picks.iter().map(|pick| pick.index(n)).collect(),
-                }).collect()
-            },
-        )
+                nodes
+                    .map(|(n, picks)| match n {
+                        0 => Vec::new(),
+                        n => picks.iter().map(|pick| pick.index(n)).collect(),
+                    })
+                    .collect()
+            })
     }
 
     proptest! {

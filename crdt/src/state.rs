@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::error::Invalid;
 use crate::graph::Graph;
 use crate::hunk::Hunk;
-use crate::id::{ContentHash, HunkId, LeafId, NodeId, WaypointId};
+use crate::id::{HunkId, LeafId, NodeId, WaypointId};
 use crate::lineage::Lineage;
 use crate::op::{Body, Op, Place};
 use crate::register::{Register, Write};
@@ -76,7 +76,7 @@ pub(crate) struct Node {
     /// Its executable bit.
     pub(crate) mode: Register<bool>,
     /// The leaves of all text bodies it ever had.
-    pub(crate) texts: BTreeMap<LeafId, ContentHash>,
+    pub(crate) texts: BTreeMap<LeafId, Body>,
 }
 
 /// What was written about one leaf.
@@ -139,7 +139,7 @@ impl State {
         let written = self.node(node);
         written.body.write(by, body.clone(), graph);
         if let Body::Text { content, .. } = body {
-            written.texts.insert(LeafId::of(node, *content), *content);
+            written.texts.insert(LeafId::of(node, *content), body.clone());
         }
     }
 

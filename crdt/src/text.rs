@@ -111,9 +111,10 @@ fn names_real_tokens(hunk: &Hunk, log: &LeafLog, genesis: usize) -> bool {
         Origin::Genesis => genesis as u64,
         Origin::Hunk(id) => log.hunks.get(&id).map_or(0, |(hunk, _)| hunk.inserted.len() as u64),
     };
-    let after = hunk.after.iter().all(|token| u64::from(token.index) < count(token.origin));
+    let anchors =
+        hunk.after.iter().chain(&hunk.before).all(|token| u64::from(token.index) < count(token.origin));
     let run_end = |run: &crate::hunk::Run| u64::from(run.first) + u64::from(run.count);
-    after && hunk.deleted.iter().all(|run| run_end(run) <= count(run.origin))
+    anchors && hunk.deleted.iter().all(|run| run_end(run) <= count(run.origin))
 }
 
 /// The bytes that a leaf began with, as a range of bytes that were written as a whole.

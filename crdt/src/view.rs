@@ -1,5 +1,13 @@
 //! What a reader sees at a frontier.
 
+pub(crate) mod outline;
+pub(crate) mod paths;
+pub(crate) mod report;
+pub(crate) mod resolve;
+pub(crate) mod revive;
+pub(crate) mod root;
+pub(crate) mod tree;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::frontier::Frontier;

@@ -80,7 +80,11 @@ fn alive(ground: Ground<'_>, tree: &Tree) -> BTreeSet<NodeId> {
 }
 
 /// The names in one folder, each with its node and, where it had to change, who has the name it wants.
-fn shown_names(folder: &NodeId, tree: &Tree, alive: &BTreeSet<NodeId>) -> Vec<(Name, NodeId, Option<NodeId>)> {
+fn shown_names(
+    folder: &NodeId,
+    tree: &Tree,
+    alive: &BTreeSet<NodeId>,
+) -> Vec<(Name, NodeId, Option<NodeId>)> {
     let mut keepers = BTreeMap::<Name, NodeId>::new();
     let mut others = Vec::new();
     let nodes = tree.under.get(folder).into_iter().flatten();

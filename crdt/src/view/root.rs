@@ -61,7 +61,8 @@ mod tests {
     #[test]
     fn names_and_depth_count() {
         let tree = |paths: &[&str]| {
-            let dirs: BTreeSet<_> = paths.iter().map(|path| RepoPath::new(path.as_bytes()).unwrap()).collect();
+            let dirs: BTreeSet<_> =
+                paths.iter().map(|path| RepoPath::new(path.as_bytes()).unwrap()).collect();
             root(&BTreeMap::new(), &dirs)
         };
         assert_ne!(tree(&["a", "a/b"]), tree(&["a", "b"]));

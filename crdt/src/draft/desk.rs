@@ -1,0 +1,170 @@
+//! The place where a draft is written: the base with the draft's own operations on top.
+//!
+//! Every operation is applied as soon as it is written, so that what it names can be used
+//! by the next one and the result can be read before anybody signs it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::documents::{Contents, Documents};
+use crate::draft::Draft;
+use crate::error::{Absent, CrdtError};
+use crate::frontier::Frontier;
+use crate::graph::{Graph, NEXT};
+use crate::id::{ContentHash, LeafId, NodeId};
+use crate::leaf::Leaf;
+use crate::lineage::Lineage;
+use crate::op::{Body, Op};
+use crate::state::{Act, State};
+use crate::text::{Texts, genesis};
+use crate::view::outline::{Outline, Reading};
+use crate::view::resolve::{Resolved, resolve};
+use crate::view::tree::{Ground, Tree};
+
+/// The bytes of the base, and those that the draft brings.
+pub(crate) struct Beside<'a> {
+    outer: &'a dyn Contents,
+    own: BTreeMap<ContentHash, Arc<[u8]>>,
+}
+
+impl Contents for Beside<'_> {
+    fn get(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent> {
+        match self.own.get(&content) {
+            Some(bytes) => Ok(bytes.clone()),
+            None => self.outer.get(content),
+        }
+    }
+}
+
+/// A draft in the making.
+pub(crate) struct Desk<'a> {
+    pub(crate) root: NodeId,
+    pub(crate) state: State,
+    pub(crate) lineage: Lineage,
+    /// Where everything stood before the draft.
+    pub(crate) tree: &'a Tree,
+    pub(crate) ops: Vec<Op>,
+    graph: &'a Graph,
+    texts: &'a mut Texts,
+    contents: Beside<'a>,
+}
+
+impl<'a> Desk<'a> {
+    pub(crate) fn new(
+        documents: &'a mut Documents,
+        state: &State,
+        tree: &'a Tree,
+        contents: &'a dyn Contents,
+    ) -> Self {
+        Self {
+            root: documents.root(),
+            state: state.clone(),
+            lineage: Lineage::above(documents.lineage.clone()),
+            tree,
+            ops: Vec::new(),
+            graph: &documents.graph,
+            texts: &mut documents.texts,
+            contents: Beside { outer: contents, own: BTreeMap::new() },
+        }
+    }
+
+    /// Writes one operation.
+    pub(crate) fn put(&mut self, op: Op) -> Result<(), CrdtError> {
+        let act = Act::of(&op).map_err(|_| CrdtError::Bug("a draft wrote what no waypoint may say"))?;
+        act.name(&mut self.lineage);
+        self.state.apply(NEXT, &[act], self.graph);
+        self.ops.push(op);
+        Ok(())
+    }
+
+    /// Lays bytes beside the draft.
+    pub(crate) fn keep(&mut self, bytes: Arc<[u8]>) -> ContentHash {
+        let content = ContentHash::of(&bytes);
+        self.contents.own.insert(content, bytes);
+        content
+    }
+
+    /// Gives a node a whole text.
+    pub(crate) fn write_text(&mut self, node: NodeId, bytes: &[u8], codec: u16) -> Result<LeafId, CrdtError> {
+        let content = self.keep(bytes.into());
+        let body = Body::Text { content, bytes: bytes.len() as u64, codec };
+        self.put(Op::Body { node, body })?;
+        Ok(LeafId::of(node, content))
+    }
+
+    /// The bytes that a leaf began with.
+    pub(crate) fn genesis(&self, leaf: LeafId) -> Result<Vec<u8>, CrdtError> {
+        genesis(leaf, &self.lineage, &self.contents)
+    }
+
+    /// Bytes that were written as a whole.
+    pub(crate) fn content(&self, content: ContentHash) -> Result<Arc<[u8]>, CrdtError> {
+        Ok(self.contents.get(content)?)
+    }
+
+    /// Whether nobody has edited or cut a leaf.
+    pub(crate) fn is_untouched(&self, leaf: &LeafId) -> bool {
+        let log = self.state.leaves.get(leaf);
+        log.is_none_or(|log| log.hunks.is_empty() && log.splits.is_empty())
+    }
+
+    /// Edits a leaf so that it shows `new`.
+    pub(crate) fn edit(&mut self, leaf: LeafId, new: &[u8]) -> Result<(), CrdtError> {
+        let begun = self.genesis(leaf)?;
+        let log = self.state.leaves.get(&leaf).filter(|log| !log.hunks.is_empty());
+        let hunks = match log {
+            Some(log) => {
+                let text = self.texts.edited(leaf, log, &begun)?;
+                if text.shown.bytes == new { Vec::new() } else { text.leaf.edit(new) }
+            }
+            None if begun == new => Vec::new(),
+            None => Leaf::genesis(leaf, &begun).edit(new),
+        };
+        match hunks.is_empty() {
+            true => Ok(()),
+            false => self.put(Op::Edit { leaf, epoch: 0, hunks }),
+        }
+    }
+
+    /// What a file with this leaf shows now.
+    pub(crate) fn outline(&mut self, file: NodeId, leaf: LeafId) -> Result<Outline, CrdtError> {
+        let ground =
+            Ground { root: self.root, state: &self.state, lineage: &self.lineage, graph: self.graph };
+        let mut reading = Reading { ground, tree: self.tree, texts: self.texts, contents: &self.contents };
+        reading.outline(file, leaf)
+    }
+
+    /// What the base and the draft together show.
+    pub(crate) fn resolve(&mut self) -> Result<Resolved, CrdtError> {
+        let ground =
+            Ground { root: self.root, state: &self.state, lineage: &self.lineage, graph: self.graph };
+        resolve(Frontier::empty(), ground, self.texts, &self.contents)
+    }
+
+    /// The draft: of several writes of one field only the last, and only the bytes that are named.
+    pub(crate) fn finish(self) -> Draft {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut ops: Vec<_> =
+            self.ops.into_iter().rev().filter(|op| field(op).is_none_or(|f| seen.insert(f))).collect();
+        ops.reverse();
+        let named = ops.iter().filter_map(|op| match op {
+            Op::Body { body: Body::Text { content, .. } | Body::Opaque { content, .. }, .. } => {
+                Some(*content)
+            }
+            _ => None,
+        });
+        let named: std::collections::BTreeSet<_> = named.collect();
+        let contents = self.contents.own.into_iter().filter(|(content, _)| named.contains(content));
+        Draft { ops, contents: contents.collect() }
+    }
+}
+
+/// The register that an operation writes.
+fn field(op: &Op) -> Option<(NodeId, u8)> {
+    match op {
+        Op::Place { node, .. } => Some((*node, 0)),
+        Op::Body { node, .. } => Some((*node, 1)),
+        Op::Mode { node, .. } => Some((*node, 2)),
+        Op::Split(_) | Op::Edit { .. } => None,
+    }
+}
