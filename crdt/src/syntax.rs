@@ -16,6 +16,8 @@ pub const TEXT_BYTES_MAX: usize = 4 << 20;
 pub const PARSED_BYTES_MAX: usize = 1 << 20;
 /// About how many bytes one piece of text without a name may have.
 pub const PIECE_BYTES: usize = 16 << 10;
+/// How many brackets may be open at once in what is parsed.
+const BRACKETS_MAX: usize = 1000;
 /// How many items may lie in one another.
 const NESTING_MAX: u8 = 16;
 /// How far into a file a NUL makes it no text.
@@ -50,7 +52,7 @@ pub(crate) fn cut_by_lines(bytes: &[u8]) -> Vec<Cut> {
 }
 
 fn cut_by_grammar(language: &Language, bytes: &[u8]) -> Option<Vec<Cut>> {
-    if bytes.len() > PARSED_BYTES_MAX {
+    if bytes.len() > PARSED_BYTES_MAX || nests_too_deep(bytes) {
         return None;
     }
     let mut parser = Parser::new();
@@ -59,6 +61,19 @@ fn cut_by_grammar(language: &Language, bytes: &[u8]) -> Option<Vec<Cut>> {
     let mut cutter = Cutter { language, bytes, cuts: Vec::new() };
     cutter.section(tree.root_node(), 0, 0, bytes.len(), 0);
     (cutter.cuts.len() <= CUTS_MAX).then_some(cutter.cuts)
+}
+
+/// Whether more brackets are open at once than any grammar should be asked to follow.
+fn nests_too_deep(bytes: &[u8]) -> bool {
+    let mut depth = 0usize;
+    bytes.iter().any(|byte| {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > BRACKETS_MAX
+    })
 }
 
 struct Cutter<'a> {
@@ -74,12 +89,14 @@ impl<'a> Cutter<'a> {
     /// Cuts `from..end` along the items among the children of `parent`; `seen` is where the first of them may begin.
     fn section(&mut self, parent: Node<'_>, mut from: usize, mut seen: usize, end: usize, depth: u8) {
         let mut cursor = parent.walk();
-        for child in parent.children(&mut cursor) {
+        let children: Vec<_> = parent.children(&mut cursor).collect();
+        for (index, child) in children.iter().enumerate() {
+            let (child, next) = (*child, children.get(index + 1).copied());
             let child_end = child.end_byte().min(end);
             if child_end <= seen || (self.is_leading(child) && !self.trails(seen, child)) {
                 continue;
             }
-            let stop = self.stop(child, end);
+            let stop = self.stop(child, next, end);
             if let Some((rule, node, name)) = self.item(child) {
                 let start = if depth == 0 && seen == 0 { self.header_end(child.start_byte()) } else { seen };
                 push_text(&mut self.cuts, self.bytes, depth, from, start);
@@ -99,7 +116,9 @@ impl<'a> Cutter<'a> {
         let body = rule.body.and_then(|field| node.child_by_field_name(field));
         let Some(body) = body.filter(|_| depth < NESTING_MAX) else { return };
         let before = self.cuts.len();
-        let head = body.prev_sibling().map_or(start, |head| head.end_byte());
+        let mut cursor = node.walk();
+        let heads = node.children(&mut cursor).take_while(|child| child.start_byte() < body.start_byte());
+        let head = heads.last().map_or(start, |head| head.end_byte());
         let seen = self.line_end(head.clamp(start, end), end);
         self.section(body, start, seen, end, depth + 1);
         let inside = self.cuts.get(before..).unwrap_or_default();
@@ -126,9 +145,9 @@ impl<'a> Cutter<'a> {
     }
 
     /// The end of a thing, with the comment and the line break behind it.
-    fn stop(&self, node: Node<'_>, end: usize) -> usize {
+    fn stop(&self, node: Node<'_>, next: Option<Node<'_>>, end: usize) -> usize {
         let stop = self.line_end(node.end_byte().min(end), end);
-        let next = node.next_sibling().filter(|next| self.is_leading(*next) && self.trails(stop, *next));
+        let next = next.filter(|next| self.is_leading(*next) && self.trails(stop, *next));
         next.map_or(stop, |next| self.line_end(next.end_byte().min(end), end))
     }
 

@@ -1,0 +1,129 @@
+//! A few replicas in one thread: what they write is carried between them by hand.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cairn_crdt::encoding::Encoded;
+use cairn_crdt::id::{ContentHash, ProjectId, WaypointId, derive};
+use cairn_crdt::path::RepoPath;
+use cairn_crdt::{Absent, Change, Contents, Documents, Draft, FileEdit, Frontier, View};
+
+pub fn path(text: &str) -> RepoPath {
+    RepoPath::new(text.as_bytes()).unwrap()
+}
+
+pub fn write(at: &str, text: impl AsRef<[u8]>) -> FileEdit {
+    FileEdit::Write { path: path(at), bytes: text.as_ref().into(), executable: false }
+}
+
+pub fn remove(at: &str) -> FileEdit {
+    FileEdit::Remove { path: path(at) }
+}
+
+#[derive(Default, Clone)]
+pub struct Store(pub BTreeMap<ContentHash, Arc<[u8]>>);
+
+impl Contents for Store {
+    fn get(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent> {
+        self.0.get(&content).cloned().ok_or(Absent::Missing(content))
+    }
+}
+
+/// One replica that follows one branch.
+pub struct Replica {
+    pub docs: Documents,
+    pub store: Store,
+    pub tip: Frontier,
+    pub changes: Vec<Change>,
+    pub count: u32,
+    pub name: u8,
+}
+
+impl Replica {
+    pub fn new(name: u8) -> Self {
+        let docs = Documents::new(ProjectId([9; 32]));
+        Self { docs, store: Store::default(), tip: Frontier::empty(), changes: Vec::new(), count: 0, name }
+    }
+
+    /// A replica that has all that this one has.
+    pub fn fork(&self, name: u8) -> Self {
+        let mut other = Self::new(name);
+        other.pull(self);
+        other
+    }
+
+    pub fn post(&mut self, edits: &[FileEdit]) -> WaypointId {
+        let draft = self.docs.draft(&self.tip, edits, &self.store).unwrap();
+        self.commit(draft)
+    }
+
+    pub fn commit(&mut self, draft: Draft) -> WaypointId {
+        self.count += 1;
+        let parents = self.tip.heads().to_vec();
+        let ops: Vec<u8> = draft.ops.iter().flat_map(Encoded::to_bytes).collect();
+        let above: Vec<u8> = parents.iter().flat_map(|id| id.0).collect();
+        let id = WaypointId(derive("test waypoint", &[&[self.name], &self.count.to_le_bytes(), &above, &ops]));
+        self.store.0.extend(draft.contents);
+        let change = Change { id, parents, ops: draft.ops.into() };
+        self.docs.insert(change.clone()).unwrap();
+        self.changes.push(change);
+        self.tip = Frontier::from_iter([id]);
+        id
+    }
+
+    /// Takes in what another replica has, and shows both.
+    pub fn pull(&mut self, other: &Replica) {
+        self.store.0.extend(other.store.0.clone());
+        for change in &other.changes {
+            if !self.docs.contains(&change.id) {
+                self.docs.insert(change.clone()).unwrap();
+                self.changes.push(change.clone());
+            }
+        }
+        let heads = self.tip.heads().iter().chain(other.tip.heads()).copied();
+        self.tip = self.docs.frontier_of(heads.collect::<Vec<_>>());
+    }
+
+    pub fn view(&mut self) -> Arc<View> {
+        self.docs.view(&self.tip, &self.store).unwrap()
+    }
+
+    pub fn read(&mut self, at: &str) -> String {
+        String::from_utf8(self.bytes(at)).unwrap()
+    }
+
+    pub fn bytes(&mut self, at: &str) -> Vec<u8> {
+        let view = self.view();
+        let bytes = self.docs.bytes(&view, &path(at), &self.store).unwrap();
+        if let Some(content) = view.files[&path(at)].body.content() {
+            assert_eq!(ContentHash::of(&bytes), content, "{at}");
+        }
+        bytes
+    }
+
+    pub fn paths(&mut self) -> Vec<String> {
+        self.view().files.keys().map(|path| path.to_string()).collect()
+    }
+}
+
+/// Merges two replicas both ways; both must show the same.
+pub fn merge(a: &mut Replica, b: &mut Replica) -> Arc<View> {
+    a.pull(b);
+    b.pull(a);
+    let (one, two) = (a.view(), b.view());
+    assert_eq!(one, two);
+    for path in one.files.keys() {
+        assert_eq!(a.bytes(&path.to_string()), b.bytes(&path.to_string()));
+    }
+    one
+}
+
+/// Two replicas that both start from these files.
+pub fn pair(files: &[(&str, &str)]) -> (Replica, Replica) {
+    let mut a = Replica::new(1);
+    let edits: Vec<_> = files.iter().map(|(at, text)| write(at, text)).collect();
+    a.post(&edits);
+    let b = a.fork(2);
+    (a, b)
+}
