@@ -158,7 +158,12 @@ fn a_deleted_file_that_the_other_side_edited_comes_back() {
 #[test]
 fn a_file_that_is_added_to_a_renamed_folder_goes_along() {
     let (mut a, mut b) = pair(&[("old/a.txt", "a\n"), ("old/b.txt", "b\n"), ("old/in/c.txt", "c\n")]);
-    a.post(&[remove("old"), write("new/a.txt", "a\n"), write("new/b.txt", "b\n"), write("new/in/c.txt", "c\n")]);
+    a.post(&[
+        remove("old"),
+        write("new/a.txt", "a\n"),
+        write("new/b.txt", "b\n"),
+        write("new/in/c.txt", "c\n"),
+    ]);
     b.post(&[write("old/d.txt", "d\n"), write("old/in/e.txt", "e\n")]);
     let view = merge(&mut a, &mut b);
     assert!(view.overlaps.is_empty());
@@ -240,7 +245,10 @@ fn concurrent_functions_in_one_gap_are_both_there_and_whole() {
 #[test]
 fn methods_of_one_impl_merge() {
     let (mut a, mut b) = pair(&[("lib.rs", LIB)]);
-    a.post(&[write("lib.rs", LIB.replace("        20\n    }\n", "        20\n    }\n\n    fn o(&self) {}\n"))]);
+    a.post(&[write(
+        "lib.rs",
+        LIB.replace("        20\n    }\n", "        20\n    }\n\n    fn o(&self) {}\n"),
+    )]);
     b.post(&[write("lib.rs", LIB.replace("        10\n", "        11\n"))]);
     let view = merge(&mut a, &mut b);
     assert!(view.overlaps.is_empty());
@@ -252,7 +260,11 @@ fn methods_of_one_impl_merge() {
 fn an_executable_bit_and_a_link() {
     let mut a = Replica::new(1);
     let run = FileEdit::Write { path: path("run.sh"), bytes: b"#!/bin/sh\n"[..].into(), executable: true };
-    a.post(&[run, FileEdit::Link { path: path("l"), target: b"../x".to_vec() }, FileEdit::Dir { path: path("empty") }]);
+    a.post(&[
+        run,
+        FileEdit::Link { path: path("l"), target: b"../x".to_vec() },
+        FileEdit::Dir { path: path("empty") },
+    ]);
     let view = a.view();
     assert!(view.files[&path("run.sh")].executable);
     assert_eq!(a.bytes("l"), b"../x");
@@ -298,7 +310,11 @@ fn every_file_comes_back_exactly() {
         let mut a = Replica::new(1);
         for text in texts.iter().chain(texts.iter().rev()) {
             a.post(&[write(name, text)]);
-            assert!(a.bytes(name) == *text, "{name} {:?}", String::from_utf8_lossy(&text[..text.len().min(20)]));
+            assert!(
+                a.bytes(name) == *text,
+                "{name} {:?}",
+                String::from_utf8_lossy(&text[..text.len().min(20)])
+            );
         }
     }
 }

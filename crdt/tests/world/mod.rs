@@ -63,7 +63,8 @@ impl Replica {
         let parents = self.tip.heads().to_vec();
         let ops: Vec<u8> = draft.ops.iter().flat_map(Encoded::to_bytes).collect();
         let above: Vec<u8> = parents.iter().flat_map(|id| id.0).collect();
-        let id = WaypointId(derive("test waypoint", &[&[self.name], &self.count.to_le_bytes(), &above, &ops]));
+        let id =
+            WaypointId(derive("test waypoint", &[&[self.name], &self.count.to_le_bytes(), &above, &ops]));
         self.store.0.extend(draft.contents);
         let change = Change { id, parents, ops: draft.ops.into() };
         self.docs.insert(change.clone()).unwrap();
