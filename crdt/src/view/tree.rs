@@ -69,7 +69,7 @@ impl Tree {
     /// The tree of a state.
     pub(crate) fn of(ground: Ground<'_>) -> Self {
         let spots = ground.state.nodes.iter();
-        let spots = spots.filter_map(|(id, node)| Some((*id, spot(node)?))).collect();
+        let spots = spots.filter_map(|(id, node)| Some((*id, spot(ground, id, node)?))).collect();
         let mut tree = Tree { spots, ..Tree::default() };
         tree.adopt_orphans(ground.root);
         tree.break_cycles(ground);
@@ -200,11 +200,13 @@ impl Tree {
 }
 
 /// Where a node stands: the winner of its places, or the last one before it was deleted.
-fn spot(node: &Node) -> Option<Spot> {
+fn spot(ground: Ground<'_>, id: &NodeId, node: &Node) -> Option<Spot> {
     let values = node.place.values();
     let at = values.into_keys().flatten().min_by_key(|place| crate::register::Ranked::rank(*place));
-    match at {
-        Some(place) => Some(Spot { place: place.clone(), deleted: false }),
-        None => Some(Spot { place: node.at.winner()?.clone(), deleted: true }),
+    if let Some(place) = at {
+        return Some(Spot { place: place.clone(), deleted: false });
     }
+    let cut = || Some(&ground.piece(id)?.place);
+    let last = node.at.winner().or_else(cut).filter(|_| !node.place.is_empty());
+    last.map(|place| Spot { place: place.clone(), deleted: true })
 }
