@@ -62,7 +62,6 @@ impl Document {
         let first = placed(&change);
         // The actor is never used, because nothing is ever written here; it is set so that
         // nothing about a document is random.
-        #[expect(clippy::disallowed_methods, reason = "the actor is set at once")]
         let mut engine = Automerge::new().with_actor(genesis.clone());
         engine.apply_changes([change]).map_err(|_| EngineFault)?;
         Ok(Self { engine, genesis, first, placed: BTreeMap::new() })
