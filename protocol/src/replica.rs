@@ -218,3 +218,6 @@ impl Replica {
         self.documents_mut(project).ok_or(CrdtError::Bug("no such project"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -186,3 +186,6 @@ impl Service {
         self.effects.push_back(Effect::Notify(event));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,281 @@
+//! What a replica refuses, holds and shows.
+
+use std::sync::Arc;
+
+use cairn_crdt::encoding::Encoded;
+use cairn_crdt::id::{ContentHash, NodeId};
+use cairn_crdt::op::{NodeKind, Place};
+
+use super::*;
+use crate::effect::Batch;
+use crate::grant::{Grant, Role, Scope};
+use crate::key::{Keypair, Signature};
+use crate::limits::STAMP_AHEAD_MS_MAX;
+use crate::samples::keypair;
+use crate::wire::Segment;
+use cairn_crdt::op::{Body, Op};
+
+const NOW_MS: u64 = 1_700_000_000_000;
+const PROJECT: &str = "@me/trail";
+
+/// A repo of key 1, in which key 2 may write.
+fn replica() -> (Replica, ProjectId) {
+    let founding = FoundingRecord {
+        name: "test".into(),
+        public: false,
+        founders: vec![keypair(1).key()],
+        nonce: [7; 16],
+        stamp: Stamp::default(),
+    };
+    let founding = founding.sign(&keypair(1)).unwrap();
+    let mut replica = Replica::open(founding.into_signed()).unwrap();
+    let project = replica.add_project(PROJECT).unwrap();
+    let grant = grant(replica.id(), 2, None);
+    assert_eq!(replica.admit_grants(&[grant], NOW_MS), Applied::default());
+    (replica, project)
+}
+
+fn grant(repo: RepoId, subject: u8, not_after_ms: Option<u64>) -> crate::grant::GrantRecord {
+    let grant = Grant {
+        repo,
+        issuer: keypair(1).key(),
+        subject: keypair(subject).key(),
+        role: Role::Write,
+        scope: Scope::All,
+        delegable: false,
+        depth: 1,
+        not_after_ms,
+        uses: None,
+        parent: None,
+        seen: Vec::new(),
+        nonce: [subject; 16],
+    };
+    grant.sign(&keypair(1)).unwrap()
+}
+
+/// A file of the project's root, with these bytes.
+fn file(project: ProjectId, name: &str, bytes: &[u8]) -> Draft {
+    let node = NodeId([name.as_bytes()[0]; 32]);
+    let parent = NodeId::project_root(project);
+    let place = Place { parent, position: Vec::new(), name: name.into(), kind: NodeKind::File };
+    let content = ContentHash::of(bytes);
+    let body = Body::Opaque { content, bytes: bytes.len() as u64 };
+    let ops = vec![Op::Place { node, place: Some(place) }, Op::Body { node, body }];
+    Draft { ops, contents: vec![(content, Arc::from(bytes))] }
+}
+
+fn post<'a>(replica: &Replica, project: ProjectId, key: &'a Keypair, draft: Draft) -> Post<'a> {
+    let labels = Labels { branch: Some("main".into()), message: Some("words".into()), ..Labels::default() };
+    let parents = replica.branch(project, "main");
+    Post { project, key, parents, draft, labels, now_ms: NOW_MS, entropy: [3; 32] }
+}
+
+/// Writes one small file as key `seed`, without applying it.
+fn written(replica: &mut Replica, project: ProjectId, seed: u8, name: &str) -> Batch {
+    let key = keypair(seed);
+    let post = post(replica, project, &key, file(project, name, name.as_bytes()));
+    replica.write(post).unwrap()
+}
+
+/// The only run of a batch, as a peer would send it.
+fn segment(batch: &Batch) -> Segment {
+    let accepted = &batch.feeds[0];
+    Segment {
+        top: accepted.top.signed().clone(),
+        start: accepted.start,
+        waypoints: accepted.waypoints.iter().map(|waypoint| waypoint.to_bytes()).collect(),
+        proof: None,
+    }
+}
+
+#[test]
+fn what_one_writes_another_takes() {
+    let ((mut a, project), (mut b, _)) = (replica(), replica());
+    let batch = written(&mut a, project, 2, "stone");
+    let accepted = b.ingest(segment(&batch), NOW_MS).unwrap();
+    assert!(b.branch(project, "main").is_empty(), "nothing shows before it is applied");
+    let mut stored = Batch::new(b.id());
+    stored.feeds.push(accepted);
+    a.apply(&batch, NOW_MS);
+    let applied = b.apply(&stored, NOW_MS);
+    assert_eq!(a.branch(project, "main"), b.branch(project, "main"));
+    assert_eq!(applied.branches.len(), 1);
+    let log = b.log(project, &b.branch(project, "main"));
+    assert_eq!((log.len(), log[0].message.as_deref()), (1, Some("words")));
+    assert!(matches!(b.find(project, "main"), Found::One(Candidate::Branch(_), _)));
+    assert!(matches!(b.find(project, &log[0].id.short()), Found::One(Candidate::Waypoint(_), _)));
+    assert_eq!(b.find(project, "nothing"), Found::Nothing);
+}
+
+#[test]
+fn ungranted_waypoints_are_refused() {
+    let ((mut a, project), (b, _)) = (replica(), replica());
+    a.admit_grants(&[grant(a.id(), 3, None)], NOW_MS);
+    let batch = written(&mut a, project, 3, "stone");
+    assert_eq!(b.ingest(segment(&batch), NOW_MS).unwrap_err(), Reject::Ungranted);
+    assert!(matches!(b.news(segment(&batch).top, NOW_MS), Err(Reject::Ungranted)));
+}
+
+#[test]
+fn a_key_without_a_grant_cannot_write() {
+    let (mut a, project) = replica();
+    let key = keypair(9);
+    let post = post(&a, project, &key, file(project, "x", b"x"));
+    assert_eq!(a.write(post).unwrap_err(), WriteError::Ungranted);
+}
+
+#[test]
+fn forged_and_grafted_runs_are_refused() {
+    let ((mut a, project), (b, _)) = (replica(), replica());
+    let good = segment(&written(&mut a, project, 2, "stone"));
+    let mut forged = good.clone();
+    forged.top = Signed::from_parts(good.top.claimed().clone(), Signature([5; 64]));
+    assert_eq!(b.ingest(forged, NOW_MS).unwrap_err(), Reject::Signature);
+    let mut elsewhere = good.top.claimed().clone();
+    elsewhere.feed.repo = RepoId([9; 32]);
+    let mut grafted = good.clone();
+    grafted.top = elsewhere.sign(&keypair(2)).unwrap().into_signed();
+    assert_eq!(b.ingest(grafted, NOW_MS).unwrap_err(), Reject::Graft("repo"));
+    let mut short = good;
+    short.waypoints.clear();
+    assert!(b.ingest(short, NOW_MS).is_err());
+}
+
+#[test]
+fn a2_gaps_and_rollbacks_change_nothing() {
+    let ((mut a, project), (mut b, _)) = (replica(), replica());
+    let first = written(&mut a, project, 2, "a");
+    a.apply(&first, NOW_MS);
+    let second = written(&mut a, project, 2, "b");
+    a.apply(&second, NOW_MS);
+    assert_eq!(b.ingest(segment(&second), NOW_MS).unwrap_err(), Reject::Gap { expected: 0, found: 1 });
+    b.apply(&first, NOW_MS);
+    b.apply(&second, NOW_MS);
+    let reject = b.ingest(segment(&first), NOW_MS).unwrap_err();
+    assert_eq!(reject, Reject::Rollback { known: 2, found: 1 });
+    assert!(matches!(b.news(segment(&first).top, NOW_MS), Ok(News::Known)));
+    assert_eq!(b.compare(first.feeds[0].top.signed().claimed()), Comparison::Same);
+}
+
+#[test]
+fn a_second_write_waits_for_the_first() {
+    let (mut a, project) = replica();
+    let batch = written(&mut a, project, 2, "a");
+    let key = keypair(2);
+    let again = post(&a, project, &key, file(project, "b", b"b"));
+    assert_eq!(a.write(again).unwrap_err(), WriteError::Busy);
+    a.abandon(&batch);
+    written(&mut a, project, 2, "b");
+}
+
+#[test]
+fn a4_two_histories_of_one_feed_freeze_it() {
+    let ((mut a, project), (mut b, _)) = (replica(), replica());
+    let one = written(&mut a, project, 2, "a");
+    let other = written(&mut b, project, 2, "b");
+    a.apply(&one, NOW_MS);
+    let News::Fork(proof) = a.news(segment(&other).top, NOW_MS).unwrap() else { panic!("a fork") };
+    assert!(a.freeze(&proof) && !a.freeze(&proof));
+    assert_eq!(a.ingest(segment(&other), NOW_MS).unwrap_err(), Reject::Fork);
+    let key = keypair(2);
+    let again = post(&a, project, &key, file(project, "c", b"c"));
+    assert_eq!(a.write(again).unwrap_err(), WriteError::Frozen(Reject::Fork));
+}
+
+#[test]
+fn c1_what_was_written_after_a_grant_ended_is_held() {
+    let (mut a, project) = replica();
+    a.admit_grants(&[grant(a.id(), 4, Some(NOW_MS + 1000))], NOW_MS);
+    let batch = written(&mut a, project, 4, "a");
+    let (mut b, _) = replica();
+    b.admit_grants(&[grant(b.id(), 4, Some(NOW_MS - 1000))], NOW_MS);
+    let accepted = b.ingest(segment(&batch), NOW_MS).unwrap();
+    let mut stored = Batch::new(b.id());
+    stored.feeds.push(accepted);
+    let applied = b.apply(&stored, NOW_MS);
+    assert_eq!((applied.held.len(), applied.branches.len()), (1, 0));
+    assert_eq!(b.held(project).len(), 1);
+    assert!(b.branch(project, "main").is_empty());
+}
+
+#[test]
+fn what_lies_in_the_future_waits_for_it() {
+    let ((mut a, project), (mut b, _)) = (replica(), replica());
+    let key = keypair(2);
+    let mut early = post(&a, project, &key, file(project, "a", b"a"));
+    early.now_ms = NOW_MS + 2 * STAMP_AHEAD_MS_MAX;
+    let batch = a.write(early).unwrap();
+    b.apply(&batch, NOW_MS);
+    assert!(b.branch(project, "main").is_empty());
+    assert!(matches!(b.held(project)[0].1, HeldFor::Future(_)));
+    assert_eq!(b.clock, Stamp::default(), "a clock that runs ahead is not believed");
+    let at_ms = b.next_release().unwrap();
+    assert_eq!(b.release(at_ms).branches.len(), 1);
+    assert_eq!((b.next_release(), b.held(project).len()), (None, 0));
+}
+
+#[test]
+fn a_large_write_is_cut_and_shows_only_as_a_whole() {
+    let ((mut a, project), (mut b, _)) = (replica(), replica());
+    let mut draft = Draft::default();
+    for name in ["a", "b", "c", "d", "e"] {
+        let part = file(project, name, &name.as_bytes().repeat(PART_BYTES_TARGET / 2));
+        draft.ops.extend(part.ops);
+        draft.contents.extend(part.contents);
+    }
+    let key = keypair(2);
+    let batch = a.write(post(&a, project, &key, draft)).unwrap();
+    let waypoints = &batch.feeds[0].waypoints;
+    assert!(waypoints.len() > 1);
+    let (last, parts) = waypoints.split_last().unwrap();
+    assert!(parts.iter().all(|part| part.header().is_continued()) && !last.header().is_continued());
+    assert!(waypoints.windows(2).all(|pair| pair[1].header().parents == [pair[0].id()]));
+    a.apply(&batch, NOW_MS);
+    let bytes: Vec<Vec<u8>> = parts.iter().map(|part| part.to_bytes()).collect();
+    let some = a.segment(project, batch.feeds[0].feed, 0, bytes).unwrap();
+    let accepted = b.ingest(some, NOW_MS).unwrap();
+    let mut stored = Batch::new(b.id());
+    stored.feeds.push(accepted);
+    b.apply(&stored, NOW_MS);
+    assert!(b.branch(project, "main").is_empty(), "a part of a write is no version");
+    b.apply(&batch, NOW_MS);
+    assert_eq!(b.branch(project, "main").heads(), [last.id()]);
+}
+
+#[test]
+fn feeds_may_come_in_any_order() {
+    let ((mut a, project), (mut b, _)) = (replica(), replica());
+    a.admit_grants(&[grant(a.id(), 3, None)], NOW_MS);
+    b.admit_grants(&[grant(b.id(), 3, None)], NOW_MS);
+    let first = written(&mut a, project, 2, "a");
+    a.apply(&first, NOW_MS);
+    let second = written(&mut a, project, 3, "b");
+    a.apply(&second, NOW_MS);
+    assert!(b.apply(&second, NOW_MS).branches.is_empty());
+    b.apply(&first, NOW_MS);
+    assert_eq!(a.branch(project, "main"), b.branch(project, "main"));
+    assert_eq!(b.branch(project, "main").heads(), [second.feeds[0].waypoints[0].id()]);
+}
+
+#[test]
+fn a_restart_finds_what_was_there() {
+    let (mut a, project) = replica();
+    for name in ["a", "b", "c"] {
+        let batch = written(&mut a, project, 2, name);
+        a.apply(&batch, NOW_MS);
+    }
+    let version = a.branch(project, "main");
+    let top = a.feeds(project)[0].top.clone().unwrap().into_signed();
+    let (mut b, _) = replica();
+    let mut replay = replica().0;
+    let mut waypoints = Vec::new();
+    for name in ["a", "b", "c"] {
+        let batch = written(&mut replay, project, 2, name);
+        replay.apply(&batch, NOW_MS);
+        let waypoint = &batch.feeds[0].waypoints[0];
+        waypoints.push(waypoint.without(|_, entry| entry.content().is_some()));
+    }
+    b.restore(PROJECT, top, waypoints, NOW_MS).unwrap();
+    assert_eq!(b.branch(project, "main"), version);
+    assert_eq!(b.log(project, &version).len(), 3);
+}

@@ -1,0 +1,191 @@
+//! What a service says to whom, and when.
+
+use cairn_crdt::{Draft, Frontier};
+
+use super::*;
+use crate::effect::{Batch, Verdict};
+use crate::founding::FoundingRecord;
+use crate::hash::RepoTag;
+use crate::input::{GossipId, ReplyId};
+use crate::key::Keypair;
+use crate::replica::{Labels, Post};
+use crate::samples::keypair;
+use crate::stamp::Stamp;
+use crate::wire::{Announce, Request, Response, Segment, repo_tag};
+
+const NOW_MS: u64 = 1_700_000_000_000;
+
+fn replica(public: bool) -> Replica {
+    let founding = FoundingRecord {
+        name: "test".into(),
+        public,
+        founders: vec![keypair(1).key(), keypair(2).key()],
+        nonce: [7; 16],
+        stamp: Stamp::default(),
+    };
+    let mut replica = Replica::open(founding.sign(&keypair(1)).unwrap().into_signed()).unwrap();
+    replica.add_project("@me/trail").unwrap();
+    replica
+}
+
+/// A service of key 1 with one repo, connected to the key `peer`.
+fn service(public: bool, peer: u8) -> (Service, RepoId) {
+    let mut service = Service::new(keypair(1).key(), Config::default());
+    let replica = replica(public);
+    let repo = replica.id();
+    service.add(replica, NOW_MS);
+    service.handle(Input::PeerConnected { peer: keypair(peer).key() }, NOW_MS);
+    drain(&mut service);
+    (service, repo)
+}
+
+fn drain(service: &mut Service) -> Vec<Effect> {
+    std::iter::from_fn(|| service.poll()).collect()
+}
+
+fn request(service: &mut Service, peer: u8, request: &Request) -> Vec<Effect> {
+    let bytes = request.to_frame().unwrap();
+    service.handle(Input::Request { peer: keypair(peer).key(), reply: ReplyId(1), bytes }, NOW_MS);
+    drain(service)
+}
+
+fn answer(effects: &[Effect]) -> Option<Response> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Respond { bytes, .. } => Response::from_frame(bytes).ok(),
+        _ => None,
+    })
+}
+
+/// One waypoint that says nothing, as key 2 would push or announce it.
+fn run(public: bool) -> Segment {
+    use cairn_crdt::encoding::Encoded;
+    let mut replica = replica(public);
+    let project = replica.project("@me/trail").unwrap();
+    let key: Keypair = keypair(2);
+    let labels = Labels { branch: Some("main".into()), ..Labels::default() };
+    let (parents, draft) = (Frontier::empty(), Draft::default());
+    let post = Post { project, key: &key, parents, draft, labels, now_ms: NOW_MS, entropy: [1; 32] };
+    let batch: Batch = replica.write(post).unwrap();
+    let accepted = &batch.feeds[0];
+    let waypoints = accepted.waypoints.iter().map(|waypoint| waypoint.to_bytes()).collect();
+    Segment { top: accepted.top.signed().clone(), start: 0, waypoints, proof: None }
+}
+
+#[test]
+fn c7_a_private_repo_looks_like_none_to_a_stranger() {
+    let (mut service, repo) = service(false, 9);
+    let tag = repo_tag(repo, &keypair(9).key(), &keypair(1).key());
+    let known = request(&mut service, 9, &Request::Open { tag, grants: Vec::new() });
+    let unknown = request(&mut service, 9, &Request::Open { tag: RepoTag([0; 32]), grants: Vec::new() });
+    assert_eq!((answer(&known), answer(&unknown)), (Some(Response::Absent), Some(Response::Absent)));
+    let fetch = |tag| {
+        let project = crate::project_id(repo, "@me/trail");
+        Request::Fetch { tag, project, feed: FeedId([1; 32]), from: 0, bytes_max: 100 }
+    };
+    let known = request(&mut service, 9, &fetch(tag));
+    assert_eq!(answer(&known), Some(Response::Absent));
+    let push = Request::Push { tag, segment: run(false) };
+    assert_eq!(answer(&request(&mut service, 9, &push)), Some(Response::Absent));
+}
+
+#[test]
+fn a_repo_is_shown_to_those_who_may_read() {
+    let (mut service, repo) = service(false, 2);
+    let tag = repo_tag(repo, &keypair(2).key(), &keypair(1).key());
+    let effects = request(&mut service, 2, &Request::Open { tag, grants: Vec::new() });
+    assert!(matches!(answer(&effects), Some(Response::Opened { .. })));
+}
+
+#[test]
+fn a_push_is_answered_once_it_is_durable_and_not_before() {
+    let (mut service, repo) = service(true, 2);
+    let tag = repo_tag(repo, &keypair(2).key(), &keypair(1).key());
+    let effects = request(&mut service, 2, &Request::Push { tag, segment: run(true) });
+    assert_eq!(answer(&effects), None, "nothing is said before the batch is durable");
+    let ticket = effects.iter().find_map(|effect| match effect {
+        Effect::Persist { ticket, .. } => Some(*ticket),
+        _ => None,
+    });
+    let publishes = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Publish { .. }));
+    assert!(!publishes(&effects));
+    service.handle(Input::Persisted { ticket: ticket.unwrap() }, NOW_MS);
+    let effects = drain(&mut service);
+    assert_eq!(answer(&effects), Some(Response::Pushed { n: 1 }));
+    assert!(publishes(&effects), "neighbours learn of it");
+}
+
+#[test]
+fn a_push_that_is_not_durable_is_not_acknowledged() {
+    let (mut service, repo) = service(true, 2);
+    let tag = repo_tag(repo, &keypair(2).key(), &keypair(1).key());
+    let effects = request(&mut service, 2, &Request::Push { tag, segment: run(true) });
+    let Some(Effect::Persist { ticket, .. }) =
+        effects.into_iter().find(|e| matches!(e, Effect::Persist { .. }))
+    else {
+        panic!("a batch")
+    };
+    service.handle(Input::PersistFailed { ticket }, NOW_MS);
+    assert!(matches!(answer(&drain(&mut service)), Some(Response::Rejected { .. })));
+    let project = crate::project_id(repo, "@me/trail");
+    assert!(service.replica(repo).unwrap().branch(project, "main").is_empty());
+}
+
+fn gossip(service: &mut Service, repo: RepoId, bytes: Vec<u8>) -> Vec<Effect> {
+    let (peer, message) = (keypair(9).key(), GossipId(vec![1]));
+    service.handle(Input::Gossip { peer, message, topic: topic(repo), bytes }, NOW_MS);
+    drain(service)
+}
+
+fn verdict(effects: &[Effect]) -> Option<Verdict> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Judge { verdict, .. } => Some(*verdict),
+        _ => None,
+    })
+}
+
+#[test]
+fn a11_gossip_is_judged_before_it_is_passed_on() {
+    let (mut service, repo) = service(true, 9);
+    let mut broken = Announce { segment: run(true) }.to_frame().unwrap();
+    broken.pop();
+    let effects = gossip(&mut service, repo, broken);
+    assert_eq!(verdict(&effects), Some(Verdict::Reject));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Penalise { .. })));
+    let bytes = Announce { segment: run(true) }.to_frame().unwrap();
+    let effects = gossip(&mut service, repo, bytes.clone());
+    assert_eq!(verdict(&effects), None, "no verdict before it is durable");
+    let ticket = effects.iter().find_map(|effect| match effect {
+        Effect::Persist { ticket, .. } => Some(*ticket),
+        _ => None,
+    });
+    service.handle(Input::Persisted { ticket: ticket.unwrap() }, NOW_MS);
+    assert_eq!(verdict(&drain(&mut service)), Some(Verdict::Accept));
+    assert_eq!(verdict(&gossip(&mut service, repo, bytes)), Some(Verdict::Ignore), "it is known by now");
+}
+
+#[test]
+fn what_is_only_unknown_is_ignored_and_nobody_is_blamed() {
+    let (mut service, repo) = service(true, 9);
+    let mut segment = run(true);
+    let mut top = segment.top.claimed().clone();
+    top.feed.key = keypair(8).key();
+    segment.top = top.sign(&keypair(8)).unwrap().into_signed();
+    let effects = gossip(&mut service, repo, Announce { segment }.to_frame().unwrap());
+    assert_eq!(verdict(&effects), Some(Verdict::Ignore));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Penalise { .. })));
+}
+
+#[test]
+fn a_request_without_an_answer_is_tried_again_later() {
+    let (mut service, repo) = service(true, 2);
+    service.handle(Input::Synchronise { peer: keypair(2).key(), repo }, NOW_MS);
+    drain(&mut service);
+    let at_ms = service.next_wake().unwrap();
+    service.handle(Input::Tick, at_ms);
+    let failed = |effect: &Effect| matches!(effect, Effect::Notify(Event::SyncFailed { .. }));
+    assert!(drain(&mut service).iter().any(failed));
+    let again_ms = service.next_wake().unwrap();
+    assert!(again_ms > at_ms);
+    service.handle(Input::Tick, again_ms);
+    assert!(drain(&mut service).iter().any(|effect| matches!(effect, Effect::Request { .. })));
+}
