@@ -37,11 +37,14 @@ pub struct Added {
 /// One repo's artifact: the name under which things are kept for it.
 type Name = (RepoId, ArtifactId);
 
+/// The hashes of an artifact's chunks.
+type Hashes = BTreeSet<[u8; 32]>;
+
 /// The artifacts of one home. Clones share one store.
 #[derive(Debug, Clone)]
 pub struct Artifacts {
     blobs: Blobs,
-    remembered: Arc<Mutex<BTreeMap<Name, Arc<BTreeSet<[u8; 32]>>>>>,
+    remembered: Arc<Mutex<BTreeMap<Name, Arc<Hashes>>>>,
 }
 
 impl Artifacts {
@@ -165,18 +168,18 @@ impl Artifacts {
             return Ok(known.contains(hash));
         }
         let Some(manifest) = self.manifest(repo, artifact).await? else { return Ok(false) };
-        let known: BTreeSet<_> = manifest.chunks.iter().map(|chunk| chunk.hash.0).collect();
+        let known: Hashes = manifest.chunks.iter().map(|chunk| chunk.hash.0).collect();
         let belongs = known.contains(hash);
         self.remember((repo, artifact), known);
         Ok(belongs)
     }
 
-    fn recall(&self, name: Name) -> Option<Arc<BTreeSet<[u8; 32]>>> {
+    fn recall(&self, name: Name) -> Option<Arc<Hashes>> {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         remembered.get(&name).cloned()
     }
 
-    fn remember(&self, name: Name, known: BTreeSet<[u8; 32]>) {
+    fn remember(&self, name: Name, known: Hashes) {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= REMEMBERED_COUNT_MAX {
             remembered.pop_first();

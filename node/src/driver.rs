@@ -248,9 +248,11 @@ impl Driver {
     fn call_failed(&mut self, connection: ConnectionId, error: &DialError) {
         let Some(address) = self.calls.remove(&connection) else { return };
         tracing::debug!(%address, %error, "a call did not come through");
-        if matches!(error, DialError::LocalPeerId { .. }) {
-            self.book.forget(|known| *known == address);
-            return;
+        match error {
+            DialError::LocalPeerId { .. } => return self.book.forget(|known| *known == address),
+            // The peer is connected by another way already.
+            DialError::DialPeerConditionFalse(_) => return self.book.connected(|known| *known == address),
+            _ => {}
         }
         self.book.lost(|known| *known == address, Instant::now(), chance());
         self.report(Report::Unreachable { address, reason: reason_of(error) });

@@ -12,6 +12,7 @@
 
 mod behaviour;
 mod dial;
+mod errands;
 mod exchange;
 mod fetch;
 mod frame;

@@ -228,7 +228,7 @@ fn serve(
         match session.wait_with(owner, IDLE, next) {
             Waited::Other(Next::Stop) => return Ok(()),
             Waited::Other(Next::Call(call)) => answer(owner, session, call)?,
-            Waited::Report(report) => go_on(session.take_in(owner, Some(report)))?,
+            Waited::Report(report) => go_on(session.take_in(owner, Some(*report)))?,
             Waited::Nothing => {
                 go_on(session.take_in(owner, None))?;
                 teller.look(owner, events);

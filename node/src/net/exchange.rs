@@ -121,15 +121,11 @@ impl Exchange {
     /// Takes note of an event.
     pub(crate) fn hear(&mut self, event: &Event, now: Instant) {
         match event {
-            Event::Synced { repo, peer } if *repo == self.repo => {
-                if self.under_way.remove(peer) {
-                    self.synced.insert(*peer, now);
-                }
+            Event::Synced { repo, peer } if *repo == self.repo && self.under_way.remove(peer) => {
+                self.synced.insert(*peer, now);
             }
-            Event::SyncFailed { repo, peer, reason } if *repo == self.repo => {
-                if self.under_way.remove(peer) {
-                    self.failed.insert(*peer, reason.clone());
-                }
+            Event::SyncFailed { repo, peer, reason } if *repo == self.repo && self.under_way.remove(peer) => {
+                self.failed.insert(*peer, reason.clone());
             }
             Event::Received { repo, .. } | Event::Joined { repo } if *repo == self.repo => {
                 self.heard = Some(now);
@@ -162,7 +158,8 @@ impl Exchange {
         };
         let all_answered = self.addresses().iter().all(answered) && !self.tries.is_empty();
         let late = now > self.reach_until || first.is_some_and(|first| now > *first + GRACE);
-        late || all_answered || (self.wanted.is_some() && first.is_some())
+        let nobody = self.addresses().is_empty() && wire.connected.is_empty();
+        late || nobody || all_answered || (self.wanted.is_some() && first.is_some())
     }
 
     /// Whether a peer that was lost may be called again within the limits.

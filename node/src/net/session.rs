@@ -5,25 +5,21 @@
 //! session goes on feeding the core, so inside `serve` everybody else is served meanwhile.
 
 use std::collections::VecDeque;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cairn_crdt::id::{ArtifactId, RepoId};
+use cairn_crdt::id::RepoId;
 use cairn_protocol::effect::{Effect, Event};
 use cairn_protocol::hash::RepoTag;
-use cairn_protocol::input::{Input, Wanted};
+use cairn_protocol::input::Input;
 use cairn_protocol::key::DeviceKey;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot::error::TryRecvError;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
-use super::exchange::{Exchange, Exchanged};
-use super::fetch::Fetcher;
 use super::wire::Wire;
 use super::{Address, network_keypair};
-use crate::artifacts::{Added, Artifacts};
+use crate::artifacts::Artifacts;
 use crate::driver::{Order, Report};
 use crate::error::NodeError;
 use crate::home::Home;
@@ -34,7 +30,7 @@ use crate::{clock, identity};
 const THREADS: usize = 2;
 /// How long a command waits for a listener or for the first peer; a peer that is just starting is
 /// called again meanwhile.
-const REACH_MAX: Duration = Duration::from_secs(20);
+pub(super) const REACH_MAX: Duration = Duration::from_secs(20);
 /// How long the runtime may take to end.
 const END_MAX: Duration = Duration::from_secs(2);
 /// How often a wait looks at its deadlines.
@@ -67,16 +63,16 @@ pub(crate) enum News {
 
 /// The network of one process.
 pub struct Session {
-    home: Home,
-    book: PeerBook,
+    pub(super) home: Home,
+    pub(super) book: PeerBook,
     wire: Option<Wire>,
-    artifacts: Option<Artifacts>,
+    pub(super) artifacts: Option<Artifacts>,
     runtime: Option<Arc<Runtime>>,
     news: VecDeque<News>,
     /// Turns true when the process is told to stop, so that no wait goes on.
     stop: watch::Sender<bool>,
     /// Numbers the news, so that a wait sees each one once although `serve` takes them away.
-    heard: u64,
+    pub(super) heard: u64,
 }
 
 impl Session {
@@ -141,7 +137,7 @@ impl Session {
         Ok(self.stop.subscribe())
     }
 
-    fn check_stop(&self) -> Result<(), NodeError> {
+    pub(super) fn check_stop(&self) -> Result<(), NodeError> {
         match *self.stop.borrow() {
             true => Err(NodeError::Network("this process was told to stop".to_owned())),
             false => Ok(()),
@@ -182,7 +178,7 @@ impl Drop for Session {
 
 /// The swarm: started once, fed and heard from then on.
 impl Session {
-    fn wire(&mut self) -> Result<&mut Wire, NodeError> {
+    pub(super) fn wire(&mut self) -> Result<&mut Wire, NodeError> {
         if self.wire.is_none() {
             let runtime = self.runtime()?;
             let identity = network_keypair(&identity::device(&self.home)?)?;
@@ -253,22 +249,22 @@ impl Session {
         runtime.block_on(async {
             tokio::select! {
                 other = other => Waited::Other(other),
-                report = wire.next(wait) => report.map_or(Waited::Nothing, Waited::Report),
+                report = wire.next(wait) => report.map_or(Waited::Nothing, |report| Waited::Report(Box::new(report))),
             }
         })
     }
 
     fn heard_of(&mut self, core: &mut dyn Core, report: Report) -> Result<(), NodeError> {
         let now_ms = clock::now_ms();
-        if let Some(wire) = &mut self.wire {
-            wire.note(&report);
-        }
+        let old = self.wire.as_mut().is_some_and(|wire| wire.note(&report));
         match report {
             Report::Input(input) => core.input(input)?,
             Report::Reached { peer, address } => {
                 self.book.reached(peer, &address, now_ms);
                 self.book.save()?;
             }
+            // Said once; the calls that follow are routine.
+            Report::Unreachable { .. } if old => {}
             Report::Unreachable { address, reason } => self.tell(News::Unreachable(address, reason)),
             Report::MayRead { peer, tag, reply } => {
                 reply.send(core.readable(peer, tag)).ok();
@@ -321,7 +317,7 @@ impl Session {
     }
 
     /// The news after the first `seen` that were ever told; those that were taken away are not there.
-    fn news_after(&self, seen: u64) -> impl Iterator<Item = &News> + '_ {
+    pub(super) fn news_after(&self, seen: u64) -> impl Iterator<Item = &News> + '_ {
         let fresh = usize::try_from(self.heard - seen).unwrap_or(usize::MAX);
         self.news.iter().skip(self.news.len().saturating_sub(fresh))
     }
@@ -330,176 +326,11 @@ impl Session {
 /// What came first.
 pub(crate) enum Waited<T> {
     /// A report of the wire.
-    Report(Report),
+    Report(Box<Report>),
     /// What was waited for beside it.
     Other(T),
     /// Neither, in time.
     Nothing,
-}
-
-/// Exchanges with peers.
-impl Session {
-    /// Exchanges with `peers`, or with those remembered for the repo, until nobody lacks anything.
-    pub(crate) fn sync(
-        &mut self,
-        core: &mut dyn Core,
-        repo: RepoId,
-        peers: &[String],
-    ) -> Result<Exchanged, NodeError> {
-        let named = addresses(peers)?;
-        let before = core.waypoints(repo);
-        let remembered = if named.is_empty() { self.book.addresses(Some(repo)) } else { Vec::new() };
-        let exchange = Exchange::sync(repo, named, remembered, Instant::now() + REACH_MAX);
-        let mut exchanged = self.exchange(core, exchange)?;
-        exchanged.received = core.waypoints(repo).saturating_sub(before);
-        Ok(exchanged)
-    }
-
-    /// Gets a repo that is not here from the first of `peers` that shows it.
-    pub(crate) fn join(
-        &mut self,
-        core: &mut dyn Core,
-        wanted: Wanted,
-        peers: &[String],
-    ) -> Result<Exchanged, NodeError> {
-        let repo = wanted.repo;
-        let exchange = Exchange::join(wanted, addresses(peers)?, Instant::now() + REACH_MAX);
-        let mut exchanged = self.exchange(core, exchange)?;
-        exchanged.received = core.waypoints(repo);
-        Ok(exchanged)
-    }
-
-    fn exchange(&mut self, core: &mut dyn Core, mut exchange: Exchange) -> Result<Exchanged, NodeError> {
-        self.call(exchange.addresses())?;
-        let mut seen = self.heard;
-        loop {
-            self.check_stop()?;
-            let now = Instant::now();
-            if let Some(outcome) = exchange.outcome(self.wire()?, now) {
-                return outcome;
-            }
-            for input in exchange.ask(self.wire()?, now) {
-                core.input(input)?;
-            }
-            self.step(core, LOOK)?;
-            for news in self.news_after(seen) {
-                if let News::Event(event) = news {
-                    exchange.hear(event, Instant::now());
-                }
-            }
-            seen = self.heard;
-        }
-    }
-}
-
-/// Artifacts.
-impl Session {
-    fn artifacts(&mut self) -> Result<&Artifacts, NodeError> {
-        if self.artifacts.is_none() {
-            let opened = self.runtime()?.block_on(Artifacts::open(&self.home.blobs_dir()))?;
-            self.artifacts = Some(opened);
-        }
-        self.artifacts.as_ref().ok_or(NodeError::Bug("an artifact store that is gone at once"))
-    }
-
-    /// Takes a file in as an artifact of `repo`.
-    pub fn import_artifact(&mut self, repo: RepoId, file: &Path, name: &str) -> Result<Added, NodeError> {
-        let artifacts = self.artifacts()?.clone();
-        self.runtime()?.block_on(artifacts.add(repo, file, name))
-    }
-
-    /// Writes an artifact that is here to a file; says how many bytes.
-    pub fn export_artifact(
-        &mut self,
-        repo: RepoId,
-        artifact: ArtifactId,
-        out: &Path,
-    ) -> Result<u64, NodeError> {
-        let artifacts = self.artifacts()?.clone();
-        self.runtime()?.block_on(artifacts.export(repo, artifact, out))
-    }
-
-    /// Whether every byte of an artifact is here.
-    pub fn holds_artifact(&mut self, repo: RepoId, artifact: ArtifactId) -> Result<bool, NodeError> {
-        let artifacts = self.artifacts()?.clone();
-        self.runtime()?.block_on(artifacts.holds(repo, artifact))
-    }
-
-    /// Reads every byte of an artifact against its names; says how many bytes.
-    pub fn verify_artifact(&mut self, repo: RepoId, artifact: ArtifactId) -> Result<u64, NodeError> {
-        let artifacts = self.artifacts()?.clone();
-        self.runtime()?.block_on(artifacts.verify(repo, artifact))
-    }
-
-    /// Fetches what is missing of an artifact from peers that share the repo.
-    pub(crate) fn fetch_artifact(
-        &mut self,
-        core: &mut dyn Core,
-        repo: RepoId,
-        artifact: ArtifactId,
-    ) -> Result<(), NodeError> {
-        if self.holds_artifact(repo, artifact)? {
-            return Ok(());
-        }
-        self.call(self.book.addresses(Some(repo)))?;
-        let deadline = Instant::now() + REACH_MAX;
-        let mut tried = Vec::new();
-        let mut last = NodeError::Network("no peer of this repo could be reached".to_owned());
-        loop {
-            let peers: Vec<_> = self.connected().into_iter().filter(|peer| !tried.contains(peer)).collect();
-            if !peers.is_empty() {
-                match self.fetch_from(core, repo, artifact, &peers) {
-                    Ok(()) => return Ok(()),
-                    Err(error) => last = error,
-                }
-                tried.extend(peers);
-            }
-            let nobody_left = !tried.is_empty() && self.all_called()?;
-            if nobody_left || Instant::now() > deadline {
-                return Err(last);
-            }
-            self.step(core, LOOK)?;
-        }
-    }
-
-    /// Whether every remembered address has answered or failed at least once.
-    fn all_called(&mut self) -> Result<bool, NodeError> {
-        let addresses = self.book.addresses(None);
-        let wire = self.wire()?;
-        let settled = |address: &Address| {
-            wire.unreachable.contains_key(address)
-                || address.peer().is_some_and(|peer| wire.connected.contains(&peer))
-        };
-        Ok(addresses.iter().all(settled))
-    }
-
-    /// Fetches from these peers, and goes on feeding the core meanwhile.
-    fn fetch_from(
-        &mut self,
-        core: &mut dyn Core,
-        repo: RepoId,
-        artifact: ArtifactId,
-        peers: &[DeviceKey],
-    ) -> Result<(), NodeError> {
-        let artifacts = self.artifacts()?.clone();
-        let me = identity::device(&self.home)?.key();
-        let control = self.wire()?.control.clone();
-        let fetcher = Fetcher { me, control, artifacts, repo, artifact, peers: peers.to_vec() };
-        let (sender, mut fetched) = oneshot::channel();
-        self.runtime()?.spawn(async move { sender.send(fetcher.fetch().await) });
-        loop {
-            self.check_stop()?;
-            match fetched.try_recv() {
-                Ok(outcome) => return outcome,
-                Err(TryRecvError::Closed) => return Err(NodeError::Bug("a fetch that ended without a word")),
-                Err(TryRecvError::Empty) => self.step(core, LOOK)?,
-            }
-        }
-    }
-}
-
-fn addresses(texts: &[String]) -> Result<Vec<Address>, NodeError> {
-    texts.iter().map(|text| text.parse()).collect()
 }
 
 fn until_wake(core: &dyn Core) -> Duration {

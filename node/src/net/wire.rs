@@ -81,8 +81,8 @@ impl Wire {
         tokio::time::timeout(wait, self.reports.recv()).await.ok().flatten()
     }
 
-    /// Remembers what a report says about the wire itself.
-    pub(crate) fn note(&mut self, report: &Report) {
+    /// Remembers what a report says about the wire itself; says whether that was known.
+    pub(crate) fn note(&mut self, report: &Report) -> bool {
         match report {
             Report::Input(Input::PeerConnected { peer }) => {
                 self.connected.insert(*peer);
@@ -96,7 +96,7 @@ impl Wire {
                 self.reached.insert(address.clone(), *peer);
             }
             Report::Unreachable { address, reason } => {
-                self.unreachable.insert(address.clone(), reason.clone());
+                return self.unreachable.insert(address.clone(), reason.clone()).is_some();
             }
             Report::Listening(address) => self.listening.push(address.clone()),
             Report::NotListening { address, reason } => {
@@ -108,5 +108,6 @@ impl Wire {
             }
             _ => {}
         }
+        false
     }
 }
