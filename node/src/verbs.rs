@@ -159,3 +159,6 @@ impl Answer {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

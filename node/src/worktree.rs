@@ -21,7 +21,7 @@ pub mod watch;
 
 use beneath::Beneath;
 use index::Index;
-pub use link::Link;
+pub use link::{Link, Underway};
 
 /// A folder that shows one version of a project.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use cairn_protocol::Labels;
 use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::uri::check_label;
-use crate::verbs::site::Posting;
+use crate::verbs::site::{Posting, Target};
 use crate::verbs::{Here, Network, Site, Version};
 use crate::worktree::link::digits;
 
@@ -43,7 +43,7 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     site.finish(owner, network)?;
     site.post(owner, network, &Posting::default())?;
     let there = site.place.branch(owner, &branch)?;
-    let (target, waypoint) = if there.is_empty() {
+    let (frontier, waypoint) = if there.is_empty() {
         let from = match &args.from {
             Some(from) => Version::in_site(owner, &site, from)?.frontier,
             None => site.frontier().clone(),
@@ -58,9 +58,8 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     } else {
         (there, None)
     };
-    site.move_to(owner, network, target, false)?;
-    site.worktree.link.branch.clone_from(&branch);
-    site.worktree.save()?;
+    let target = Target { frontier, branch: Some(branch.clone()), merge: false };
+    site.move_to(owner, network, target)?;
     let root = site.view(owner)?.root.to_string();
     Ok(Answer { branch, waypoint, frontier: digits(site.frontier()), root })
 }

@@ -10,7 +10,7 @@ use cairn_crdt::{Frontier, View};
 use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::uri::Uri;
-use crate::verbs::site::{Moved, Posting};
+use crate::verbs::site::{Moved, Posting, Target};
 use crate::verbs::{Here, Network, Site, Version, clone};
 use crate::worktree::Worktree;
 use crate::worktree::link::digits;
@@ -103,20 +103,16 @@ fn switch(
     versions: &[Version],
 ) -> Result<Answer, NodeError> {
     let saved = site.post(owner, network, &Posting::default())?;
-    let mut merge = false;
+    let tips = site.place.branch(owner, site.branch())?;
     let target = match versions {
-        [] => {
-            merge = true;
-            let tips = site.place.branch(owner, site.branch())?;
-            site.place.blend(owner, [site.frontier(), &tips])?
+        [] => Target::merging(site.place.blend(owner, [site.frontier(), &tips])?),
+        versions => {
+            let frontier = site.place.blend(owner, versions.iter().map(|version| &version.frontier))?;
+            let branch = if let [one] = versions { one.branch.clone() } else { None };
+            Target { frontier, branch, merge: false }
         }
-        versions => site.place.blend(owner, versions.iter().map(|version| &version.frontier))?,
     };
-    let moved = site.move_to(owner, network, target, merge)?;
-    if let [Version { branch: Some(branch), .. }] = versions {
-        site.worktree.link.branch = branch.clone();
-        site.worktree.save()?;
-    }
+    let moved = site.move_to(owner, network, target)?;
     let blended = versions.len() > 1 || versions.iter().any(|version| version.refs > 1);
     let saved = moved.saved.or(saved.map(|saved| saved.written.waypoint));
     let saved = saved.map(|saved| saved.to_string());

@@ -11,6 +11,7 @@ use crate::error::NodeError;
 use crate::identity;
 use crate::owner::Owner;
 use crate::uri::Uri;
+use crate::verbs::site::Target;
 use crate::verbs::{DEFAULT_BRANCH, Here, Network, Place, Site};
 use crate::worktree::Link;
 use crate::worktree::link::digits;
@@ -110,7 +111,7 @@ fn settle(
         tips => (branch, tips),
     };
     let mut site = Site::create(owner, here, place, branch)?;
-    let moved = site.move_to(owner, network, target, true)?;
+    let moved = site.move_to(owner, network, Target::merging(target))?;
     Ok(Answer {
         repo: place.repo.to_string(),
         project: place.name(owner)?,

@@ -44,6 +44,10 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     check_label(&args.name)?;
     let version = Version::find(owner, &args.here, args.uri.as_deref())?;
     let place = version.place;
+    let site = Site::open(owner, &args.here)?;
+    if site.place != place {
+        return Err(NodeError::Usage("a mark is made in a worktree of the same project".to_owned()));
+    }
     let root = place.view(owner, &version.frontier)?.root;
     let replica = owner.replica(place.repo)?;
     if version.frontier.is_empty() {
@@ -64,7 +68,6 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
         feeds: feeds_root(&feeds),
     };
     let labels = Labels { mark: Some(mark), ..Labels::default() };
-    let site = Site::open(owner, &args.here)?;
     site.write(owner, version.frontier.clone(), Draft::default(), labels)?;
     Ok(Answer { mark: args.name.clone(), frontier: digits(&version.frontier), root: root.to_string() })
 }

@@ -9,7 +9,7 @@ use cairn_protocol::{Labels, Replica};
 use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::uri::path_text;
-use crate::verbs::site::Posting;
+use crate::verbs::site::{Posting, Target};
 use crate::verbs::{Here, Network, Place, Site, Version};
 use crate::worktree::link::digits;
 
@@ -82,7 +82,7 @@ fn take(
     site.post(owner, network, &Posting::default())?;
     let taken = Frontier::from_iter([written.waypoint]);
     let target = site.place.blend(owner, [site.frontier(), &taken])?;
-    site.move_to(owner, network, target, true)?;
+    site.move_to(owner, network, Target::merging(target))?;
     let frontier = digits(site.frontier());
     let rest = list(owner, &Args { here: args.here.clone(), ..Args::default() }, None)?;
     Ok(Answer { waypoint: Some(written.waypoint.to_string()), frontier, ..rest })

@@ -8,7 +8,7 @@ use cairn_protocol::Labels;
 
 use crate::error::NodeError;
 use crate::owner::Owner;
-use crate::verbs::site::{Moved, Posting};
+use crate::verbs::site::{Moved, Posting, Target};
 use crate::verbs::{Here, Network, Site, Version};
 use crate::worktree::link::digits;
 
@@ -57,7 +57,7 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     let others = others(owner, &site, &args.uris)?;
     let (target, waypoint) = target(owner, &site, &others)?;
     let before = site.frontier().clone();
-    let moved = if target == before { Moved::default() } else { site.move_to(owner, network, target, true)? };
+    let moved = if target == before { Moved::default() } else { site.move_to(owner, network, Target::merging(target))? };
     if !args.peers.is_empty() && (posted.is_some() || waypoint.is_some()) {
         // What was written here after the exchange is for them too.
         network.sync(owner, site.place.repo, &args.peers)?;

@@ -22,7 +22,7 @@ mod carry;
 mod moving;
 
 pub use carry::{Files, Imports};
-pub use moving::Moved;
+pub use moving::{Moved, Target};
 
 /// A worktree together with the project that it shows.
 #[derive(Debug)]
@@ -122,7 +122,7 @@ impl Site {
     pub fn changes(&mut self, owner: &mut Owner) -> Result<Vec<Change>, NodeError> {
         let view = self.view(owner)?;
         let underway = match &self.worktree.link.underway {
-            Some(frontier) => Some(self.place.view(owner, frontier)?),
+            Some(underway) => Some(self.place.view(owner, &underway.frontier)?),
             None => None,
         };
         self.worktree.changes(&view, underway.as_deref())
@@ -188,7 +188,7 @@ impl Site {
         if changes.is_empty() {
             return Ok(None);
         }
-        let base = self.frontier().clone();
+        let (base, view) = (self.frontier().clone(), self.view(owner)?);
         let mut imports = Imports { owner, network, repo: self.place.repo };
         let edits = self.worktree.edits(changes, &mut imports)?;
         let draft = self.place.draft(owner, &base, &edits)?;
@@ -201,7 +201,12 @@ impl Site {
             ..Labels::default()
         };
         let written = self.write(owner, base, draft, labels)?;
-        let files = changes.iter().filter(|change| change.disk != Some(Disk::Dir)).count() as u64;
+        let is_file = |change: &&Change| match change.disk {
+            None => view.files.contains_key(&change.path),
+            Some(Disk::Dir) => false,
+            Some(_) => true,
+        };
+        let files = changes.iter().filter(is_file).count() as u64;
         Ok(Some(Posted { written, files }))
     }
 }

@@ -31,14 +31,29 @@ pub struct Link {
     pub branch: String,
     /// The version that the files show.
     pub frontier: Frontier,
-    /// The version whose files were being written when a checkout did not end; what shows it
-    /// already is no change of the user's.
-    pub underway: Option<Frontier>,
+    /// Where a checkout goes that has not ended; what is there already is no change of the user's.
+    pub underway: Option<Underway>,
     /// Files that the version shows and whose bytes were not to be had: that they are not on
     /// disk is no change of the user's.
     pub absent: BTreeSet<RepoPath>,
     /// The key that signs here, when it is not the home's own.
     pub key: Option<PathBuf>,
+}
+
+/// Where a checkout goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Underway {
+    /// The version whose files are being written.
+    pub frontier: Frontier,
+    /// The branch that will be followed then.
+    pub branch: String,
+}
+
+/// Where a checkout goes, as it is written down.
+#[derive(Serialize, Deserialize)]
+struct WrittenUnderway {
+    frontier: Vec<String>,
+    branch: String,
 }
 
 /// The link as it is written down.
@@ -51,7 +66,7 @@ struct Written {
     branch: String,
     frontier: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    underway: Option<Vec<String>>,
+    underway: Option<WrittenUnderway>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     absent: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,7 +103,7 @@ impl Link {
         Ok(Self {
             repo: RepoId::from_hex(&written.repo).ok_or("the repo's id is not 64 digits")?,
             frontier: frontier(&written.frontier)?,
-            underway: written.underway.as_deref().map(frontier).transpose()?,
+            underway: written.underway.map(Underway::read).transpose()?,
             absent: written.absent.iter().map(|text| path(text)).collect::<Result<_, _>>()?,
             home: written.home,
             project: written.project,
@@ -106,13 +121,23 @@ impl Link {
             project: self.project.clone(),
             branch: self.branch.clone(),
             frontier: digits(&self.frontier),
-            underway: self.underway.as_ref().map(digits),
+            underway: self.underway.as_ref().map(Underway::written),
             absent: self.absent.iter().map(|path| percent_encode(path.as_bytes())).collect(),
             key: self.key.clone(),
         };
         let bytes = serde_json::to_vec_pretty(&written)
             .map_err(|_| NodeError::Usage("the path of a home or key must be UTF-8".to_owned()))?;
         replace(&link_path(root), &bytes)
+    }
+}
+
+impl Underway {
+    fn read(written: WrittenUnderway) -> Result<Self, String> {
+        Ok(Self { frontier: frontier(&written.frontier)?, branch: written.branch })
+    }
+
+    fn written(&self) -> WrittenUnderway {
+        WrittenUnderway { frontier: digits(&self.frontier), branch: self.branch.clone() }
     }
 }
 
@@ -173,7 +198,10 @@ mod tests {
     fn a_link_is_read_as_it_was_written() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Link::load(dir.path()).unwrap(), None);
-        let link = Link { underway: Some(Frontier::empty()), ..link() };
+        let link = Link {
+            underway: Some(Underway { frontier: Frontier::empty(), branch: "b".into() }),
+            ..link()
+        };
         link.save(dir.path()).unwrap();
         assert_eq!(Link::load(dir.path()).unwrap(), Some(link));
     }

@@ -11,11 +11,30 @@ use super::{Files, Posting, Site};
 use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::verbs::Network;
+use crate::worktree::Underway;
 use crate::worktree::checkout::Outcome;
 use crate::worktree::scan::{Change, Difference, shows};
 
 /// How often files that someone changes meanwhile are saved before giving up.
 const ATTEMPTS_MAX: u32 = 8;
+
+/// Where a move goes.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The version.
+    pub frontier: Frontier,
+    /// The branch that is followed then; the same as before when left out.
+    pub branch: Option<String>,
+    /// Whether what had to be saved on the way is part of what is shown then.
+    pub merge: bool,
+}
+
+impl Target {
+    /// A version that takes in what is found on the way.
+    pub fn merging(frontier: Frontier) -> Self {
+        Self { frontier, branch: None, merge: true }
+    }
+}
 
 /// What a move did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,35 +53,36 @@ impl Site {
     /// Ends a checkout that was cut off.
     pub fn finish(&mut self, owner: &mut Owner, network: &mut dyn Network) -> Result<(), NodeError> {
         match self.worktree.link.underway.clone() {
-            Some(target) => self.move_to(owner, network, target, true).map(drop),
+            Some(Underway { frontier, branch }) => {
+                let target = Target { frontier, branch: Some(branch), merge: true };
+                self.move_to(owner, network, target).map(drop)
+            }
             None => Ok(()),
         }
     }
 
-    /// Makes the files show `target`. What would be overwritten and is in no waypoint becomes
-    /// one first; with `merge` it is part of what is shown then.
+    /// Makes the files show a version. What would be overwritten and is in no waypoint becomes one
+    /// first.
     pub fn move_to(
         &mut self,
         owner: &mut Owner,
         network: &mut dyn Network,
-        target: Frontier,
-        merge: bool,
+        mut target: Target,
     ) -> Result<Moved, NodeError> {
         let mut moved = Moved::default();
-        let mut target = target;
         let mut known = vec![self.view(owner)?];
         if let Some(cut_off) = self.worktree.link.underway.clone() {
-            known.push(self.place.view(owner, &cut_off)?);
+            known.push(self.place.view(owner, &cut_off.frontier)?);
         }
         for _ in 0..ATTEMPTS_MAX {
-            let to = self.place.view(owner, &target)?;
+            let to = self.place.view(owner, &target.frontier)?;
             self.begin(&target)?;
             let outcome = self.check_out(owner, network, &known, &to)?;
             moved.written += outcome.written;
             moved.removed += outcome.removed;
             if outcome.surprises.is_empty() {
                 moved.overlaps = to.overlaps.len() as u64;
-                self.arrive(target, &to)?;
+                self.arrive(&to)?;
                 return Ok(moved);
             }
             known.push(to);
@@ -70,8 +90,8 @@ impl Site {
                 let alone = Frontier::from_iter([saved]);
                 known.push(self.place.view(owner, &alone)?);
                 moved.saved = Some(saved);
-                if merge {
-                    target = self.place.blend(owner, [&target, &alone])?;
+                if target.merge {
+                    target.frontier = self.place.blend(owner, [&target.frontier, &alone])?;
                 }
             }
         }
@@ -79,14 +99,17 @@ impl Site {
     }
 
     /// Notes where the move goes, so that a crash half-way is no change of the user's.
-    fn begin(&mut self, target: &Frontier) -> Result<(), NodeError> {
-        self.worktree.link.underway = Some(target.clone());
+    fn begin(&mut self, target: &Target) -> Result<(), NodeError> {
+        let branch = target.branch.clone().unwrap_or_else(|| self.branch().to_owned());
+        self.worktree.link.underway = Some(Underway { frontier: target.frontier.clone(), branch });
         self.worktree.link.save(self.worktree.root())
     }
 
-    fn arrive(&mut self, target: Frontier, shown: &View) -> Result<(), NodeError> {
-        self.worktree.link.frontier = target;
-        self.worktree.link.underway = None;
+    fn arrive(&mut self, shown: &View) -> Result<(), NodeError> {
+        if let Some(Underway { frontier, branch }) = self.worktree.link.underway.take() {
+            self.worktree.link.frontier = frontier;
+            self.worktree.link.branch = branch;
+        }
         self.worktree.link.absent.retain(|path| shown.files.contains_key(path));
         self.worktree.save()
     }
