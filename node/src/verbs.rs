@@ -64,6 +64,7 @@ macro_rules! verbs {
         /// A verb's answer.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "verb", content = "answer", rename_all = "snake_case")]
+        #[expect(clippy::large_enum_variant, reason = "there is one answer a command")]
         pub enum Answer {$(
             $(#[$doc])*
             $name($module::Answer),

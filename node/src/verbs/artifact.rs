@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use cairn_crdt::id::ArtifactId;
 use cairn_crdt::path::RepoPath;
 use cairn_crdt::{FileBody, FileEdit, Frontier};
 use cairn_protocol::Labels;
+use serde::{Deserialize, Serialize};
 
 use super::verify::Problem;
 use crate::error::NodeError;
@@ -25,6 +24,120 @@ pub struct Args {
     pub action: Action,
 }
 
+/// Where the names of artifacts are kept: a branch on which each name is a file.
+///
+/// So names travel, merge and are kept like everything else, and need no format of their own.
+const NAMES_BRANCH: &str = "artifacts";
+
+/// A hash needs so many digits to be taken for one.
+const PREFIX_DIGITS_MIN: usize = 6;
+
+/// Artifacts by name.
+type Names = BTreeMap<RepoPath, (ArtifactId, u64)>;
+
+/// What to do with artifacts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Takes a file into the store.
+    Add {
+        /// The file; an absolute path.
+        file: PathBuf,
+        /// What to call it; the file's name when left out.
+        name: Option<String>,
+    },
+    /// Writes an artifact to a file, after fetching it if it is not here.
+    Get {
+        /// A name or a hash.
+        artifact: String,
+        /// The file to write; an absolute path.
+        out: PathBuf,
+    },
+    /// Lists the artifacts of the project.
+    #[default]
+    Ls,
+    /// Checks the bytes held of one, or of all.
+    Verify {
+        /// A name or a hash; all when left out.
+        artifact: Option<String>,
+    },
+}
+
+/// What `artifact` answers, by action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// To `add`.
+    Added(Added),
+    /// To `get`.
+    Got(Got),
+    /// To `ls`.
+    Listed(Listed),
+    /// To `verify`.
+    Verified(Verified),
+}
+
+/// What `artifact add` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Added {
+    /// Its hash.
+    pub artifact: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// How many bytes this call added to the store.
+    pub stored_bytes: u64,
+}
+
+/// What `artifact get` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Got {
+    /// Its hash.
+    pub artifact: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// Where it was written.
+    pub path: String,
+    /// Whether it came over the network.
+    pub fetched: bool,
+}
+
+/// What `artifact ls` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listed {
+    /// One entry an artifact.
+    pub artifacts: Vec<Item>,
+}
+
+/// One artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Its hash.
+    pub artifact: String,
+    /// What it is called.
+    pub name: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// Whether all its bytes are here.
+    pub held: bool,
+}
+
+/// What `artifact verify` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verified {
+    /// How many artifacts were read.
+    pub artifacts: u64,
+    /// How many bytes were read.
+    pub bytes: u64,
+    /// Whether all were as named.
+    pub ok: bool,
+    /// What was not.
+    pub problems: Vec<Problem>,
+}
+
 /// Adds, gets, lists or verifies.
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
     let site = Site::open(owner, &args.here)?;
@@ -37,17 +150,6 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
         }
     }
 }
-
-/// Where the names of artifacts are kept: a branch on which each name is a file.
-///
-/// So names travel, merge and are kept like everything else, and need no format of their own.
-const NAMES_BRANCH: &str = "artifacts";
-
-/// A hash needs so many digits to be taken for one.
-const PREFIX_DIGITS_MIN: usize = 6;
-
-/// Artifacts by name.
-type Names = BTreeMap<RepoPath, (ArtifactId, u64)>;
 
 fn add(
     owner: &mut Owner,
@@ -180,112 +282,4 @@ fn find(owner: &mut Owner, site: &Site, word: &str) -> Result<ArtifactId, NodeEr
             Err(NodeError::Ambiguous { name: word.to_owned(), candidates })
         }
     }
-}
-
-/// What to do with artifacts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    /// Takes a file into the store.
-    Add {
-        /// The file; an absolute path.
-        file: PathBuf,
-        /// What to call it; the file's name when left out.
-        name: Option<String>,
-    },
-    /// Writes an artifact to a file, after fetching it if it is not here.
-    Get {
-        /// A name or a hash.
-        artifact: String,
-        /// The file to write; an absolute path.
-        out: PathBuf,
-    },
-    /// Lists the artifacts of the project.
-    Ls,
-    /// Checks the bytes held of one, or of all.
-    Verify {
-        /// A name or a hash; all when left out.
-        artifact: Option<String>,
-    },
-}
-
-impl Default for Action {
-    fn default() -> Self {
-        Self::Ls
-    }
-}
-
-/// What `artifact` answers, by action.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Answer {
-    /// To `add`.
-    Added(Added),
-    /// To `get`.
-    Got(Got),
-    /// To `ls`.
-    Listed(Listed),
-    /// To `verify`.
-    Verified(Verified),
-}
-
-/// What `artifact add` answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Added {
-    /// Its hash.
-    pub artifact: String,
-    /// How many bytes it has.
-    pub bytes: u64,
-    /// How many bytes this call added to the store.
-    pub stored_bytes: u64,
-}
-
-/// What `artifact get` answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Got {
-    /// Its hash.
-    pub artifact: String,
-    /// How many bytes it has.
-    pub bytes: u64,
-    /// Where it was written.
-    pub path: String,
-    /// Whether it came over the network.
-    pub fetched: bool,
-}
-
-/// What `artifact ls` answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Listed {
-    /// One entry an artifact.
-    pub artifacts: Vec<Item>,
-}
-
-/// One artifact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Item {
-    /// Its hash.
-    pub artifact: String,
-    /// What it is called.
-    pub name: String,
-    /// How many bytes it has.
-    pub bytes: u64,
-    /// Whether all its bytes are here.
-    pub held: bool,
-}
-
-/// What `artifact verify` answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Verified {
-    /// How many artifacts were read.
-    pub artifacts: u64,
-    /// How many bytes were read.
-    pub bytes: u64,
-    /// Whether all were as named.
-    pub ok: bool,
-    /// What was not.
-    pub problems: Vec<Problem>,
 }

@@ -1,8 +1,7 @@
 //! `clone`: copies a public repo, or one that this device may read, into a new worktree.
 
-use serde::{Deserialize, Serialize};
-
 use cairn_protocol::Wanted;
+use serde::{Deserialize, Serialize};
 
 use super::join::{Door, enter};
 use crate::error::NodeError;

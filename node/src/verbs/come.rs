@@ -1,9 +1,8 @@
 //! `come`: forks a branch where the worktree stands, and switches to it.
 
-use serde::{Deserialize, Serialize};
-
 use cairn_crdt::{Draft, Frontier};
 use cairn_protocol::Labels;
+use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
 use crate::owner::Owner;

@@ -1,9 +1,8 @@
 //! `diff`: what differs between two versions, or a version and the worktree, as text.
 
-use serde::{Deserialize, Serialize};
-
 use cairn_crdt::Frontier;
 use cairn_crdt::path::RepoPath;
+use serde::{Deserialize, Serialize};
 
 use super::compare;
 use crate::error::NodeError;
@@ -26,6 +25,17 @@ pub struct Args {
 pub struct Answer {
     /// One entry a file that differs.
     pub files: Vec<FileDiff>,
+}
+
+/// One file that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileDiff {
+    /// The path.
+    pub path: String,
+    /// `added`, `modified` or `removed`.
+    pub kind: String,
+    /// The difference in unified form; `null` where a side is no text.
+    pub text: Option<String>,
 }
 
 /// Compares the two sides.
@@ -66,15 +76,4 @@ fn sides(owner: &mut Owner, site: &Site, args: &Args) -> Result<(Vec<Frontier>, 
         sides.push(site.frontier().clone());
     }
     Ok((sides, paths))
-}
-
-/// One file that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileDiff {
-    /// The path.
-    pub path: String,
-    /// `added`, `modified` or `removed`.
-    pub kind: String,
-    /// The difference in unified form; `null` where a side is no text.
-    pub text: Option<String>,
 }

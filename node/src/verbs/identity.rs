@@ -35,6 +35,32 @@ pub struct Answer {
     pub path: Option<String>,
 }
 
+/// What to do with the device key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Shows it.
+    #[default]
+    Show,
+    /// Gives it a name, which the next post of each project tells.
+    Name {
+        /// The name.
+        name: String,
+        /// The mail address.
+        mail: Option<String>,
+    },
+    /// Writes it to a file.
+    Backup {
+        /// The file; an absolute path.
+        out: PathBuf,
+    },
+    /// Reads it back from a file.
+    Restore {
+        /// The file; an absolute path.
+        from: PathBuf,
+    },
+}
+
 /// Shows, names, backs up or restores.
 pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     let home = owner.home().clone();
@@ -77,30 +103,4 @@ fn set_name(owner: &mut Owner, name: &str, mail: Option<&str>) -> Result<(), Nod
             config.mail = Some(mail.to_owned());
         }
     })
-}
-
-/// What to do with the device key.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    /// Shows it.
-    #[default]
-    Show,
-    /// Gives it a name, which the next post of each project tells.
-    Name {
-        /// The name.
-        name: String,
-        /// The mail address.
-        mail: Option<String>,
-    },
-    /// Writes it to a file.
-    Backup {
-        /// The file; an absolute path.
-        out: PathBuf,
-    },
-    /// Reads it back from a file.
-    Restore {
-        /// The file; an absolute path.
-        from: PathBuf,
-    },
 }

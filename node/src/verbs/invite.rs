@@ -1,11 +1,10 @@
 //! `invite`: a link that lets another device in, once or a few times, until it expires.
 
-use serde::{Deserialize, Serialize};
-
 use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
 use cairn_crdt::id::hex;
 use cairn_protocol::Keypair;
 use cairn_protocol::grant::{Grant, GrantRecord, Role, Scope};
+use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
 use crate::owner::Owner;

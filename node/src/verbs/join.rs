@@ -1,10 +1,9 @@
 //! `join`: enters a repo by an invitation, and makes a folder its worktree.
 
-use serde::{Deserialize, Serialize};
-
 use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::RepoId;
 use cairn_protocol::Wanted;
+use serde::{Deserialize, Serialize};
 
 use super::invite::Invitation;
 use crate::error::NodeError;

@@ -29,45 +29,8 @@ pub struct Answer {
     pub waypoints: Vec<Logged>,
 }
 
-/// Lists them.
-pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
-    let version = Version::find(owner, &args.here, args.uri.as_deref())?;
-    let replica = owner.replica(version.place.repo)?;
-    let marks = marks(replica, version.place);
-    let entries = replica.log(version.place.project, &version.frontier);
-    let told = entries.iter().filter(|entry| !entry.continued).take(args.limit.unwrap_or(usize::MAX));
-    Ok(Answer { waypoints: told.map(|entry| logged(entry, &marks)).collect() })
-}
-
 /// Which marks name which waypoints.
 pub(super) type Marks = BTreeMap<WaypointId, Vec<String>>;
-
-/// The marks of a project by what they name.
-pub(super) fn marks(replica: &Replica, place: Place) -> Marks {
-    let mut marks = Marks::new();
-    for (_, mark) in replica.marks(place.project) {
-        for head in &mark.frontier {
-            marks.entry(*head).or_default().push(mark.name.clone());
-        }
-    }
-    marks
-}
-
-/// One waypoint as it is told.
-pub(super) fn logged(entry: &LogEntry, marks: &Marks) -> Logged {
-    Logged {
-        waypoint: entry.id.to_string(),
-        feed: entry.feed.to_string(),
-        seq: entry.seq,
-        key: entry.key.to_string(),
-        author: entry.author.as_ref().map(|author| author.name.clone()),
-        stamp: Stamp { wall_ms: entry.stamp.wall_ms, counter: entry.stamp.counter },
-        parents: entry.parents.iter().map(WaypointId::to_string).collect(),
-        branch: entry.branch.clone(),
-        message: entry.message.clone(),
-        marks: marks.get(&entry.id).cloned().unwrap_or_default(),
-    }
-}
 
 /// One waypoint as `log` and `show` tell it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,4 +64,41 @@ pub struct Stamp {
     pub wall_ms: u64,
     /// What orders waypoints of one millisecond.
     pub counter: u32,
+}
+
+/// Lists them.
+pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
+    let version = Version::find(owner, &args.here, args.uri.as_deref())?;
+    let replica = owner.replica(version.place.repo)?;
+    let marks = marks(replica, version.place);
+    let entries = replica.log(version.place.project, &version.frontier);
+    let told = entries.iter().filter(|entry| !entry.continued).take(args.limit.unwrap_or(usize::MAX));
+    Ok(Answer { waypoints: told.map(|entry| logged(entry, &marks)).collect() })
+}
+
+/// The marks of a project by what they name.
+pub(super) fn marks(replica: &Replica, place: Place) -> Marks {
+    let mut marks = Marks::new();
+    for (_, mark) in replica.marks(place.project) {
+        for head in &mark.frontier {
+            marks.entry(*head).or_default().push(mark.name.clone());
+        }
+    }
+    marks
+}
+
+/// One waypoint as it is told.
+pub(super) fn logged(entry: &LogEntry, marks: &Marks) -> Logged {
+    Logged {
+        waypoint: entry.id.to_string(),
+        feed: entry.feed.to_string(),
+        seq: entry.seq,
+        key: entry.key.to_string(),
+        author: entry.author.as_ref().map(|author| author.name.clone()),
+        stamp: Stamp { wall_ms: entry.stamp.wall_ms, counter: entry.stamp.counter },
+        parents: entry.parents.iter().map(WaypointId::to_string).collect(),
+        branch: entry.branch.clone(),
+        message: entry.message.clone(),
+        marks: marks.get(&entry.id).cloned().unwrap_or_default(),
+    }
 }

@@ -1,13 +1,12 @@
 //! `mark`: a signed name for a version, with a changelog entry; marked versions never fade.
 
-use serde::{Deserialize, Serialize};
-
 use cairn_crdt::Draft;
 use cairn_crdt::id::FeedId;
 use cairn_protocol::Labels;
 use cairn_protocol::hash::LogHash;
 use cairn_protocol::mark::{Mark, feeds_root};
 use cairn_protocol::replica::FeedInfo;
+use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
 use crate::owner::Owner;

@@ -1,10 +1,9 @@
 //! `overlaps`: where concurrent edits met, with every alternative; and the choice of one.
 
-use serde::{Deserialize, Serialize};
-
 use cairn_crdt::id::WaypointId;
 use cairn_crdt::{Frontier, OverlapKind, OverlapSide};
 use cairn_protocol::{Labels, Replica};
+use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
 use crate::owner::Owner;
@@ -35,6 +34,53 @@ pub struct Answer {
     pub frontier: Vec<String>,
     /// Its root.
     pub root: String,
+}
+
+/// What to do about overlaps.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Lists all.
+    #[default]
+    List,
+    /// Shows one.
+    Show {
+        /// Which one, as listed.
+        index: usize,
+    },
+    /// Settles one in favour of an alternative.
+    Take {
+        /// Which one, as listed.
+        index: usize,
+        /// Which alternative, as listed; 0 is the one shown now.
+        alternative: usize,
+    },
+}
+
+/// One place where concurrent edits met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlap {
+    /// Its place in the list.
+    pub index: usize,
+    /// What met: `replace`, `delete_edit`, `name`, …
+    pub kind: String,
+    /// The file.
+    pub path: String,
+    /// The item inside the file.
+    pub symbol: Option<String>,
+    /// What each side wrote; the first is shown.
+    pub alternatives: Vec<Alternative>,
+}
+
+/// One side of an overlap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alternative {
+    /// Its text, invalid UTF-8 replaced.
+    pub text: String,
+    /// The waypoints that wrote it.
+    pub waypoints: Vec<String>,
+    /// Who wrote it: names, or keys where there is no name.
+    pub authors: Vec<String>,
 }
 
 /// Lists, shows, or takes.
@@ -128,51 +174,4 @@ fn kind(kind: OverlapKind) -> &'static str {
         OverlapKind::Mode => "mode",
         _ => "other",
     }
-}
-
-/// What to do about overlaps.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    /// Lists all.
-    #[default]
-    List,
-    /// Shows one.
-    Show {
-        /// Which one, as listed.
-        index: usize,
-    },
-    /// Settles one in favour of an alternative.
-    Take {
-        /// Which one, as listed.
-        index: usize,
-        /// Which alternative, as listed; 0 is the one shown now.
-        alternative: usize,
-    },
-}
-
-/// One place where concurrent edits met.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Overlap {
-    /// Its place in the list.
-    pub index: usize,
-    /// What met: `replace`, `delete_edit`, `name`, …
-    pub kind: String,
-    /// The file.
-    pub path: String,
-    /// The item inside the file.
-    pub symbol: Option<String>,
-    /// What each side wrote; the first is shown.
-    pub alternatives: Vec<Alternative>,
-}
-
-/// One side of an overlap.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Alternative {
-    /// Its text, invalid UTF-8 replaced.
-    pub text: String,
-    /// The waypoints that wrote it.
-    pub waypoints: Vec<String>,
-    /// Who wrote it: names, or keys where there is no name.
-    pub authors: Vec<String>,
 }

@@ -1,8 +1,7 @@
 //! `post`: worktree to repo. Writes what changed as one waypoint on the worktree's branch.
 
-use serde::{Deserialize, Serialize};
-
 use cairn_crdt::path::RepoPath;
+use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
 use crate::owner::Owner;

@@ -1,10 +1,9 @@
 //! `put`: merges a branch, other branches, or the state of a peer into the worktree.
 
-use serde::{Deserialize, Serialize};
-
 use cairn_crdt::id::WaypointId;
 use cairn_crdt::{Draft, Frontier};
 use cairn_protocol::Labels;
+use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
 use crate::owner::Owner;
@@ -57,7 +56,11 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     let others = others(owner, &site, &args.uris)?;
     let (target, waypoint) = target(owner, &site, &others)?;
     let before = site.frontier().clone();
-    let moved = if target == before { Moved::default() } else { site.move_to(owner, network, Target::merging(target))? };
+    let moved = if target == before {
+        Moved::default()
+    } else {
+        site.move_to(owner, network, Target::merging(target))?
+    };
     if !args.peers.is_empty() && (posted.is_some() || waypoint.is_some()) {
         // What was written here after the exchange is for them too.
         network.sync(owner, site.place.repo, &args.peers)?;

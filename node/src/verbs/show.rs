@@ -1,10 +1,9 @@
 //! `show`: one waypoint with its changes, or one file at a version.
 
-use serde::{Deserialize, Serialize};
-
 use cairn_crdt::id::hex;
 use cairn_crdt::path::RepoPath;
 use cairn_crdt::{FileBody, View};
+use serde::{Deserialize, Serialize};
 
 use super::compare;
 use super::log::{logged, marks};
@@ -36,6 +35,23 @@ pub struct Answer {
     pub changes: Vec<super::diff::FileDiff>,
     /// The file, when a path was asked for.
     pub file: Option<Shown>,
+}
+
+/// One file at a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Its path.
+    pub path: String,
+    /// `text`, `bytes`, `link` or `artifact`.
+    pub kind: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// Whether it may be executed.
+    pub executable: bool,
+    /// Its text, when it is UTF-8; a link's target; an artifact's hash.
+    pub text: Option<String>,
+    /// Its bytes in hexadecimal digits, when they are no UTF-8.
+    pub hex: Option<String>,
 }
 
 /// Shows it.
@@ -92,21 +108,4 @@ fn file(owner: &mut Owner, place: Place, view: &View, path: &RepoPath) -> Result
 
 fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// One file at a version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shown {
-    /// Its path.
-    pub path: String,
-    /// `text`, `bytes`, `link` or `artifact`.
-    pub kind: String,
-    /// How many bytes it has.
-    pub bytes: u64,
-    /// Whether it may be executed.
-    pub executable: bool,
-    /// Its text, when it is UTF-8; a link's target; an artifact's hash.
-    pub text: Option<String>,
-    /// Its bytes in hexadecimal digits, when they are no UTF-8.
-    pub hex: Option<String>,
 }

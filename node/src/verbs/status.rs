@@ -1,8 +1,7 @@
 //! `status`: where the worktree stands, and what changed in it.
 
-use serde::{Deserialize, Serialize};
-
 use cairn_crdt::View;
+use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
 use crate::owner::Owner;
@@ -42,6 +41,15 @@ pub struct Answer {
     pub peers: u64,
 }
 
+/// One path that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// The path; bytes that are not UTF-8 as `%` and two digits.
+    pub path: String,
+    /// `added`, `modified` or `removed`.
+    pub kind: String,
+}
+
 /// Compares disk and version; writes nothing but the stat index.
 pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     let mut site = Site::open(owner, &args.here)?;
@@ -77,13 +85,4 @@ pub(super) fn is_told(change: &Change, view: &View) -> bool {
 
 fn changed(change: &Change) -> Changed {
     Changed { path: path_text(&change.path), kind: change.difference.word().to_owned() }
-}
-
-/// One path that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Changed {
-    /// The path; bytes that are not UTF-8 as `%` and two digits.
-    pub path: String,
-    /// `added`, `modified` or `removed`.
-    pub kind: String,
 }

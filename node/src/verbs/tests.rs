@@ -366,7 +366,10 @@ fn an_invitation_ends_in_a_grant_for_the_device_that_takes_it() {
     assert!(invite.starts_with("cairn:"));
     let args = join::Args { here: world.here("b"), invite: invite.clone(), peers: Vec::new() };
     let joined = join::run(&mut world.owner, &args, &mut world.network);
-    assert!(matches!(joined, Err(NodeError::Network(_))), "the peer hint is asked, and nobody is there: {joined:?}");
+    assert!(
+        matches!(joined, Err(NodeError::Network(_))),
+        "the peer hint is asked, and nobody is there: {joined:?}"
+    );
     let args = join::Args { invite: invite[..invite.len() - 40].to_owned(), ..args };
     assert!(matches!(join::run(&mut world.owner, &args, &mut world.network), Err(NodeError::Usage(_))));
     assert!(!world.path("b").exists());

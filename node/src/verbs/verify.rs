@@ -1,8 +1,7 @@
 //! `verify`: reads the store against what was signed.
 
-use serde::{Deserialize, Serialize};
-
 use cairn_crdt::id::RepoId;
+use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
 use crate::owner::Owner;
@@ -33,6 +32,18 @@ pub struct Answer {
     pub problems: Vec<Problem>,
 }
 
+/// One thing that is wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// What kind of thing, for programs.
+    pub code: String,
+    /// Where: a file, with the offset when it is known.
+    #[serde(rename = "where")]
+    pub place: String,
+    /// What was found, for people.
+    pub detail: String,
+}
+
 /// Verifies every repo of the home.
 pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     let mut answer = Answer { ok: true, ..Answer::default() };
@@ -52,16 +63,4 @@ fn told(repo: RepoId, problem: &store::Problem) -> Problem {
         place: format!("repos/{repo}/{}", problem.place),
         detail: problem.detail.clone(),
     }
-}
-
-/// One thing that is wrong.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Problem {
-    /// What kind of thing, for programs.
-    pub code: String,
-    /// Where: a file, with the offset when it is known.
-    #[serde(rename = "where")]
-    pub place: String,
-    /// What was found, for people.
-    pub detail: String,
 }

@@ -141,7 +141,7 @@ fn is_shown(
 
 /// The path in the project that a word means: from the folder one is in, or, with a leading
 /// `/`, from the top of the project. `None` is the project itself.
-pub fn path_of(root: &Path, dir: &Path, word: &str) -> Result<Option<RepoPath>, NodeError> {
+pub(super) fn path_of(root: &Path, dir: &Path, word: &str) -> Result<Option<RepoPath>, NodeError> {
     let full = if Path::new(word).starts_with(root) {
         PathBuf::from(word)
     } else if let Some(below) = word.strip_prefix('/') {

@@ -198,10 +198,8 @@ mod tests {
     fn a_link_is_read_as_it_was_written() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Link::load(dir.path()).unwrap(), None);
-        let link = Link {
-            underway: Some(Underway { frontier: Frontier::empty(), branch: "b".into() }),
-            ..link()
-        };
+        let link =
+            Link { underway: Some(Underway { frontier: Frontier::empty(), branch: "b".into() }), ..link() };
         link.save(dir.path()).unwrap();
         assert_eq!(Link::load(dir.path()).unwrap(), Some(link));
     }
