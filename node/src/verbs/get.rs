@@ -131,8 +131,8 @@ fn one(
     let paths = [path.clone()];
     let saved = site.post(owner, network, &Posting { paths: &paths, ..Posting::default() })?;
     let base = site.view(owner)?;
-    let to = std::sync::Arc::new(graft(&base, &wanted, path)?);
-    let outcome = site.check_out(owner, network, &[base], &to)?;
+    let to = graft(&base, &wanted, path)?;
+    let outcome = site.check_out(owner, network, &[base], &to, &wanted)?;
     site.worktree.save()?;
     if let Some(path) = outcome.surprises.first() {
         return Err(NodeError::Refused(format!("{path} is being changed; it was left as it is")));

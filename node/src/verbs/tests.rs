@@ -414,3 +414,67 @@ fn a_blend_shows_both_and_follows_neither() {
     assert!(got.blended && world.path("a/one").exists() && world.path("a/two").exists());
     assert!(matches!(world.try_get("a", &["?none"]), Err(NodeError::NotFound { .. })));
 }
+
+#[test]
+fn b6_names_modes_and_links_come_back_in_another_worktree() {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let mut world = World::new();
+    let odd = std::ffi::OsStr::from_bytes(b"caf\xe9 \n%41");
+    fs::write(world.path("a").join(odd), b"\xef\xbb\xbfa\r\nb\0\xff").unwrap();
+    world.write("a/run.sh", "#!/bin/sh\n");
+    fs::set_permissions(world.path("a/run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+    symlink("../nowhere/\u{e9}", world.path("a/link")).unwrap();
+    fs::create_dir_all(world.path("a/empty/inner")).unwrap();
+    let posted = world.post("a");
+    assert!(world.changed("a").is_empty());
+    assert_eq!(world.clone("b").root, posted.root);
+    assert_eq!(fs::read(world.path("b").join(odd)).unwrap(), b"\xef\xbb\xbfa\r\nb\0\xff");
+    assert_eq!(fs::metadata(world.path("b/run.sh")).unwrap().permissions().mode() & 0o111, 0o111);
+    assert_eq!(fs::read_link(world.path("b/link")).unwrap(), Path::new("../nowhere/\u{e9}"));
+    assert!(world.path("b/empty/inner").is_dir());
+    assert!(world.changed("b").is_empty());
+}
+
+#[test]
+fn e7_a_folder_where_a_file_was_is_posted_and_checked_out() {
+    let mut world = World::new();
+    world.write("a/x", "file\n");
+    world.write("a/y/z", "file\n");
+    world.post("a");
+    world.clone("b");
+    fs::remove_file(world.path("a/x")).unwrap();
+    fs::remove_dir_all(world.path("a/y")).unwrap();
+    world.write("a/x/inner", "now a folder\n");
+    world.write("a/y", "now a file\n");
+    let root = world.post("a").root;
+    assert!(world.changed("a").is_empty(), "{:?}", world.changed("a"));
+    assert_eq!(world.put("b", &[]).root, root);
+    assert_eq!(
+        (world.read("b/x/inner").as_str(), world.read("b/y").as_str()),
+        ("now a folder\n", "now a file\n")
+    );
+    assert!(world.changed("b").is_empty());
+}
+
+#[test]
+fn a_checkout_that_was_cut_off_is_ended_by_the_next_verb() {
+    let mut world = World::new();
+    world.write("a/t", "1\n");
+    world.write("a/u", "1\n");
+    world.post("a");
+    world.clone("b");
+    world.write("a/t", "2\n");
+    world.write("a/u", "2\n");
+    let posted = world.post("a");
+    // As a crash leaves it: half of the files are written, and the link says where it was going.
+    let mut site = Site::open(&world.owner, &world.here("b")).unwrap();
+    let frontier = posted.frontier.iter().filter_map(|id| cairn_crdt::id::WaypointId::from_hex(id)).collect();
+    let branch = site.branch().to_owned();
+    site.worktree.link.underway = Some(crate::worktree::Underway { frontier, branch });
+    site.worktree.save().unwrap();
+    world.write("b/t", "2\n");
+    assert!(world.changed("b").is_empty());
+    assert_eq!(world.post("b").waypoint, None, "half a checkout is nobody's edit");
+    assert_eq!((world.read("b/u").as_str(), world.status("b").root), ("2\n", posted.root));
+}

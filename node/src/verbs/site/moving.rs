@@ -77,7 +77,7 @@ impl Site {
         for _ in 0..ATTEMPTS_MAX {
             let to = self.place.view(owner, &target.frontier)?;
             self.begin(&target)?;
-            let outcome = self.check_out(owner, network, &known, &to)?;
+            let outcome = self.check_out(owner, network, &known, &to, &to)?;
             moved.written += outcome.written;
             moved.removed += outcome.removed;
             if outcome.surprises.is_empty() {
@@ -114,16 +114,18 @@ impl Site {
         self.worktree.save()
     }
 
-    /// Makes the files show `to` where they show what is known.
+    /// Makes the files show `to` where they show what is known. Bytes are those of `from`, which
+    /// shows every file that is to be written as `to` does.
     pub fn check_out(
         &mut self,
         owner: &mut Owner,
         network: &mut dyn Network,
         known: &[Arc<View>],
-        to: &Arc<View>,
+        to: &View,
+        from: &Arc<View>,
     ) -> Result<Outcome, NodeError> {
         let known: Vec<&View> = known.iter().map(|view| &**view).collect();
-        let mut files = Files { owner, network, place: self.place, view: to.clone() };
+        let mut files = Files { owner, network, place: self.place, view: from.clone() };
         self.worktree.checkout(&known, to, &mut files)
     }
 
