@@ -165,3 +165,29 @@ fn a_repo_that_is_not_there_is_not_found() {
     assert!(matches!(error, NodeError::NotFound { .. }), "{error}");
     running.stop();
 }
+
+#[test]
+fn serve_answers_commands_and_ends_in_good_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::open(dir.path()).unwrap();
+    let options = super::Options { listen: vec!["/ip4/127.0.0.1/tcp/0".to_owned()], peers: Vec::new() };
+    let (sender, events) = std::sync::mpsc::channel();
+    let serving = std::thread::spawn({
+        let home = home.clone();
+        move || super::run(&home, &options, &mut |event| sender.send(event).unwrap())
+    });
+    let ready = events.recv_timeout(LONG).unwrap();
+    let super::Event::Ready { peer, listen, .. } = ready else { panic!("{ready:?}") };
+    assert!(listen[0].ends_with(&format!("/p2p/{peer}")), "{listen:?}");
+    let request = crate::verbs::Request::Peers(crate::verbs::peers::Args::default());
+    let answer: crate::verbs::Answer = crate::control::call(&home.socket_path(), &request).unwrap();
+    assert!(matches!(answer, crate::verbs::Answer::Peers(_)));
+    assert!(matches!(Owner::open(home.clone()), Err(NodeError::Owned { .. })));
+    // Ready was told, so the signal is heard and does not end the tests.
+    let pid = std::process::id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    serving.join().unwrap().unwrap();
+    assert_eq!(events.iter().last(), Some(super::Event::Stopped {}));
+    assert!(!home.socket_path().exists());
+    Owner::open(home).unwrap().close().unwrap();
+}
