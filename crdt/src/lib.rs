@@ -1,4 +1,28 @@
 //! What a state is, and how two become one.
+//!
+//! ```text
+//!   Change ──► graph      who has seen whom           edits ──► draft ──► ops
+//!     │                                                          │  plan   which paths
+//!     └──────► state      what a set of waypoints                │  places which nodes
+//!                │        has written: registers, leaves         │  sheet  which items
+//!                ▼                                               │  spread which lines
+//!              view       tree   where everything stands         ▼
+//!                         paths  under which names             leaf::edit  which tokens
+//!                         outline the text, piece by piece
+//!                         report  where changes met
+//! ```
+//!
+//! Folders, files and named items are *nodes*: one register says where a node is, so a move
+//! is one write and edits follow it. Texts are *leaves*: lists of tokens that merge. A leaf
+//! is its bytes until someone edits it; a file is cut into items when it is first edited,
+//! by its author, and the cuts travel with the change ([`op::Split`]). So taking in what
+//! others wrote never parses, and depends on no parser's version.
+//!
+//! Three things are kept apart. [`state`](Documents) holds what was written and decides
+//! nothing. The view decides, by values and ids alone: never by clock, author or arrival.
+//! The draft guesses what an author meant, and reads its guess back before anyone signs it.
+//!
+//! Everything here is a pure function: no clock, no disk, no randomness, no threads.
 
 pub mod diff;
 pub mod documents;

@@ -41,7 +41,7 @@ impl<'a> Profile<'a> {
         let (few, many) = if self.counts.len() < other.counts.len() { (self, other) } else { (other, self) };
         let common = few.counts.iter().map(|(token, count)| *many.counts.get(token).unwrap_or(&0).min(count));
         let total = self.total + other.total;
-        if total == 0 { 100 } else { 200 * common.sum::<usize>() / total }
+        (200 * common.sum::<usize>()).checked_div(total).unwrap_or(100)
     }
 }
 

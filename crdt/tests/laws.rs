@@ -121,7 +121,8 @@ fn rename_dir(replica: &mut Replica, inside: &str, t: usize) -> Vec<FileEdit> {
     if all.iter().any(|file| format!("{to}/").starts_with(&format!("{file}/"))) {
         return vec![];
     }
-    let moved: Vec<_> = all.iter().filter_map(|file| Some((file, file.strip_prefix(&format!("{dir}/"))?))).collect();
+    let moved: Vec<_> =
+        all.iter().filter_map(|file| Some((file, file.strip_prefix(&format!("{dir}/"))?))).collect();
     let mut edits = vec![remove(dir)];
     for (file, rest) in moved {
         let bytes = replica.bytes(file);
@@ -152,7 +153,12 @@ fn post_checked(replica: &mut Replica, edits: &[FileEdit]) {
 
 fn start() -> Vec<Replica> {
     let mut first = Replica::new(1);
-    first.post(&[write("a.rs", RUST), write("d/b.py", PYTHON), write("d/c.txt", TEXT), write("e/x.txt", TEXT)]);
+    first.post(&[
+        write("a.rs", RUST),
+        write("d/b.py", PYTHON),
+        write("d/c.txt", TEXT),
+        write("e/x.txt", TEXT),
+    ]);
     let others = (2..4).map(|name| first.fork(name)).collect::<Vec<_>>();
     std::iter::once(first).chain(others).collect()
 }
@@ -200,7 +206,9 @@ fn shown_everywhere(replicas: &[Replica], seed: u64) -> (Replica, String) {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let change = left.remove(ready[(state >> 33) as usize % ready.len()]);
             reader.docs.insert(change.clone()).unwrap();
-            reader.tip = reader.docs.frontier_of(reader.tip.heads().iter().copied().chain([change.id]).collect::<Vec<_>>());
+            reader.tip = reader
+                .docs
+                .frontier_of(reader.tip.heads().iter().copied().chain([change.id]).collect::<Vec<_>>());
             reader.changes.push(change);
             if state & 0x300 == 0 {
                 reader.view();

@@ -140,7 +140,7 @@ impl Items<'_, '_> {
     }
 
     /// What lies in a pair of containers; an old item that nobody has cut yet is cut now.
-    fn inside_pair(&mut self, at: usize, want: usize) -> Result<Option<(Vec<usize>, Vec<usize>)>, CrdtError> {
+    fn inside_pair(&mut self, at: usize, want: usize) -> Result<Option<Level>, CrdtError> {
         let Some(sheet) = self.sheets.get(at) else { return Ok(None) };
         let Some(new) = sheet.wants.get(want).filter(|want| !want.children.is_empty()) else {
             return Ok(None);
@@ -460,6 +460,9 @@ impl Items<'_, '_> {
         (0..).map(of).find(|node| !self.desk.state.nodes.contains_key(node)).unwrap_or(place.parent)
     }
 }
+
+/// The numbers of the old pieces in a container, and of the new ones.
+type Level = (Vec<usize>, Vec<usize>);
 
 /// One node of a container as it is to be.
 struct Slot {
