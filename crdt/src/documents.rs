@@ -17,6 +17,7 @@ use crate::view::View;
 use crate::view::outline::Reading;
 use crate::view::report::Settle;
 use crate::view::resolve::{Resolved, resolve};
+use crate::view::reuse::Before;
 use crate::view::tree::Ground;
 
 /// How many versions are kept ready.
@@ -220,11 +221,25 @@ impl Documents {
         }
         let root = self.root();
         let ground = Ground { root, state: &state, lineage: &self.lineage, graph: &self.graph };
-        let resolved = Arc::new(resolve(frontier.clone(), ground, &mut self.texts, contents)?);
+        let older = self.older_view(frontier);
+        let before = older.as_ref().map(|(resolved, missing)| {
+            let acts = missing.iter().filter_map(|id| self.acts.get(id)).flat_map(|acts| acts.iter());
+            Before { resolved, acts: acts.collect() }
+        });
+        let resolved = Arc::new(resolve(frontier.clone(), ground, &mut self.texts, contents, before)?);
         if let Some(kept) = at.and_then(|at| self.kept.get_mut(at)) {
             kept.resolved = Some(resolved.clone());
         }
         Ok((state, resolved))
+    }
+
+    /// The kept view that lacks least of a frontier, and what it lacks.
+    fn older_view(&self, frontier: &Frontier) -> Option<(Arc<Resolved>, Vec<WaypointId>)> {
+        let heads = frontier.heads();
+        let within = |kept: &&Kept| kept.frontier.heads().iter().all(|id| self.graph.is_within(id, heads));
+        let ready = self.kept.iter().filter(within).filter_map(|kept| Some((kept, kept.resolved.clone()?)));
+        let lacking = |kept: &Kept| self.graph.between(kept.frontier.heads(), heads);
+        ready.map(|(kept, resolved)| (resolved, lacking(kept))).min_by_key(|(_, missing)| missing.len())
     }
 
     /// What the waypoints of a frontier have written.

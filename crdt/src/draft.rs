@@ -227,7 +227,7 @@ impl Drafting<'_> {
 
     /// Whether base and draft together show exactly what was asked for.
     fn holds(&mut self) -> Result<bool, CrdtError> {
-        let shown = self.desk.resolve()?.view;
+        let shown = self.desk.resolve(self.base)?.view;
         let view = &self.base.view;
         let plan = self.plan;
         let stays = |path: &RepoPath| !plan.removed.contains(path) && !plan.files.contains_key(path);

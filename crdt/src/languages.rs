@@ -54,6 +54,11 @@ pub(crate) fn language(codec: u16) -> Option<&'static Language> {
     LANGUAGES.iter().find(|language| language.codec == codec).copied()
 }
 
+/// Whether a codec cuts by a grammar.
+pub(crate) fn has_grammar(codec: u16) -> bool {
+    language(codec).is_some()
+}
+
 /// Whether items of this kind may hold items.
 pub(crate) fn has_items(codec: u16, kind: &crate::op::NodeKind) -> bool {
     let crate::op::NodeKind::Item(word) = kind else { return false };

@@ -1,6 +1,6 @@
 //! Which thing of an old text is which of a new one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::token::tokenize;
 
@@ -48,7 +48,7 @@ impl<'a> Profile<'a> {
 /// Pairs of old and new texts: equal ones first, then the most similar.
 pub(crate) fn pairs<K: Ord>(old: &[Candidate<'_, K>], new: &[Candidate<'_, K>]) -> Vec<(usize, usize)> {
     let mut found = equal_pairs(old, new);
-    let left = |taken: Vec<usize>, count: usize| (0..count).filter(move |n| !taken.contains(n));
+    let left = |taken: BTreeSet<usize>, count: usize| (0..count).filter(move |n| !taken.contains(n));
     let old_left: Vec<_> = left(found.iter().map(|pair| pair.0).collect(), old.len()).collect();
     let new_left: Vec<_> = left(found.iter().map(|pair| pair.1).collect(), new.len()).collect();
     if old_left.len() * new_left.len() > PAIRS_MAX {
@@ -70,8 +70,11 @@ pub(crate) fn pairs<K: Ord>(old: &[Candidate<'_, K>], new: &[Candidate<'_, K>]) 
         }
     }
     ranked.sort_unstable();
+    let mut taken = (BTreeSet::new(), BTreeSet::new());
     for (_, o, n) in ranked {
-        if !found.iter().any(|pair| pair.0 == o || pair.1 == n) {
+        if !taken.0.contains(&o) && !taken.1.contains(&n) {
+            taken.0.insert(o);
+            taken.1.insert(n);
             found.push((o, n));
         }
     }

@@ -4,6 +4,7 @@ pub(crate) mod outline;
 pub(crate) mod paths;
 pub(crate) mod report;
 pub(crate) mod resolve;
+pub(crate) mod reuse;
 pub(crate) mod revive;
 pub(crate) mod root;
 pub(crate) mod tree;

@@ -318,3 +318,45 @@ fn every_file_comes_back_exactly() {
         }
     }
 }
+
+/// What a larger tree costs; run by hand.
+#[test]
+#[ignore = "prints times"]
+#[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "it measures")]
+fn a_larger_tree() {
+    let mut a = Replica::new(1);
+    let body = |n: usize| (0..20).map(|f| LIB.replace("one", &format!("one{n}x{f}"))).collect::<String>();
+    let edits: Vec<_> = (0..2000).map(|n| write(&format!("d{}/f{n}.rs", n % 50), body(n))).collect();
+    let timed = |what: &str, start: std::time::Instant| eprintln!("{what}: {:?}", start.elapsed());
+    let start = std::time::Instant::now();
+    a.post(&edits);
+    timed("import 2000", start);
+    for round in 0..3 {
+        let start = std::time::Instant::now();
+        a.post(&[write("d1/f1.rs", body(1).replace("let a = 1", &format!("let a = {round}")))]);
+        timed("edit one", start);
+        let start = std::time::Instant::now();
+        a.view();
+        timed("view", start);
+    }
+    let start = std::time::Instant::now();
+    let edits: Vec<_> = (0..200)
+        .map(|n| write(&format!("d{}/f{n}.rs", n % 50), body(n).replace("let b = 2", "let b = 3")))
+        .collect();
+    a.post(&edits);
+    timed("edit 200", start);
+    let start = std::time::Instant::now();
+    a.view();
+    timed("view after 200", start);
+    let start = std::time::Instant::now();
+    a.post(&[write("d1/f1.rs", "fn x() {}\n")]);
+    timed("edit one after 200", start);
+    let mut edits: Vec<_> = (0..2000)
+        .filter(|n| n % 50 == 3)
+        .map(|n| write(&format!("moved/f{n}.rs"), a.read(&format!("d3/f{n}.rs"))))
+        .collect();
+    edits.push(remove("d3"));
+    let start = std::time::Instant::now();
+    a.post(&edits);
+    timed("rename a folder", start);
+}

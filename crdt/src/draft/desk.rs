@@ -19,6 +19,7 @@ use crate::state::{Act, State};
 use crate::text::{Texts, genesis};
 use crate::view::outline::{Outline, Reading};
 use crate::view::resolve::{Resolved, resolve};
+use crate::view::reuse::Before;
 use crate::view::tree::{Ground, Tree};
 
 /// The bytes of the base, and those that the draft brings.
@@ -44,6 +45,7 @@ pub(crate) struct Desk<'a> {
     /// Where everything stood before the draft.
     pub(crate) tree: &'a Tree,
     pub(crate) ops: Vec<Op>,
+    acts: Vec<Act>,
     graph: &'a Graph,
     texts: &'a mut Texts,
     contents: Beside<'a>,
@@ -62,6 +64,7 @@ impl<'a> Desk<'a> {
             lineage: Lineage::above(documents.lineage.clone()),
             tree,
             ops: Vec::new(),
+            acts: Vec::new(),
             graph: &documents.graph,
             texts: &mut documents.texts,
             contents: Beside { outer: contents, own: BTreeMap::new() },
@@ -72,7 +75,8 @@ impl<'a> Desk<'a> {
     pub(crate) fn put(&mut self, op: Op) -> Result<(), CrdtError> {
         let act = Act::of(&op).map_err(|_| CrdtError::Bug("a draft wrote what no waypoint may say"))?;
         act.name(&mut self.lineage);
-        self.state.apply(NEXT, &[act], self.graph);
+        self.state.apply(NEXT, std::slice::from_ref(&act), self.graph);
+        self.acts.push(act);
         self.ops.push(op);
         Ok(())
     }
@@ -135,10 +139,11 @@ impl<'a> Desk<'a> {
     }
 
     /// What the base and the draft together show.
-    pub(crate) fn resolve(&mut self) -> Result<Resolved, CrdtError> {
+    pub(crate) fn resolve(&mut self, base: &Resolved) -> Result<Resolved, CrdtError> {
         let ground =
             Ground { root: self.root, state: &self.state, lineage: &self.lineage, graph: self.graph };
-        resolve(Frontier::empty(), ground, self.texts, &self.contents)
+        let before = Before { resolved: base, acts: self.acts.iter().collect() };
+        resolve(Frontier::empty(), ground, self.texts, &self.contents, Some(before))
     }
 
     /// The draft: of several writes of one field only the last, and only the bytes that are named.

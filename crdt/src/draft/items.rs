@@ -13,7 +13,7 @@ use crate::draft::sheet::{Have, Sheet};
 use crate::draft::spread::spread;
 use crate::error::CrdtError;
 use crate::id::{ContentHash, LeafId, NodeId, derive};
-use crate::languages::{LINES, has_items};
+use crate::languages::{LINES, has_grammar, has_items};
 use crate::matching::{longest_rising, pairs};
 use crate::op::{Cut, NodeKind, Op, Place, Split};
 use crate::position;
@@ -40,16 +40,20 @@ struct Items<'d, 'a> {
 /// Writes all texts of a draft; `matched` says whether items may move.
 pub(super) fn write(desk: &mut Desk<'_>, edits: Vec<TextEdit>, matched: bool) -> Result<(), CrdtError> {
     let mut items = Items { desk, sheets: Vec::new() };
-    let mut plain = Vec::new();
-    for edit in edits {
+    let (fresh, edited): (Vec<_>, Vec<_>) = edits.into_iter().partition(|edit| edit.fresh);
+    for edit in edited {
         let (sheet, by_items) = items.sheet(edit)?;
-        if by_items && matched { items.sheets.push(sheet) } else { plain.push(sheet) }
-    }
-    for sheet in plain.iter().filter(|sheet| !sheet.fresh) {
-        items.write_plain(sheet)?;
+        if by_items && matched { items.sheets.push(sheet) } else { items.write_plain(&sheet)? }
     }
     for sheet in 0..items.sheets.len() {
         items.match_sheet(sheet)?;
+    }
+    // A new text is parsed only if something that left another text may have come to it.
+    if items.sheets.iter().any(|sheet| !sheet.loose_haves(false).is_empty()) {
+        for edit in fresh.into_iter().filter(|edit| has_grammar(edit.codec)) {
+            let (sheet, _) = items.sheet(edit)?;
+            items.sheets.push(sheet);
+        }
     }
     items.match_across(true)?;
     items.match_across(false)?;

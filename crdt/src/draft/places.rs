@@ -50,7 +50,7 @@ impl Drafting<'_> {
         let above = path.parent().map(|parent| nodes.get(&parent).copied());
         let parent = above.unwrap_or(Some(self.desk.root)).ok_or(CrdtError::Bug("a folder has no node"))?;
         let name = path.name().as_bytes().to_vec();
-        let node = known.unwrap_or_else(|| self.fresh(parent, &name, &kind, nodes));
+        let node = known.unwrap_or_else(|| self.fresh(parent, &name, &kind));
         let before = known.and_then(|node| self.base.paths.of.get(&node));
         let named = before.is_some_and(|before| before.name() == path.name());
         let stays = named && self.desk.tree.spots.get(&node).is_some_and(|spot| spot.place.parent == parent);
@@ -64,18 +64,10 @@ impl Drafting<'_> {
 
     /// A node for a new path: the first by number that is not shown already, so that both
     /// sides who add a path mean one node, and one who adds it again means the one that was.
-    fn fresh(
-        &self,
-        parent: NodeId,
-        name: &[u8],
-        kind: &NodeKind,
-        taken: &BTreeMap<RepoPath, NodeId>,
-    ) -> NodeId {
+    fn fresh(&self, parent: NodeId, name: &[u8], kind: &NodeKind) -> NodeId {
         let tag = [u8::from(*kind == NodeKind::File)];
         let of = |nonce: u32| NodeId(derive("cairn 1 node", &[&parent.0, name, &tag, &nonce.to_le_bytes()]));
-        let free = |node: &NodeId| {
-            !self.base.paths.of.contains_key(node) && !taken.values().any(|other| other == node)
-        };
+        let free = |node: &NodeId| !self.base.paths.of.contains_key(node);
         (0..).map(of).find(free).unwrap_or(parent)
     }
 

@@ -75,14 +75,11 @@ impl<'a> Report<'a, '_> {
             self.bodies(at, written)?;
             self.hidden_edits(at, written, text.map(|text| &text.bytes[..]))?;
         }
-        match text {
-            Some(text) => self.text(path, text),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// What met inside a text.
-    fn text(&mut self, path: &RepoPath, text: &Outline) -> Result<(), CrdtError> {
+    pub(crate) fn text(&mut self, path: &RepoPath, text: &Outline) -> Result<(), CrdtError> {
         for (index, entry) in text.entries.iter().enumerate().skip(1) {
             let Some(written) = self.written(entry.node) else { continue };
             let symbol = text.symbol(index);

@@ -11,6 +11,7 @@ use crate::path::RepoPath;
 use crate::view::outline::{Outline, Reading};
 use crate::view::paths::Paths;
 use crate::view::report::{Found, Report};
+use crate::view::reuse::{Before, Reuse};
 use crate::view::root::root;
 use crate::view::tree::{Ground, Tree};
 use crate::view::{File, FileBody, View};
@@ -26,51 +27,101 @@ pub(crate) struct Resolved {
     pub(crate) paths: Paths,
     /// The overlaps of the view in the same order, with how they are settled.
     pub(crate) found: Vec<Found>,
+    /// The texts that are more than the bytes they began with, for the next view.
+    pub(crate) rendered: BTreeMap<NodeId, Rendered>,
+}
+
+/// What one text came to.
+#[derive(Debug, Clone)]
+pub(crate) struct Rendered {
+    pub(crate) path: RepoPath,
+    pub(crate) body: FileBody,
+    /// What met inside it.
+    pub(crate) found: Vec<Found>,
 }
 
 /// The parts of a view that lie below the files' names.
 struct Shown {
     files: BTreeMap<RepoPath, File>,
     found: Vec<Found>,
+    rendered: BTreeMap<NodeId, Rendered>,
 }
 
-/// Works out what a frontier shows.
+/// Works out what a frontier shows, with the help of an older view if there is one.
 pub(crate) fn resolve(
     frontier: Frontier,
     ground: Ground<'_>,
     texts: &mut crate::text::Texts,
     contents: &dyn crate::documents::Contents,
+    before: Option<Before<'_>>,
 ) -> Result<Resolved, CrdtError> {
     let mut tree = Tree::of(ground);
     let paths = Paths::of(ground, &mut tree);
+    let reuse = Reuse::of(ground, &tree, before);
     let mut reading = Reading { ground, tree: &tree, texts, contents };
-    let Shown { files, mut found } = show(&mut reading, &paths)?;
+    let Shown { files, mut found, rendered } = show(&mut reading, &paths, &reuse)?;
     found.sort_by(|a, b| a.overlap.cmp(&b.overlap).then_with(|| a.nodes.cmp(&b.nodes)));
     let overlaps = found.iter().map(|found| found.overlap.clone()).collect();
     let dirs = paths.dirs.keys().cloned().collect();
     let root = root(&files, &dirs);
     let view = Arc::new(View { frontier, root, files, dirs, overlaps });
-    Ok(Resolved { view, tree, paths, found })
+    Ok(Resolved { view, tree, paths, found, rendered })
 }
 
-fn show<'a>(reading: &mut Reading<'a>, paths: &'a Paths) -> Result<Shown, CrdtError> {
+fn show<'a>(reading: &mut Reading<'a>, paths: &'a Paths, reuse: &Reuse<'_>) -> Result<Shown, CrdtError> {
     let mut report = Report { reading, paths, found: Vec::new() };
     for (path, node) in &paths.dirs {
         report.dir(path, *node);
     }
-    let mut files = BTreeMap::new();
+    let (mut files, mut rendered) = (BTreeMap::new(), BTreeMap::new());
     for (path, node) in &paths.files {
-        let (file, text) = file(report.reading, *node)?;
-        report.file(path, *node, text.as_ref())?;
+        let (file, text) = match reuse.rendered(node, path) {
+            Some(text) => {
+                report.file(path, *node, None)?;
+                (reused(report.reading, *node, text), Some(text.clone()))
+            }
+            None => fresh(&mut report, path, *node)?,
+        };
+        if let Some(text) = text {
+            report.found.extend(text.found.iter().cloned());
+            rendered.insert(*node, text);
+        }
         files.insert(path.clone(), file);
     }
-    Ok(Shown { files, found: report.found })
+    let found = report.found;
+    Ok(Shown { files, found, rendered })
+}
+
+/// A file whose text is as it was in an older view, and so is all that was written about it.
+fn reused(reading: &Reading<'_>, node: NodeId, text: &Rendered) -> File {
+    File { node, executable: is_executable(reading, node), body: text.body.clone() }
+}
+
+/// A file that is read from what was written.
+fn fresh(
+    report: &mut Report<'_, '_>,
+    path: &RepoPath,
+    node: NodeId,
+) -> Result<(File, Option<Rendered>), CrdtError> {
+    let (file, text) = file(report.reading, node)?;
+    report.file(path, node, text.as_ref())?;
+    let Some(text) = text else { return Ok((file, None)) };
+    let outside = std::mem::take(&mut report.found);
+    report.text(path, &text)?;
+    let found = std::mem::replace(&mut report.found, outside);
+    let rendered = Rendered { path: path.clone(), body: file.body.clone(), found };
+    Ok((file, Some(rendered)))
+}
+
+fn is_executable(reading: &Reading<'_>, node: NodeId) -> bool {
+    let written = reading.ground.state.nodes.get(&node);
+    written.and_then(|written| written.mode.winner().copied()).unwrap_or_default()
 }
 
 /// A file, and its text where that is more than the bytes it began with.
 fn file(reading: &mut Reading<'_>, node: NodeId) -> Result<(File, Option<Outline>), CrdtError> {
     let written = reading.ground.state.nodes.get(&node);
-    let executable = written.and_then(|written| written.mode.winner().copied()).unwrap_or_default();
+    let executable = is_executable(reading, node);
     let (body, text) = match written.and_then(|written| written.body.winner()) {
         Some(Body::Text { content, bytes, .. }) => text_body(reading, node, *content, *bytes)?,
         Some(Body::Opaque { content, bytes }) => {

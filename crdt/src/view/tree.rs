@@ -15,7 +15,7 @@ use crate::split::Piece;
 use crate::state::{Node, State};
 
 /// Where one node stands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Spot {
     /// The place.
     pub(crate) place: Place,
@@ -109,7 +109,7 @@ impl Tree {
     }
 
     /// The node that a node lies in.
-    fn parent(&self, ground: Ground<'_>, node: &NodeId) -> Option<NodeId> {
+    pub(crate) fn parent(&self, ground: Ground<'_>, node: &NodeId) -> Option<NodeId> {
         let written = self.spots.get(node).map(|spot| spot.place.parent);
         let parent = written.or_else(|| Some(ground.piece(node)?.place.parent))?;
         Some(ground.owner_of_inside(&parent).unwrap_or(parent))
