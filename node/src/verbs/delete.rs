@@ -49,7 +49,7 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     let mut without = View::clone(&base);
     without.files.retain(|file, _| !file.is_within(&path));
     without.dirs.retain(|dir| !dir.is_within(&path));
-    let outcome = site.check_out(owner, network, &[base.clone()], &without, &base)?;
+    let outcome = site.check_out(owner, network, std::slice::from_ref(&base), &without, &base)?;
     if let Some(path) = outcome.surprises.first() {
         return Err(NodeError::Refused(format!("{path} is being changed; it was left as it is")));
     }
