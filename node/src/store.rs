@@ -34,6 +34,8 @@ use crate::files::Files;
 mod cache;
 mod commit;
 mod cut;
+#[cfg(test)]
+mod fixture;
 mod heal;
 mod index;
 mod log;
@@ -41,6 +43,8 @@ mod manifest;
 mod quarantine;
 mod recover;
 mod stones;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use cache::Cache;
