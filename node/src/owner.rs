@@ -4,7 +4,7 @@
 //! for the network and for people it hands on. It decides nothing. Durable comes
 //! before visible: a batch is committed, then the service hears of it, then anything leaves.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
 use cairn_crdt::id::{FeedId, ProjectId, RepoId, WaypointId};
@@ -35,6 +35,8 @@ pub struct Owner {
     broken: BTreeMap<RepoId, NodeError>,
     /// What is left for the network and for people.
     effects: VecDeque<Effect>,
+    /// What peers were asked to send again.
+    sought: BTreeSet<(RepoId, Range)>,
     repaired: Vec<(RepoId, Range)>,
     _lock: Guard,
 }
@@ -82,6 +84,7 @@ impl Owner {
             stores: BTreeMap::new(),
             broken: BTreeMap::new(),
             effects: VecDeque::new(),
+            sought: BTreeSet::new(),
             repaired: Vec::new(),
             _lock: lock,
         };
@@ -241,8 +244,9 @@ impl Owner {
     fn commit(&mut self, repo: RepoId, batch: &Batch) -> Result<(), NodeError> {
         let missing = self.missing(repo);
         let committed = self.stores.get_mut(&repo).ok_or(missing)?.commit(batch);
-        if committed.is_err() {
-            self.reopen(repo);
+        match &committed {
+            Ok(()) => self.cut_large(repo),
+            Err(_) => self.reopen(repo),
         }
         committed
     }
@@ -291,6 +295,14 @@ impl Owner {
         let opened = self.stores.iter().map(|(repo, store)| (*repo, store.verify(deep)));
         let broken = self.broken.iter().map(|(repo, error)| (*repo, Report::broken(error)));
         opened.chain(broken).collect()
+    }
+
+    /// Checks every repo like [`Owner::verify`] and asks peers for what is found to be lost.
+    pub fn scrub(&mut self, deep: bool) -> Vec<(RepoId, Report)> {
+        let reports = self.verify(deep);
+        self.sought.clear();
+        self.pump();
+        reports
     }
 
     /// Derives indexes again, and makes stores usable whose log has a bad record in the middle.

@@ -159,6 +159,19 @@ pub enum Event {
         /// The repo.
         repo: RepoId,
     },
+    /// Waypoints that the disk had lost are durable again.
+    Regained {
+        /// The repo.
+        repo: RepoId,
+        /// The project.
+        project: ProjectId,
+        /// The feed.
+        feed: FeedId,
+        /// The place of the first, from 0.
+        from: u64,
+        /// The place after the last.
+        to: u64,
+    },
     /// This node and the peer hold the same.
     Synced {
         /// The repo.

@@ -1,6 +1,6 @@
 //! Every thing that the world can tell the service.
 
-use cairn_crdt::id::RepoId;
+use cairn_crdt::id::{FeedId, ProjectId, RepoId};
 
 use crate::effect::Batch;
 use crate::grant::GrantRecord;
@@ -152,6 +152,20 @@ pub enum Input {
         peer: DeviceKey,
         /// What to get.
         wanted: Wanted,
+    },
+    /// The disk lost the bytes of waypoints that are held by name: get them from any peer. They come
+    /// in a batch that overlaps what is held.
+    Lost {
+        /// The repo.
+        repo: RepoId,
+        /// The project.
+        project: ProjectId,
+        /// The feed.
+        feed: FeedId,
+        /// The place of the first, from 0.
+        from: u64,
+        /// The place after the last.
+        to: u64,
     },
     /// Time has passed.
     Tick,

@@ -8,6 +8,7 @@ mod announce;
 mod fetch;
 mod open;
 mod push;
+mod regain;
 mod requests;
 mod session;
 mod store;
@@ -42,6 +43,8 @@ pub struct Service {
     storing: BTreeMap<Ticket, Storing>,
     /// Feeds that are being fetched or stored; two runs of one feed never race.
     taken: BTreeSet<(RepoId, FeedId)>,
+    /// Runs of waypoints that the disk lost.
+    lost: BTreeMap<regain::LostId, regain::Lost>,
     topics: BTreeMap<Topic, RepoId>,
     timers: Timers,
     effects: VecDeque<Effect>,
@@ -60,6 +63,7 @@ impl Service {
             loads: BTreeMap::new(),
             storing: BTreeMap::new(),
             taken: BTreeSet::new(),
+            lost: BTreeMap::new(),
             topics: BTreeMap::new(),
             timers: Timers::default(),
             effects: VecDeque::new(),
@@ -151,6 +155,9 @@ impl Service {
             Input::Granted { repo, records } => self.granted(repo, records),
             Input::Synchronise { peer, repo } => self.synchronise(peer, repo, now_ms),
             Input::Join { peer, wanted } => self.join(peer, wanted, now_ms),
+            Input::Lost { repo, project, feed, from, to } => {
+                self.regain((repo, feed, from), project, to, now_ms);
+            }
             Input::Tick => {}
         }
         while let Some(timer) = self.timers.due(now_ms) {

@@ -8,7 +8,7 @@ use cairn_protocol::{Batch, Effect, Input};
 
 use super::Owner;
 use crate::clock;
-use crate::error::NodeError;
+use crate::error::{NodeError, Range};
 
 /// Batches that wait for the disk, by repo.
 type Batches = BTreeMap<RepoId, Vec<(Ticket, Box<Batch>)>>;
@@ -28,6 +28,7 @@ impl Owner {
     ///
     /// Batches that come together are committed together: one write and one sync for all of a repo.
     pub(super) fn pump(&mut self) {
+        self.seek_lost();
         loop {
             let mut batches = Batches::new();
             while let Some(effect) = self.service.poll() {
@@ -38,6 +39,27 @@ impl Owner {
             }
             for (repo, batches) in batches {
                 self.persist(repo, batches);
+            }
+        }
+    }
+
+    /// Tells the service, once, which waypoints damaged stones have lost.
+    ///
+    /// A replica that was restored without them lacks their names too, and fetches them as it
+    /// fetches all that it lacks.
+    fn seek_lost(&mut self) {
+        let wanted = |(repo, store): (&RepoId, &crate::Store)| {
+            let repo = *repo;
+            store.wanted().into_iter().map(move |range| (repo, range))
+        };
+        let lost: Vec<_> = self.stores.iter().flat_map(wanted).collect();
+        for (repo, range) in lost {
+            let Range { project, feed, first, count } = range;
+            let (from, to) = (first.saturating_sub(1), first.saturating_sub(1) + count);
+            let named =
+                self.service.replica(repo).is_some_and(|replica| replica.feed_length(project, feed) >= to);
+            if named && self.sought.insert((repo, range)) {
+                self.service.handle(Input::Lost { repo, project, feed, from, to }, clock::now_ms());
             }
         }
     }
@@ -97,13 +119,20 @@ impl Owner {
         let store = self.stores.get_mut(&repo).ok_or(missing)?;
         let batches: Vec<&Batch> = batches.iter().map(|(_, batch)| &**batch).collect();
         store.commit_all(&batches)?;
-        self.repaired.extend(store.take_repaired().into_iter().map(|range| (repo, range)));
-        if store.wants_cut(self.config.log_bytes_max)
-            && let Err(error) = store.cut()
-        {
-            // The batches are durable in the log, so this takes nothing back.
+        for range in store.take_repaired() {
+            self.sought.remove(&(repo, range));
+            self.repaired.push((repo, range));
+        }
+        self.cut_large(repo);
+        Ok(())
+    }
+
+    /// Cuts the log of a repo if it has grown large. What was committed is durable either way.
+    pub(super) fn cut_large(&mut self, repo: RepoId) {
+        let limit = self.config.log_bytes_max;
+        let store = self.stores.get_mut(&repo).filter(|store| store.wants_cut(limit));
+        if let Some(Err(error)) = store.map(crate::Store::cut) {
             tracing::warn!(%repo, %error, "the log could not be cut");
         }
-        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::{ContentHash, WaypointId};
 use cairn_protocol::entry::{Entry, Payload};
 use cairn_protocol::founding::FoundingRecord;
@@ -115,7 +116,7 @@ impl Author {
         let bodies = store.waypoints(self.feed.project, feed, 0, n, u64::MAX).unwrap();
         assert_eq!(bodies.len() as u64, n);
         for (index, body) in bodies.iter().enumerate() {
-            assert_eq!(cairn_protocol::stone::body_bytes(&self.waypoints[index]), *body);
+            assert_eq!(self.waypoints[index].to_bytes(), *body);
             for content in &self.contents[index] {
                 assert_eq!(*store.content(ContentHash::of(content)).unwrap(), content[..]);
             }

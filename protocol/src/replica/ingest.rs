@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::{FeedId, ProjectId};
 
 use super::Replica;
@@ -15,6 +16,7 @@ use crate::log::Log;
 use crate::proof::ForkProof;
 use crate::signed::{Signed, Verified};
 use crate::top::Top;
+use crate::waypoint::Waypoint;
 use crate::wire::Segment;
 use crate::wire::segment::Proven;
 
@@ -98,6 +100,30 @@ impl Replica {
         let proven = segment.verify(&name, log)?;
         check_waypoints(&proven)?;
         Ok(accept(name.project, proven))
+    }
+
+    /// Verifies waypoints that are held by name and whose bytes this node's disk lost. Nothing is changed.
+    pub fn regain(&self, segment: &Segment) -> Result<Accepted, Reject> {
+        let name = segment.top.claimed().feed;
+        let feed = self.feed(name.project, name.id()).ok_or(Reject::Missing)?;
+        let top = feed.whole.clone().ok_or(Reject::Missing)?;
+        let mut waypoints = Vec::new();
+        for (bytes, place) in segment.waypoints.iter().zip(segment.start..) {
+            let waypoint = Waypoint::from_bytes(bytes)?;
+            let known = usize::try_from(place).ok().and_then(|place| feed.ids.get(place));
+            if known.ok_or(Reject::Missing)? != &waypoint.id() {
+                return Err(Reject::Proof("a waypoint that is held by name"));
+            }
+            if !waypoint.is_whole() {
+                return Err(Reject::Faded);
+            }
+            waypoints.push(Arc::new(waypoint));
+        }
+        if waypoints.is_empty() {
+            return Err(Reject::Missing);
+        }
+        let (project, feed, key) = (name.project, name.id(), name.key);
+        Ok(Accepted { project, feed, key, start: segment.start, waypoints, top })
     }
 
     /// What a signed top says about a feed as it is held here; refuses one of a key without rights.

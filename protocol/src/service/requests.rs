@@ -27,6 +27,8 @@ pub(super) enum What {
     Open,
     /// For waypoints.
     Fetch { feed: FeedId, from: u64 },
+    /// For waypoints that the disk lost.
+    Regain { feed: FeedId, from: u64 },
     /// To take waypoints up to `end`.
     Push { project: ProjectId, feed: FeedId, from: u64, end: u64 },
     /// To know that there are waypoints.
@@ -140,7 +142,10 @@ impl Service {
             (What::Push { feed, .. }, Response::Absent) => {
                 self.push_refused(peer, repo, feed, Reject::Missing.code());
             }
-            (What::Hint, _) => {}
+            (What::Regain { feed, from }, Response::Segment(segment)) => {
+                self.regained(peer, repo, (feed, from), segment, bytes);
+            }
+            (What::Hint | What::Regain { .. }, _) => {}
             (_, Response::Rejected { code }) => {
                 self.failed(peer, repo, SyncFailure::Refused(code), now_ms);
             }

@@ -182,6 +182,7 @@ impl Service {
 
     /// Does the next things that a conversation needs; rests when there are none.
     pub(super) fn advance(&mut self, peer: DeviceKey, repo: RepoId, now_ms: u64) {
+        self.regain_more(peer, repo, now_ms);
         self.fetch_more(peer, repo, now_ms);
         self.push_more(peer, repo, now_ms);
         self.settle(peer, repo, now_ms);

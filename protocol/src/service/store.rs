@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use cairn_crdt::id::{FeedId, ProjectId, RepoId, WaypointId};
 
 use super::Service;
+use super::regain::LostId;
 use super::timer::Timer;
 use crate::effect::{Accepted, Batch, Effect, Event, SyncFailure, Verdict};
 use crate::error::Reject;
@@ -32,6 +33,8 @@ pub(super) enum Then {
     Fetched { peer: DeviceKey },
     /// Go on with what a peer said about rights.
     Opened { peer: DeviceKey, grants: Vec<GrantRecord> },
+    /// Nothing was new: the disk has back what it had lost.
+    Regained { id: LostId },
     /// Compare tops with a peer.
     Compare { peer: DeviceKey },
     /// Show a peer the repo.
@@ -74,6 +77,11 @@ impl Service {
         let Some(Storing { batch, source, then }) = self.storing.remove(&ticket) else { return };
         let repo = batch.repo;
         self.release_feeds(&batch);
+        if let Then::Regained { id } = then {
+            let end = batch.feeds.iter().map(Accepted::end).max().unwrap_or(id.2);
+            self.regained_to(id, end);
+            return self.advance_all(repo, now_ms);
+        }
         self.take_in(&batch, source, now_ms);
         let by_gossip = matches!(then, Then::Judge { .. });
         self.go_on(repo, then, now_ms);
@@ -132,7 +140,7 @@ impl Service {
 
     fn go_on(&mut self, repo: RepoId, then: Then, now_ms: u64) {
         match then {
-            Then::Nothing => {}
+            Then::Nothing | Then::Regained { .. } => {}
             Then::Fetched { peer } => self.finish_one(peer, repo),
             Then::Opened { peer, grants } => self.opened_with(peer, repo, &grants, now_ms),
             Then::Compare { peer } => self.compare(peer, repo, now_ms),
@@ -153,7 +161,7 @@ impl Service {
         let repo = batch.repo;
         self.release_feeds(&batch);
         match then {
-            Then::Nothing => {}
+            Then::Nothing | Then::Regained { .. } => {}
             Then::Fetched { peer } => {
                 self.finish_one(peer, repo);
                 self.failed(peer, repo, SyncFailure::Disk, now_ms);
