@@ -61,13 +61,14 @@ pub(crate) struct Replayed {
 }
 
 impl Log {
-    /// Makes an empty log; durable once the folder is synced.
+    /// Makes an empty log, with its name, durable: a manifest may name it from then on.
     pub(crate) fn create(files: &dyn Files, path: &Path) -> Result<Self, NodeError> {
         let io = |error| NodeError::io("create", path, error);
         let id = entropy::random()?;
         let file = files.create(path).map_err(io)?;
         file.write_at(0, &[MAGIC, id].concat()).map_err(io)?;
         file.sync().map_err(io)?;
+        files.sync_dir(path.parent().unwrap_or(Path::new("."))).map_err(io)?;
         Ok(Self { path: path.to_owned(), file, id, end: HEAD_BYTES, poisoned: false })
     }
 

@@ -237,7 +237,7 @@ fn e6_a_crash_while_opening_after_a_crash_loses_nothing_either() {
 
 #[test]
 fn e7_every_flipped_byte_of_a_stone_is_found_and_never_served() {
-    let (files, author) = filled(&[3, 4]);
+    let (files, author) = filled(&[2, 1]);
     let stones = stone_paths(&files);
     for path in stones {
         let whole = files.bytes(&path);
