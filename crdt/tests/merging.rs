@@ -243,6 +243,19 @@ fn concurrent_functions_in_one_gap_are_both_there_and_whole() {
 }
 
 #[test]
+fn edits_follow_the_methods_that_leave_their_impl() {
+    let text = "struct S;\n\nimpl S {\n    fn m() -> u32 {\n        10\n    }\n\n    fn n() -> u32 {\n        20\n    }\n}\n\nfn z() {}\n";
+    let (mut a, mut b) = pair(&[("lib.rs", text)]);
+    let members = "    fn m() -> u32 {\n        10\n    }\n\n    fn n() -> u32 {\n        20\n    }\n";
+    let moved = format!("{}{members}", text.replace(members, ""));
+    a.post(&[write("lib.rs", &moved)]);
+    b.post(&[write("lib.rs", text.replace("20", "21"))]);
+    let view = merge(&mut a, &mut b);
+    assert!(view.overlaps.is_empty(), "{:?}", view.overlaps);
+    assert_eq!(a.read("lib.rs"), moved.replace("20", "21"));
+}
+
+#[test]
 fn methods_of_one_impl_merge() {
     let (mut a, mut b) = pair(&[("lib.rs", LIB)]);
     a.post(&[write(

@@ -97,24 +97,19 @@ impl Items<'_, '_> {
 
     /// Lays a text over the pieces that it has.
     fn write_plain(&mut self, sheet: &Sheet) -> Result<(), CrdtError> {
-        let leaves = sheet.leaves_of(0);
+        let leaves = sheet.leaves_of(0, true).into_iter().map(|(leaf, range)| (leaf, range.end));
+        let leaves: Vec<_> = leaves.collect();
         if leaves.is_empty() && !sheet.new.is_empty() {
             let parent = sheet.haves.first().map_or(sheet.file, |have| have.inner);
             let place = self.slot(parent, None, None, &sheet.new)?;
             return self.add(&sheet.new, NodeKind::Text, Vec::new(), place, LINES).map(|_| ());
         }
-        self.write_leaves(&leaves, 0, &sheet.old, &sheet.new)
+        self.write_leaves(&leaves, &sheet.old, &sheet.new)
     }
 
-    /// Lays a text over leaves that show `old` from `start` on.
-    fn write_leaves(
-        &mut self,
-        leaves: &[(LeafId, usize)],
-        start: usize,
-        old: &[u8],
-        new: &[u8],
-    ) -> Result<(), CrdtError> {
-        let ends: Vec<_> = leaves.iter().map(|(_, end)| end - start).collect();
+    /// Lays a text over leaves that show `old`, each up to its end.
+    fn write_leaves(&mut self, leaves: &[(LeafId, usize)], old: &[u8], new: &[u8]) -> Result<(), CrdtError> {
+        let ends: Vec<_> = leaves.iter().map(|(_, end)| *end).collect();
         for ((leaf, _), range) in leaves.iter().zip(spread(old, &ends, new)) {
             self.desk.edit(*leaf, new.get(range).unwrap_or_default())?;
         }
@@ -361,20 +356,17 @@ impl Items<'_, '_> {
         if pieces.first() != Some(&have) {
             return Ok(());
         }
-        let mut old = Vec::new();
-        let mut leaves = Vec::new();
-        for piece in pieces {
-            let Some(start) = source.haves.get(piece).map(|have| have.start) else { continue };
-            let offset = old.len();
-            leaves
-                .extend(source.leaves_of(piece).into_iter().map(|(leaf, end)| (leaf, end - start + offset)));
-            old.extend_from_slice(source.old_text(piece));
+        let items = !(from == at && sheet.is_flat(at, have));
+        let (mut old, mut leaves) = (Vec::new(), Vec::new());
+        for (leaf, range) in pieces.into_iter().flat_map(|piece| source.leaves_of(piece, items)) {
+            old.extend_from_slice(source.old.get(range).unwrap_or_default());
+            leaves.push((leaf, old.len()));
         }
         let new = sheet.new_text(slot.want).to_vec();
         if leaves.is_empty() && !new.is_empty() {
             return Err(CrdtError::Bug("a piece has no leaf for its text"));
         }
-        self.write_leaves(&leaves, 0, &old, &new)
+        self.write_leaves(&leaves, &old, &new)
     }
 
     /// Adds a piece that the text did not have.

@@ -1,6 +1,7 @@
 //! One edited text: the pieces that it had, the pieces that it is to have, and which is which.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::id::{LeafId, NodeId};
@@ -204,13 +205,19 @@ impl Sheet {
         }
     }
 
-    /// The leaves that show a piece's text, in order, with the ends of their parts.
-    pub(super) fn leaves_of(&self, have: usize) -> Vec<(LeafId, usize)> {
+    /// The leaves that show a piece's text, in order, with the part of the old text that each shows.
+    ///
+    /// What went elsewhere is left out; so are the items in the piece, unless `items` are wanted.
+    pub(super) fn leaves_of(&self, have: usize, items: bool) -> Vec<(LeafId, Range<usize>)> {
         let mut found = Vec::new();
         let mut open = vec![have];
-        while let Some(have) = open.pop().and_then(|have| self.haves.get(have)) {
-            found.extend(have.leaf.map(|leaf| (leaf, have.end)));
-            open.extend(have.children.iter().rev());
+        while let Some(number) = open.pop() {
+            let Some(piece) = self.haves.get(number) else { continue };
+            if number != have && (piece.taken || (piece.is_item() && !items)) {
+                continue;
+            }
+            found.extend(piece.leaf.map(|leaf| (leaf, piece.start..piece.end)));
+            open.extend(piece.children.iter().rev());
         }
         found
     }
@@ -331,12 +338,24 @@ impl Sheet {
             let kept = have.taken || number == 0;
             match kept {
                 false if have.is_item() => gone.push(have.node),
-                false => emptied.extend(self.leaves_of(number).into_iter().map(|(leaf, _)| leaf)),
+                false => emptied.extend(self.leaves_of(number, true).into_iter().map(|(leaf, _)| leaf)),
                 true if number == 0 || self.is_open(at, number) => open.extend(&have.children),
+                true if self.is_flat(at, number) => open.extend(self.items_in(number)),
                 true => {}
             }
         }
         (gone, emptied)
+    }
+
+    /// Whether a piece that held pieces became one that holds none.
+    pub(super) fn is_flat(&self, at: usize, have: usize) -> bool {
+        let flat = |want: &Want| want.children.is_empty() && want.from == [(at, have)];
+        self.haves.get(have).is_some_and(|have| have.leaf.is_none()) && self.wants.iter().any(flat)
+    }
+
+    fn items_in(&self, have: usize) -> impl Iterator<Item = usize> + '_ {
+        let children = self.haves.get(have).into_iter().flat_map(|have| &have.children).copied();
+        children.filter(|child| self.haves.get(*child).is_some_and(Have::is_item))
     }
 
     /// Whether a kept piece was taken apart, so that what lies in it is kept or dropped on its own.
