@@ -42,7 +42,7 @@ pub(crate) struct Everywhere {
     pub(crate) home: Option<PathBuf>,
     /// Act as if started in DIR
     #[arg(short = 'C', global = true, value_name = "DIR")]
-    pub(crate) dir: Option<PathBuf>,
+    pub(crate) start: Option<PathBuf>,
     /// Print one JSON document on one line
     #[arg(long, global = true, action = ArgAction::SetTrue)]
     pub(crate) json: bool,

@@ -46,7 +46,7 @@ pub(crate) use ask;
 /// Does what the command line says; the exit code, or why not.
 pub(crate) fn run(args: Args) -> Result<u8, Failure> {
     let everywhere = &args.everywhere;
-    let desk = Desk::new(everywhere.json, everywhere.dir.as_deref(), everywhere.home.as_deref())?;
+    let desk = Desk::new(everywhere.json, everywhere.start.as_deref(), everywhere.home.as_deref())?;
     match args.verb {
         Verb::Init(args) => init::run(args, &desk),
         Verb::Get(args) => get::run(args, &desk),
