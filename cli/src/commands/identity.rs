@@ -60,9 +60,19 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
         None | Some(Action::Show) => verb::Action::Show,
         Some(Action::Name { name, mail }) => verb::Action::Name { name, mail },
         Some(Action::Backup { file }) => verb::Action::Backup { out: desk.path(&file) },
-        Some(Action::Restore { file }) => verb::Action::Restore { from: desk.path(&file) },
+        Some(Action::Restore { file }) => restore(desk, desk.path(&file))?,
     };
     ask!(desk, Identity, verb::Args { here: desk.here(), action }, words)
+}
+
+/// A home without a key gets this one before anybody opens it: opening makes a new key.
+fn restore(desk: &Desk, from: PathBuf) -> Result<verb::Action, Failure> {
+    let home = desk.home()?;
+    if !home.key_path().exists() {
+        let _owned = home.lock()?;
+        cairn_node::identity::restore(&home, &from)?;
+    }
+    Ok(verb::Action::Restore { from })
 }
 
 fn words(answer: &verb::Answer) -> String {

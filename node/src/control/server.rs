@@ -161,7 +161,7 @@ where
         };
         let request = match understand(&body) {
             Ok(request) => request,
-            Err(refusal) => return send::<()>(stream, &Response::Error(refusal)).unwrap_or(()),
+            Err(refusal) => return part(stream, refusal),
         };
         let (reply, answer) = mpsc::channel();
         if !deliver(Call { request, reply: Reply(reply) }) {
@@ -225,7 +225,12 @@ fn send<A: Serialize>(stream: &mut UnixStream, response: &Response<A>) -> Result
 }
 
 fn refuse(stream: &mut UnixStream, code: &str, message: String, hint: &str) {
-    let _ = send::<()>(stream, &Response::Error(Refusal::new(code, message, hint)));
+    part(stream, Refusal::new(code, message, hint));
+}
+
+/// Says why, and ends the conversation.
+fn part(stream: &mut UnixStream, refusal: Refusal) {
+    let _ = send::<()>(stream, &Response::Error(refusal));
     // Bytes left unread would turn the close into a reset, and the answer would be lost on the way.
     let _ = stream.shutdown(std::net::Shutdown::Write);
     let _ = stream.set_read_timeout(Some(std::time::Duration::from_millis(200)));

@@ -1,6 +1,10 @@
 //! `post`: worktree to repo. Writes what changed as one waypoint on the worktree's branch.
 
 use cairn_crdt::path::RepoPath;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
@@ -46,9 +50,20 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     let paths = paths(&site, &args.paths)?;
     let branch = args.uri.as_deref().map(branch).transpose()?;
     site.finish(owner, network)?;
+    let base = site.view(owner)?;
+    for (path, word) in paths.iter().zip(&args.paths) {
+        let known = base.files.contains_key(path) || base.dirs.contains(path);
+        if !known && !is_on_disk(site.root(), path) {
+            return Err(NodeError::NotFound { what: "file or folder", name: word.clone() });
+        }
+    }
     let posting = Posting { paths: &paths, branch: branch.as_deref(), message: args.message.as_deref() };
     let posted = site.post(owner, network, &posting)?;
     answer(owner, &site, posted)
+}
+
+fn is_on_disk(root: &Path, path: &RepoPath) -> bool {
+    root.join(OsStr::from_bytes(path.as_bytes())).symlink_metadata().is_ok()
 }
 
 fn answer(owner: &mut Owner, site: &Site, posted: Option<Posted>) -> Result<Answer, NodeError> {
