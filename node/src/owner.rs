@@ -22,6 +22,8 @@ use crate::{clock, entropy, identity};
 
 mod perform;
 mod restore;
+#[cfg(test)]
+mod tests;
 
 /// The one process that holds a home's stores.
 #[derive(Debug)]
