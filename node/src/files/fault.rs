@@ -418,7 +418,7 @@ impl OpenFile for FaultFile {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.files.state();
         done(state.step(&self.path)?)?;
-        if !self.path.extension().is_some_and(|extension| extension == "redb") {
+        if self.path.extension().is_none_or(|extension| extension != "redb") {
             state.syncs += 1;
         }
         if state.plan.fail_sync_at == Some(state.syncs) {

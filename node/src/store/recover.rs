@@ -160,6 +160,10 @@ fn open_log(files: &dyn Files, dir: &Path, number: u64) -> Result<(Log, Replayed
     };
     if !replayed.torn.is_empty() {
         tracing::info!(bytes = replayed.torn.len(), "an unfinished commit was cut off");
+        // It was never acknowledged, so a disk without room for the copy stops nothing.
+        if let Err(error) = quarantine::keep(files, dir, &name, &replayed.torn) {
+            tracing::warn!(%error, "an unfinished commit could not be kept");
+        }
     }
     Ok((log, replayed))
 }
