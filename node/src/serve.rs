@@ -216,6 +216,12 @@ fn serve(
         .map_err(|error| NodeError::io("listen on", &socket, error))?;
     events(ready(owner, session)?);
     session.call([session.remembered().addresses(None), places.peers.clone()].concat())?;
+    // Damage is looked for before somebody needs the bytes; what is found is asked of peers.
+    for (repo, report) in owner.scrub(true) {
+        for problem in report.problems {
+            tracing::warn!(%repo, ?problem, "damage found");
+        }
+    }
     let mut teller = Teller::default();
     loop {
         teller.tell(owner, session, events);
