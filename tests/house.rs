@@ -40,7 +40,11 @@ fn dependencies(krate: &str, section: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join(krate).join("Cargo.toml")).expect("manifest");
     let lines = text.lines().skip_while(|line| line.trim() != section).skip(1);
     let lines = lines.take_while(|line| !line.starts_with('['));
-    lines.filter_map(|line| line.split(['.', ' ', '=']).next()).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    lines
+        .filter_map(|line| line.split(['.', ' ', '=']).next())
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn ours(krate: &str) -> Vec<String> {
@@ -59,7 +63,18 @@ fn imports_follow_the_arrows() {
 
 #[test]
 fn pure_crates_depend_on_nothing_that_acts() {
-    let banned = ["tokio", "libp2p", "iroh-blobs", "getrandom", "rand", "redb", "notify", "rustix", "futures", "tempfile"];
+    let banned = [
+        "tokio",
+        "libp2p",
+        "iroh-blobs",
+        "getrandom",
+        "rand",
+        "redb",
+        "notify",
+        "rustix",
+        "futures",
+        "tempfile",
+    ];
     for krate in ["crdt", "protocol", "simulations"] {
         for name in dependencies(krate, "[dependencies]") {
             assert!(!banned.contains(&name.as_str()), "{krate} depends on {name}");
@@ -90,8 +105,18 @@ fn one_crate_each_names_an_outside_library() {
 #[test]
 fn pure_crates_touch_no_clock_disk_thread_or_unordered_map() {
     let banned = [
-        "std::fs", "std::net", "std::env", "std::process", "std::thread", "std::time::Instant", "SystemTime",
-        "HashMap", "HashSet", "thread_rng", "println!", "eprintln!",
+        "std::fs",
+        "std::net",
+        "std::env",
+        "std::process",
+        "std::thread",
+        "std::time::Instant",
+        "SystemTime",
+        "HashMap",
+        "HashSet",
+        "thread_rng",
+        "println!",
+        "eprintln!",
     ];
     for krate in ["crdt", "protocol"] {
         for path in sources(&root().join(krate).join("src")) {
@@ -108,11 +133,29 @@ fn pure_crates_touch_no_clock_disk_thread_or_unordered_map() {
 /// The text of a file before its tests.
 fn body(path: &Path) -> String {
     let text = fs::read_to_string(path).expect("source");
-    text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned()
+    let mut starts = text.match_indices("#[cfg(test)]\n");
+    let is_body =
+        |rest: &str| rest.lines().nth(1).is_some_and(|line| line.contains("mod ") && line.ends_with('{'));
+    let end = starts.find(|(at, _)| text.get(*at..).is_some_and(is_body)).map_or(text.len(), |(at, _)| at);
+    text.get(..end).unwrap_or_default().to_owned()
 }
 
 fn all_sources() -> Vec<PathBuf> {
-    CRATES.iter().flat_map(|krate| sources(&root().join(krate).join("src"))).collect()
+    let all: Vec<_> = CRATES.iter().flat_map(|krate| sources(&root().join(krate).join("src"))).collect();
+    let tests: Vec<_> = all.iter().flat_map(|path| test_modules(path)).collect();
+    all.into_iter().filter(|path| !tests.contains(path)).collect()
+}
+
+/// The files of modules that a file declares for tests only.
+fn test_modules(path: &Path) -> Vec<PathBuf> {
+    let text = fs::read_to_string(path).expect("source");
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let top = matches!(stem, "lib" | "main" | "mod");
+    let folder = if top { path.with_file_name("") } else { path.with_extension("") };
+    let after = text.split("#[cfg(test)]\n").skip(1).filter_map(|rest| rest.lines().next());
+    let names =
+        after.filter_map(|line| line.trim().strip_suffix(';')?.rsplit_once("mod ").map(|(_, name)| name));
+    names.map(|name| folder.join(format!("{name}.rs"))).collect()
 }
 
 #[test]

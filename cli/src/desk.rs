@@ -30,12 +30,7 @@ impl Desk {
         let dir = dir.map_or_else(|| start.clone(), |dir| start.join(dir));
         if !dir.is_dir() {
             let message = format!("there is no folder {}", dir.display());
-            return Err(Failure::new(
-                NOT_FOUND,
-                "E_NOT_FOUND",
-                message,
-                "check the path after -C",
-            ));
+            return Err(Failure::new(NOT_FOUND, "E_NOT_FOUND", message, "check the path after -C"));
         }
         Ok(Self { json, home: home.map(|home| start.join(home)), dir: dir.canonicalize()? })
     }
