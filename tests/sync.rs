@@ -280,3 +280,42 @@ fn an_artifact_is_fetched_from_a_known_peer_byte_equal() {
     assert_eq!(fs::read(&got).unwrap(), bytes);
     assert_eq!(ben.ok(&["artifact", "verify"])["ok"], true);
 }
+
+/// Two laptops, a `serve` and a `watch` each: an edit appears on the other side when typing stops.
+#[test]
+fn watched_worktrees_follow_each_other() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("shared.rs", SHARED.as_bytes())]);
+    let mut ben = stage.node("ben");
+    ana.serve();
+    ben.join(&ana, "write");
+    ben.serve();
+    let _watching = [&ana, &ben].map(Watch::start);
+    ana.edit("shared.rs", "input + 1", "input + 10");
+    wait_until("ana's edit is in ben's file", || ben.read("shared.rs") == ana.read("shared.rs"));
+    ben.edit("shared.rs", "\"quiet\"", "\"loud\"");
+    wait_until("ben's edit is in ana's file", || {
+        String::from_utf8_lossy(&ana.read("shared.rs")).contains("loud")
+            && ana.read("shared.rs") == ben.read("shared.rs")
+    });
+}
+
+/// A `watch` that ends with the test.
+struct Watch(std::process::Child);
+
+impl Watch {
+    fn start(node: &Node) -> Self {
+        let mut command = node.command();
+        // What it says stands with what the node's `serve` says, for whoever reads a failure.
+        let told = fs::File::options().create(true).append(true).open(node.log_path()).unwrap();
+        let also = told.try_clone().unwrap();
+        Self(command.arg("watch").stdin(Stdio::null()).stdout(told).stderr(also).spawn().unwrap())
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -42,7 +42,8 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
         let there = frontier(desk, &branch)?;
         if shown.as_ref() != Some(&there) {
             merge(desk)?;
-            shown = Some(frontier(desk, &branch)?);
+            // What came in while it merged is seen at the next look.
+            shown = Some(there);
         }
         changed = watcher.settled(LOOK);
     }
