@@ -225,11 +225,9 @@ impl From<BlobsError> for NodeError {
         match error {
             BlobsError::Disk { doing, path, source } => Self::Io { doing, path, source },
             // iroh-blobs passes on what the system answered as words only.
-            BlobsError::Store { doing, reason } if reason.contains("os error 28") => Self::Io {
-                doing,
-                path: "blobs".into(),
-                source: std::io::ErrorKind::StorageFull.into(),
-            },
+            BlobsError::Store { doing, reason } if reason.contains("os error 28") => {
+                Self::Io { doing, path: "blobs".into(), source: std::io::ErrorKind::StorageFull.into() }
+            }
             BlobsError::Missing { hash } => cairn_crdt::Absent::Missing(ContentHash(hash)).into(),
             BlobsError::Damaged { .. } => Self::Damaged(crate::error::Damage {
                 file: "blobs".to_owned(),

@@ -64,6 +64,7 @@ impl Project {
             self.waypoints.insert(waypoint.id(), known);
             fresh.push(waypoint.id());
         }
+        feed.signed = feed.signed.max(accepted.top.n);
         feed.note_top(&accepted.top);
         self.writing.remove(&accepted.feed);
         fresh

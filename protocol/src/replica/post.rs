@@ -81,6 +81,15 @@ pub enum WriteError {
     /// The key's write before this one is not applied yet; to sign now could fork the feed.
     #[error("another write of this key is under way")]
     Busy,
+    /// The key has signed more than is held here: a damaged store, or a restored backup. To sign
+    /// a place anew would fork the feed, so peers have to give back what is missing first.
+    #[error("the key has signed {signed} waypoints, of which {held} are here")]
+    Behind {
+        /// How many are held.
+        held: u64,
+        /// How many were signed.
+        signed: u64,
+    },
     /// A parent is not here, or is not applied yet.
     #[error("waypoint {0} is not here")]
     NoParent(WaypointId),
@@ -145,8 +154,8 @@ impl Replica {
         if project.writing.contains(&feed) {
             return Err(WriteError::Busy);
         }
-        if let Some(reason) = project.feeds.get(&feed).and_then(|feed| feed.frozen.clone()) {
-            return Err(WriteError::Frozen(reason));
+        if let Some(feed) = project.feeds.get(&feed) {
+            check_own(feed)?;
         }
         let parents = post.parents.heads();
         if parents.len() > PARENTS_COUNT_MAX {
@@ -194,6 +203,15 @@ impl Replica {
         let root = log.root_after(&ids);
         Top { feed, n: log.len() + ids.len() as u64, root, grants: self.grants.heads() }.sign(key)
     }
+}
+
+/// A key signs no place of its feed twice.
+fn check_own(feed: &Feed) -> Result<(), WriteError> {
+    if let Some(reason) = &feed.frozen {
+        return Err(WriteError::Frozen(reason.clone()));
+    }
+    let (held, signed) = (feed.n(), feed.signed);
+    if held < signed { Err(WriteError::Behind { held, signed }) } else { Ok(()) }
 }
 
 /// Salts derived from fresh random bytes.

@@ -75,13 +75,15 @@ pub(super) struct Feed {
     pub(super) log: Log,
     /// The highest top of which every waypoint is held.
     pub(super) whole: Option<Verified<Top>>,
+    /// The highest place that the key is known to have signed, held here or not.
+    pub(super) signed: u64,
     /// Why nothing more is taken.
     pub(super) frozen: Option<Reject>,
 }
 
 impl Feed {
     pub(super) fn new(accepted: &Accepted) -> Self {
-        Self { key: accepted.key, ids: Vec::new(), log: Log::default(), whole: None, frozen: None }
+        Self { key: accepted.key, ids: Vec::new(), log: Log::default(), whole: None, signed: 0, frozen: None }
     }
 
     /// How many waypoints are held.

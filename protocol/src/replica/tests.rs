@@ -279,3 +279,24 @@ fn a_restart_finds_what_was_there() {
     assert_eq!(b.branch(project, "main"), version);
     assert_eq!(b.log(project, &version).len(), 3);
 }
+
+#[test]
+fn a5_a_key_signs_no_place_twice_after_its_store_was_damaged() {
+    let (mut a, project) = replica();
+    let first = written(&mut a, project, 1, "a");
+    a.apply(&first, NOW_MS);
+    let second = written(&mut a, project, 1, "b");
+    a.apply(&second, NOW_MS);
+
+    let (mut b, _) = replica();
+    let top = second.feeds[0].top.signed().clone();
+    let held = first.feeds[0].waypoints.iter().map(|waypoint| (**waypoint).clone()).collect();
+    b.restore(PROJECT, top, held, NOW_MS).unwrap();
+    let key = keypair(1);
+    let lost = post(&b, project, &key, file(project, "c", b"c"));
+    assert_eq!(b.write(lost).unwrap_err(), WriteError::Behind { held: 1, signed: 2 });
+
+    b.apply(&second, NOW_MS);
+    let found = post(&b, project, &key, file(project, "c", b"c"));
+    assert_eq!(b.write(found).unwrap().feeds[0].start, 2);
+}
