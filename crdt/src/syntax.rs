@@ -4,20 +4,18 @@
 //! reader needs no grammar and no version of one. The limits are sizes and depths, never
 //! times: two authors who cut the same text must cut it alike.
 
-use tree_sitter::{Node, Parser};
+mod parse;
 
-use crate::languages::{Item, LINES, Language, language};
+use tree_sitter::{Node, QueryCursor};
+
+use crate::languages::{Found, LINES, Language, Mark, Rules, language};
 use crate::op::{CUTS_MAX, Cut, NodeKind};
-use crate::path::NAME_BYTES_MAX;
+pub use parse::PARSED_BYTES_MAX;
 
 /// The most bytes of a text; what is larger merges as a whole.
 pub const TEXT_BYTES_MAX: usize = 4 << 20;
-/// The most bytes that are parsed; what is larger is cut at line borders.
-pub const PARSED_BYTES_MAX: usize = 1 << 20;
 /// About how many bytes one piece of text without a name may have.
 pub const PIECE_BYTES: usize = 16 << 10;
-/// How many brackets may be open at once in what is parsed.
-const BRACKETS_MAX: usize = 1000;
 /// How many items may lie in one another.
 const NESTING_MAX: u8 = 16;
 /// How far into a file a NUL makes it no text.
@@ -37,7 +35,7 @@ fn is_control(byte: u8) -> bool {
 
 /// The pieces of a text and the codec that made them: the one that is asked for if the
 /// text is within its limits, else lines.
-pub(crate) fn cut(codec: u16, bytes: &[u8]) -> (u16, Vec<Cut>) {
+pub fn cut(codec: u16, bytes: &[u8]) -> (u16, Vec<Cut>) {
     match language(codec).and_then(|language| cut_by_grammar(language, bytes)) {
         Some(cuts) => (codec, cuts),
         None => (LINES, cut_by_lines(bytes)),
@@ -52,55 +50,49 @@ pub(crate) fn cut_by_lines(bytes: &[u8]) -> Vec<Cut> {
 }
 
 fn cut_by_grammar(language: &Language, bytes: &[u8]) -> Option<Vec<Cut>> {
-    if bytes.len() > PARSED_BYTES_MAX || nests_too_deep(bytes) {
-        return None;
-    }
-    let mut parser = Parser::new();
-    parser.set_language(&(language.grammar)()).ok()?;
-    let tree = parser.parse(bytes, None)?;
-    let mut cutter = Cutter { language, bytes, cuts: Vec::new() };
+    let rules = language.rules()?;
+    let tree = parse::parse(&(language.grammar)(), bytes)?;
+    let mut cutter = Cutter { rules, cursor: QueryCursor::new(), bytes, cuts: Vec::new() };
     cutter.section(tree.root_node(), 0, 0, bytes.len(), 0);
     (cutter.cuts.len() <= CUTS_MAX).then_some(cutter.cuts)
 }
 
-/// Whether more brackets are open at once than any grammar should be asked to follow.
-fn nests_too_deep(bytes: &[u8]) -> bool {
-    let mut depth = 0usize;
-    bytes.iter().any(|byte| {
-        match byte {
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        depth > BRACKETS_MAX
-    })
-}
-
 struct Cutter<'a> {
-    language: &'a Language,
+    rules: &'a Rules,
+    cursor: QueryCursor,
     bytes: &'a [u8],
     cuts: Vec<Cut>,
 }
 
-/// An item of the grammar: its rule, the node that has the fields, its name.
-type Found<'a, 'tree> = (&'a Item, Node<'tree>, Vec<u8>);
+/// A child of a container, and what the query says about it.
+struct Child<'a, 'tree> {
+    node: Node<'tree>,
+    mark: Option<Mark<'a, 'tree>>,
+}
+
+impl Child<'_, '_> {
+    /// Whether it belongs to what follows it.
+    fn leads(&self) -> bool {
+        matches!(self.mark, Some(Mark::Lead))
+    }
+}
 
 impl<'a> Cutter<'a> {
-    /// Cuts `from..end` along the items among the children of `parent`; `seen` is where the first of them may begin.
+    /// Cuts `from..end` along the items in `parent`; `seen` is where the first of them may begin.
     fn section(&mut self, parent: Node<'_>, mut from: usize, mut seen: usize, end: usize, depth: u8) {
-        let mut cursor = parent.walk();
-        let children: Vec<_> = parent.children(&mut cursor).collect();
-        for (index, child) in children.iter().enumerate() {
-            let (child, next) = (*child, children.get(index + 1).copied());
-            let child_end = child.end_byte().min(end);
-            if child_end <= seen || (self.is_leading(child) && !self.trails(seen, child)) {
+        let mut children = self.children(parent).into_iter().peekable();
+        while let Some(child) = children.next() {
+            let child_end = child.node.end_byte().min(end);
+            if child_end <= seen || (child.leads() && !self.trails(seen, child.node)) {
                 continue;
             }
-            let stop = self.stop(child, next, end);
-            if let Some((rule, node, name)) = self.item(child) {
-                let start = if depth == 0 && seen == 0 { self.header_end(child.start_byte()) } else { seen };
+            let stop = self.stop(child.node, children.peek(), end);
+            if let Some(Mark::Item(found)) = child.mark.filter(|_| self.is_line(seen) && self.ends(stop, end))
+            {
+                let start =
+                    if depth == 0 && seen == 0 { self.header_end(child.node.start_byte()) } else { seen };
                 push_text(&mut self.cuts, self.bytes, depth, from, start);
-                self.item_cuts(rule, node, name, (start, stop), depth);
+                self.item_cuts(child.node, found, (start, stop), depth);
                 from = stop;
             }
             seen = stop;
@@ -108,18 +100,39 @@ impl<'a> Cutter<'a> {
         push_text(&mut self.cuts, self.bytes, depth, from, end);
     }
 
+    /// The children of a node; wrappers, and what no grammar understands, are opened.
+    fn children<'tree>(&mut self, parent: Node<'tree>) -> Vec<Child<'a, 'tree>> {
+        let mut children = Vec::new();
+        let mut open = self.marked(parent);
+        while let Some(child) = open.pop() {
+            let opens = child.node.is_error() || matches!(child.mark, Some(Mark::Open));
+            match opens && child.node.child_count() > 0 {
+                true => open.extend(self.marked(child.node)),
+                false => children.push(child),
+            }
+        }
+        children
+    }
+
+    /// The children of a node with their marks, the last one first.
+    fn marked<'tree>(&mut self, parent: Node<'tree>) -> Vec<Child<'a, 'tree>> {
+        let mut marks = self.rules.marks(&mut self.cursor, parent, self.bytes);
+        let mut walk = parent.walk();
+        let nodes = parent.children(&mut walk);
+        let mut children: Vec<_> =
+            nodes.map(|node| Child { node, mark: marks.remove(&node.id()).map(|(_, mark)| mark) }).collect();
+        children.reverse();
+        children
+    }
+
     /// One item, and the items in it if there are any.
-    fn item_cuts(&mut self, rule: &Item, node: Node<'_>, name: Vec<u8>, range: (usize, usize), depth: u8) {
+    fn item_cuts(&mut self, node: Node<'_>, found: Found<'_, '_>, range: (usize, usize), depth: u8) {
         let (start, end) = range;
-        let kind = NodeKind::Item(rule.word.to_owned());
-        self.cuts.push(Cut { depth, kind, name, start: start as u32, end: end as u32 });
-        let body = rule.body.and_then(|field| node.child_by_field_name(field));
-        let Some(body) = body.filter(|_| depth < NESTING_MAX) else { return };
+        let kind = NodeKind::Item(found.word.to_owned());
+        self.cuts.push(Cut { depth, kind, name: found.name, start: start as u32, end: end as u32 });
+        let Some(body) = found.body.filter(|_| depth < NESTING_MAX) else { return };
         let before = self.cuts.len();
-        let mut cursor = node.walk();
-        let heads = node.children(&mut cursor).take_while(|child| child.start_byte() < body.start_byte());
-        let head = heads.last().map_or(start, |head| head.end_byte());
-        let seen = self.line_end(head.clamp(start, end), end);
+        let seen = self.head_end(node, body).clamp(start, end);
         self.section(body, start, seen, end, depth + 1);
         let inside = self.cuts.get(before..).unwrap_or_default();
         if !inside.iter().any(|cut| cut.kind != NodeKind::Text) {
@@ -127,40 +140,57 @@ impl<'a> Cutter<'a> {
         }
     }
 
-    fn item<'tree>(&self, node: Node<'tree>) -> Option<Found<'a, 'tree>> {
-        let node = node.child_by_field_name("definition").unwrap_or(node);
-        let rule = self.language.items.iter().find(|item| item.kind == node.kind())?;
-        let fields = rule.name.iter().filter_map(|field| node.child_by_field_name(field));
-        let parts: Vec<_> = fields.filter_map(|field| self.bytes.get(field.byte_range())).collect();
-        let mut name = parts.join(&b" for "[..]);
-        name.truncate(NAME_BYTES_MAX);
-        (!name.is_empty()).then_some((rule, node, name))
+    /// The end of what stands before the body of an item; comments below it lead into the body.
+    fn head_end(&self, node: Node<'_>, body: Node<'_>) -> usize {
+        let mut end = node.start_byte();
+        let mut cursor = node.walk();
+        while cursor.node().id() != body.id() && cursor.goto_first_child() {
+            while cursor.node().end_byte() <= body.start_byte() && cursor.node().id() != body.id() {
+                let before = cursor.node();
+                if !before.is_extra() || self.trails(end, before) {
+                    end = self.line_end(before.end_byte(), self.bytes.len());
+                }
+                if !cursor.goto_next_sibling() {
+                    return end;
+                }
+            }
+        }
+        end
     }
 
-    /// Whether a node belongs to what follows it.
-    fn is_leading(&self, node: Node<'_>) -> bool {
-        let text = self.bytes.get(node.byte_range()).unwrap_or_default();
-        let inner = self.language.inner.iter().any(|inner| text.starts_with(inner.as_bytes()));
-        self.language.leading.contains(&node.kind()) && !inner
+    /// The end of a thing, with the separator, the comment and the line break behind it.
+    fn stop(&self, node: Node<'_>, next: Option<&Child<'_, '_>>, end: usize) -> usize {
+        let stop = self.line_end(self.separator_end(node.end_byte().min(end), end), end);
+        let next = next.filter(|next| next.leads() && self.trails(stop, next.node));
+        next.map_or(stop, |next| self.line_end(next.node.end_byte().min(end), end))
     }
 
-    /// The end of a thing, with the comment and the line break behind it.
-    fn stop(&self, node: Node<'_>, next: Option<Node<'_>>, end: usize) -> usize {
-        let stop = self.line_end(node.end_byte().min(end), end);
-        let next = next.filter(|next| self.is_leading(*next) && self.trails(stop, *next));
-        next.map_or(stop, |next| self.line_end(next.end_byte().min(end), end))
+    /// The byte behind a comma or semicolon that follows on the same line, else `at`.
+    fn separator_end(&self, at: usize, end: usize) -> usize {
+        let rest = self.bytes.get(at..end).unwrap_or_default();
+        let blank = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        if matches!(rest.get(blank), Some(b',' | b';')) { at + blank + 1 } else { at }
     }
 
     /// Whether a comment stands on the line on which the thing before it ends.
     fn trails(&self, seen: usize, node: Node<'_>) -> bool {
         let between = self.bytes.get(seen..node.start_byte()).unwrap_or_default();
-        let line_start = seen == 0 || self.bytes.get(seen - 1) == Some(&b'\n');
-        !line_start && !between.contains(&b'\n')
+        !self.is_line(seen) && !between.contains(&b'\n')
+    }
+
+    /// Whether a line begins here.
+    fn is_line(&self, at: usize) -> bool {
+        at.checked_sub(1).is_none_or(|before| self.bytes.get(before) == Some(&b'\n'))
+    }
+
+    /// Whether an item may end here.
+    fn ends(&self, at: usize, end: usize) -> bool {
+        at == end || self.is_line(at)
     }
 
     /// The end of the line if nothing but blanks stands between, else `at`.
     fn line_end(&self, at: usize, end: usize) -> usize {
-        if at > 0 && self.bytes.get(at - 1) == Some(&b'\n') {
+        if at > 0 && self.is_line(at) {
             return at;
         }
         let rest = self.bytes.get(at..end).unwrap_or_default();

@@ -1,0 +1,7 @@
+; JSON: keys of the outermost object.
+
+(comment) @lead
+(document) @open
+(object) @open
+
+(pair key: (string (string_content) @name)) @item.key
