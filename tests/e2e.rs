@@ -8,6 +8,7 @@ mod bytes;
 mod crash;
 mod damage;
 mod hostile;
+mod merge_file;
 mod owner;
 mod rights;
 mod sync;

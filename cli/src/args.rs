@@ -75,6 +75,8 @@ pub(crate) enum Verb {
     Root(root::Args),
     /// List, show and settle the places where concurrent edits met
     Overlaps(overlaps::Args),
+    /// Merge three loose files; no repo is needed
+    MergeFile(merge_file::Args),
     /// Name a version, with a changelog entry, and pin it
     Mark(mark::Args),
     /// Serve every repo of the home to its peers

@@ -15,6 +15,7 @@ pub(crate) mod invite;
 pub(crate) mod join;
 pub(crate) mod log;
 pub(crate) mod mark;
+pub(crate) mod merge_file;
 pub(crate) mod overlaps;
 pub(crate) mod peers;
 pub(crate) mod post;
@@ -60,6 +61,7 @@ pub(crate) fn run(args: Args) -> Result<u8, Failure> {
         Verb::Come(args) => come::run(args, &desk),
         Verb::Root(args) => root::run(args, &desk),
         Verb::Overlaps(args) => overlaps::run(args, &desk),
+        Verb::MergeFile(args) => merge_file::run(args, &desk),
         Verb::Mark(args) => mark::run(args, &desk),
         Verb::Serve(args) => serve::run(args, &desk),
         Verb::Watch(args) => watch::run(args, &desk),

@@ -48,4 +48,7 @@ pub struct Overlap {
     pub kind: OverlapKind,
     /// The sides; the first is what the view shows.
     pub alternatives: Vec<OverlapSide>,
+    /// The first byte of the place in the file as the view shows it, and the byte after the last; `None`
+    /// where it is about more than a part of a shown text.
+    pub range: Option<(usize, usize)>,
 }

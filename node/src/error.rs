@@ -107,6 +107,14 @@ pub enum NodeError {
         /// What it can mean.
         candidates: Vec<String>,
     },
+    /// A file is larger than what is read at once.
+    #[error("{path} is larger than {limit} bytes", path = path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most bytes that are read.
+        limit: u64,
+    },
     /// The request itself makes no sense.
     #[error("{0}")]
     Usage(String),
@@ -153,6 +161,7 @@ impl NodeError {
             NodeError::Format { .. } => "E_FORMAT",
             NodeError::NotFound { .. } => "E_NOT_FOUND",
             NodeError::Ambiguous { .. } => "E_AMBIGUOUS",
+            NodeError::TooLarge { .. } => "E_TOO_LARGE",
             NodeError::Usage(_) => "E_USAGE",
             NodeError::Refused(_) => "E_REFUSED",
             NodeError::Network(_) => "E_NETWORK",
@@ -197,6 +206,7 @@ impl NodeError {
             NodeError::Format { .. } => "a newer cairn may have written it; otherwise restore it",
             NodeError::NotFound { .. } => "check the name; `cairn log` and `cairn status` list what there is",
             NodeError::Ambiguous { .. } => "write more of the name",
+            NodeError::TooLarge { .. } => "large contents do not merge; keep them with `cairn artifact add`",
             NodeError::Usage(_) => "see --help",
             NodeError::Refused(_) => "ask whoever granted your rights",
             NodeError::Network(_) => "check that the peer is running and reachable",

@@ -18,6 +18,7 @@ pub mod invite;
 pub mod join;
 pub mod log;
 pub mod mark;
+pub mod merge_file;
 mod network;
 pub mod overlaps;
 pub mod peers;

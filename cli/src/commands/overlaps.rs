@@ -71,9 +71,11 @@ fn words(answer: &verb::Answer, whole: bool) -> String {
     text
 }
 
-fn one(overlap: &verb::Overlap, whole: bool) -> String {
+/// One overlap: where it is, what met, and each alternative, whole or its first lines.
+pub(crate) fn one(overlap: &verb::Overlap, whole: bool) -> String {
+    let line = overlap.line.iter().map(|line| format!(":{line}")).collect::<String>();
     let symbol = overlap.symbol.iter().map(|symbol| format!(" in {symbol}")).collect::<String>();
-    let mut text = format!("{} {} {}{symbol}\n", overlap.index, overlap.kind, overlap.path);
+    let mut text = format!("{} {} {}{line}{symbol}\n", overlap.index, overlap.kind, overlap.path);
     for (number, side) in overlap.alternatives.iter().enumerate() {
         text += &format!("  [{number}] {}\n", side.authors.join(", "));
         let shown = if whole { side.text.clone() } else { first_lines(&side.text) };

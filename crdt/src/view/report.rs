@@ -84,24 +84,37 @@ impl<'a> Report<'a, '_> {
             let Some(written) = self.written(entry.node) else { continue };
             let symbol = text.symbol(index);
             let at = At { path, symbol: symbol.as_deref(), node: entry.node };
+            let before = self.found.len();
             self.place(at, written, text.text(entry));
             self.bodies(at, written)?;
             self.hidden_edits(at, written, Some(text.text(entry)))?;
+            self.locate(before, (entry.start, entry.end));
         }
         for (index, number, overlap) in &text.overlaps {
             let Some(entry) = text.entries.get(*index) else { continue };
             let symbol = text.symbol(*index);
             let at = At { path, symbol: symbol.as_deref(), node: entry.node };
             if let Some(leaf) = entry.leaf {
+                let before = self.found.len();
                 self.tokens(at, leaf, *number, overlap);
+                self.locate(before, (entry.start + overlap.start, entry.start + overlap.end));
             }
         }
         for (index, leaf) in &text.uncut {
             let Some(entry) = text.entries.get(*index) else { continue };
             let symbol = text.symbol(*index);
+            let before = self.found.len();
             self.uncut(At { path, symbol: symbol.as_deref(), node: entry.node }, *leaf, text.text(entry))?;
+            self.locate(before, (entry.start, entry.end));
         }
         Ok(())
+    }
+
+    /// Says where in the shown text the overlaps lie that were found since.
+    fn locate(&mut self, since: usize, range: (usize, usize)) {
+        for found in self.found.iter_mut().skip(since) {
+            found.overlap.range = Some(range);
+        }
     }
 
     fn written(&self, node: NodeId) -> Option<&'a Node> {
@@ -111,7 +124,7 @@ impl<'a> Report<'a, '_> {
     fn add(&mut self, at: At<'_>, kind: OverlapKind, choices: Vec<Choice>) {
         let (alternatives, ops) = choices.into_iter().unzip();
         let symbol = at.symbol.map(str::to_owned);
-        let overlap = Overlap { path: at.path.clone(), symbol, kind, alternatives };
+        let overlap = Overlap { path: at.path.clone(), symbol, kind, alternatives, range: None };
         self.found.push(Found { overlap, nodes: vec![at.node], settle: Settle::Ops(ops) });
     }
 
@@ -265,7 +278,7 @@ impl<'a> Report<'a, '_> {
         };
         let symbol = at.symbol.map(str::to_owned);
         let alternatives = alternatives.collect();
-        let overlap = Overlap { path: at.path.clone(), symbol, kind, alternatives };
+        let overlap = Overlap { path: at.path.clone(), symbol, kind, alternatives, range: None };
         self.found.push(Found { overlap, nodes: vec![at.node], settle: Settle::Leaf(leaf, number) });
     }
 

@@ -1,0 +1,142 @@
+//! How an overlap is told: in plain words and numbers, the same by every verb.
+
+use std::collections::BTreeMap;
+
+use cairn_crdt::id::WaypointId;
+use cairn_crdt::path::RepoPath;
+use cairn_crdt::{Overlap as Met, OverlapKind, OverlapSide, View};
+use cairn_protocol::Replica;
+use serde::{Deserialize, Serialize};
+
+use crate::error::NodeError;
+use crate::owner::Owner;
+use crate::uri::path_text;
+use crate::verbs::Place;
+
+/// One place where concurrent edits met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlap {
+    /// Its place in the list.
+    pub index: usize,
+    /// What met: `replace`, `delete_edit`, `name_collision`, …
+    pub kind: String,
+    /// The file.
+    pub path: String,
+    /// The line of the file, as shown, where it begins; `null` where it is about the whole file.
+    pub line: Option<usize>,
+    /// The item inside the file.
+    pub symbol: Option<String>,
+    /// What each side wrote; the first is shown.
+    pub alternatives: Vec<Alternative>,
+}
+
+/// One side of an overlap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alternative {
+    /// Its text, invalid UTF-8 replaced.
+    pub text: String,
+    /// The waypoints that wrote it.
+    pub waypoints: Vec<String>,
+    /// Who wrote it: names, or keys where there is no name.
+    pub authors: Vec<String>,
+}
+
+/// Where the lines of a text begin.
+#[derive(Debug, Clone)]
+pub(crate) struct Lines(Vec<usize>);
+
+impl Lines {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        Self(std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect())
+    }
+
+    /// The number of the line that a byte is in, from 1.
+    pub(crate) fn number(&self, at: usize) -> usize {
+        self.0.partition_point(|start| *start <= at)
+    }
+}
+
+/// The overlaps of a view that `wanted` lets through, with their authors and lines.
+pub(crate) fn overlaps(
+    owner: &mut Owner,
+    place: Place,
+    view: &View,
+    wanted: impl Fn(usize, &Met) -> bool,
+) -> Result<Vec<Overlap>, NodeError> {
+    let asked = view.overlaps.iter().enumerate().filter(|(index, met)| wanted(*index, met));
+    let asked: Vec<_> = asked.collect();
+    let mut lines = BTreeMap::<&RepoPath, Lines>::new();
+    for (_, met) in asked.iter().filter(|(_, met)| met.range.is_some()) {
+        if !lines.contains_key(&met.path) && view.files.contains_key(&met.path) {
+            lines.insert(&met.path, Lines::of(&place.bytes(owner, view, &met.path)?));
+        }
+    }
+    let replica = owner.replica(place.repo)?;
+    let told = asked.into_iter().map(|(index, met)| {
+        let line = lines.get(&met.path).zip(met.range).map(|(lines, (start, _))| lines.number(start));
+        told(index, met, line, |side| alternative(replica, place, side))
+    });
+    Ok(told.collect())
+}
+
+/// One overlap, its sides told by `alternative`.
+pub(crate) fn told(
+    index: usize,
+    met: &Met,
+    line: Option<usize>,
+    alternative: impl Fn(&OverlapSide) -> Alternative,
+) -> Overlap {
+    Overlap {
+        index,
+        kind: kind(met.kind).to_owned(),
+        path: path_text(&met.path),
+        line,
+        symbol: met.symbol.clone(),
+        alternatives: met.alternatives.iter().map(alternative).collect(),
+    }
+}
+
+fn alternative(replica: &Replica, place: Place, side: &OverlapSide) -> Alternative {
+    let mut authors: Vec<String> =
+        side.waypoints.iter().filter_map(|waypoint| author(replica, place, *waypoint)).collect();
+    authors.sort();
+    authors.dedup();
+    Alternative {
+        text: String::from_utf8_lossy(&side.bytes).into_owned(),
+        waypoints: side.waypoints.iter().map(WaypointId::to_string).collect(),
+        authors,
+    }
+}
+
+fn author(replica: &Replica, place: Place, waypoint: WaypointId) -> Option<String> {
+    let entry = replica.entry(place.project, waypoint)?;
+    Some(entry.author.map_or_else(|| entry.key.short(), |author| author.name))
+}
+
+fn kind(kind: OverlapKind) -> &'static str {
+    match kind {
+        OverlapKind::Replace => "replace",
+        OverlapKind::DeleteEdit => "delete_edit",
+        OverlapKind::Move => "move",
+        OverlapKind::Cycle => "cycle",
+        OverlapKind::NameCollision => "name_collision",
+        OverlapKind::AddAdd => "add_add",
+        OverlapKind::BodyEdit => "body_edit",
+        OverlapKind::Split => "split",
+        OverlapKind::Mode => "mode",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_counted_from_one() {
+        let lines = Lines::of(b"a\nb\n\nc");
+        assert_eq!([0, 1, 2, 4, 5, 9].map(|at| lines.number(at)), [1, 1, 2, 3, 4, 4]);
+        assert_eq!(Lines::of(b"").number(0), 1);
+    }
+}
