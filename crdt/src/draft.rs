@@ -6,12 +6,13 @@
 //! the byte. So each draft is read back before it is handed out, and where the finest one
 //! does not hold, a coarser one is written.
 
+mod align;
 mod desk;
 mod items;
 mod places;
 mod plan;
 mod sheet;
-mod spread;
+mod weigh;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

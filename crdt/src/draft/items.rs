@@ -8,9 +8,10 @@
 
 use std::sync::Arc;
 
+use crate::draft::align::Alignment;
 use crate::draft::desk::Desk;
 use crate::draft::sheet::{Have, Sheet};
-use crate::draft::spread::spread;
+use crate::draft::weigh::weigh;
 use crate::error::CrdtError;
 use crate::id::{ContentHash, LeafId, NodeId, derive};
 use crate::languages::{LINES, has_grammar, has_items};
@@ -57,6 +58,9 @@ pub(super) fn write(desk: &mut Desk<'_>, edits: Vec<TextEdit>, matched: bool) ->
     }
     items.match_across(true)?;
     items.match_across(false)?;
+    for sheet in 0..items.sheets.len() {
+        weigh(&mut items.sheets, sheet);
+    }
     for sheet in 0..items.sheets.len() {
         items.write_sheet(sheet)?;
     }
@@ -110,7 +114,7 @@ impl Items<'_, '_> {
     /// Lays a text over leaves that show `old`, each up to its end.
     fn write_leaves(&mut self, leaves: &[(LeafId, usize)], old: &[u8], new: &[u8]) -> Result<(), CrdtError> {
         let ends: Vec<_> = leaves.iter().map(|(_, end)| *end).collect();
-        for ((leaf, _), range) in leaves.iter().zip(spread(old, &ends, new)) {
+        for ((leaf, _), range) in leaves.iter().zip(Alignment::of(old, new).spread(&ends)) {
             self.desk.edit(*leaf, new.get(range).unwrap_or_default())?;
         }
         Ok(())
@@ -267,10 +271,18 @@ impl Items<'_, '_> {
                 node: Some(node),
                 place,
                 have,
-                whole: count == 1,
+                whole: count == 1 && !piece.spread,
+                spread: piece.spread,
             }));
             if count == 0 {
-                slots.push(Slot { want: *want, node: None, place: None, have: None, whole: true });
+                slots.push(Slot {
+                    want: *want,
+                    node: None,
+                    place: None,
+                    have: None,
+                    whole: true,
+                    spread: false,
+                });
             }
         }
         slots
@@ -323,8 +335,11 @@ impl Items<'_, '_> {
     ) -> Result<Option<(NodeId, Vec<usize>)>, CrdtError> {
         let Some(sheet) = self.sheets.get(at) else { return Ok(None) };
         let Some(want) = sheet.wants.get(slot.want) else { return Ok(None) };
-        let (kind, name, children) = (want.cut.kind.clone(), want.cut.name.clone(), want.children.clone());
-        let place = Place { parent, position, name, kind };
+        let children = want.children.clone();
+        let place = match slot.place.clone().filter(|_| want.spread) {
+            Some(place) => Place { parent, position, ..place },
+            None => Place { parent, position, name: want.cut.name.clone(), kind: want.cut.kind.clone() },
+        };
         let Some(node) = slot.node else {
             return self.add_piece(at, slot.want, place).map(|()| None);
         };
@@ -356,7 +371,7 @@ impl Items<'_, '_> {
         if pieces.first() != Some(&have) {
             return Ok(());
         }
-        let items = !(from == at && sheet.is_flat(at, have));
+        let items = slot.spread || !(from == at && sheet.is_flat(at, have));
         let (mut old, mut leaves) = (Vec::new(), Vec::new());
         for (leaf, range) in pieces.into_iter().flat_map(|piece| source.leaves_of(piece, items)) {
             old.extend_from_slice(source.old.get(range).unwrap_or_default());
@@ -471,4 +486,6 @@ struct Slot {
     have: Option<(usize, usize)>,
     /// Whether it is all of the wanted piece.
     whole: bool,
+    /// Whether lines are laid over it, whatever it holds.
+    spread: bool,
 }

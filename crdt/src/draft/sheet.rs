@@ -37,6 +37,8 @@ pub(super) struct Want {
     pub(super) from: Vec<(usize, usize)>,
     /// Where a new piece was put by a split of its own.
     pub(super) put: Option<(NodeId, Place)>,
+    /// Whether the new text is laid over the old pieces line by line, whatever they hold.
+    pub(super) spread: bool,
 }
 
 /// One edited text.
@@ -83,8 +85,9 @@ impl Sheet {
     pub(super) fn read_wants(&mut self, cuts: Vec<Cut>) {
         let (tops, below) = cut_tree(&cuts);
         let pieces = cuts.into_iter().zip(below);
-        self.wants =
-            pieces.map(|(cut, children)| Want { cut, children, from: Vec::new(), put: None }).collect();
+        self.wants = pieces
+            .map(|(cut, children)| Want { cut, children, from: Vec::new(), put: None, spread: false })
+            .collect();
         self.top = tops;
     }
 
@@ -95,6 +98,12 @@ impl Sheet {
     pub(super) fn new_text(&self, want: usize) -> &[u8] {
         let range = self.wants.get(want).map(|want| want.cut.start as usize..want.cut.end as usize);
         range.and_then(|range| self.new.get(range)).unwrap_or_default()
+    }
+
+    pub(super) fn mark_taken(&mut self, have: usize) {
+        if let Some(have) = self.haves.get_mut(have) {
+            have.taken = true;
+        }
     }
 
     pub(super) fn take(&mut self, sheet: usize, have: usize, want: usize) {
@@ -349,7 +358,7 @@ impl Sheet {
 
     /// Whether a piece that held pieces became one that holds none.
     pub(super) fn is_flat(&self, at: usize, have: usize) -> bool {
-        let flat = |want: &Want| want.children.is_empty() && want.from == [(at, have)];
+        let flat = |want: &Want| want.children.is_empty() && !want.spread && want.from == [(at, have)];
         self.haves.get(have).is_some_and(|have| have.leaf.is_none()) && self.wants.iter().any(flat)
     }
 
