@@ -40,6 +40,15 @@ pub(crate) struct Report<'a, 'b> {
     pub(crate) reading: &'b mut Reading<'a>,
     pub(crate) paths: &'a Paths,
     pub(crate) found: Vec<Found>,
+    /// Texts that are alternatives only; what met inside them is still to be told.
+    pub(crate) hidden: Vec<Hidden>,
+}
+
+/// A text that an overlap hides.
+pub(crate) struct Hidden {
+    path: RepoPath,
+    symbol: Option<String>,
+    text: Outline,
 }
 
 /// Where an overlap is.
@@ -75,45 +84,65 @@ impl<'a> Report<'a, '_> {
             self.bodies(at, written)?;
             self.hidden_edits(at, written, text.map(|text| &text.bytes[..]))?;
         }
+        self.inside_hidden()
+    }
+
+    /// What met inside a text, and inside what that hides.
+    pub(crate) fn text(&mut self, path: &RepoPath, text: &Outline) -> Result<(), CrdtError> {
+        self.inside(path, None, text)?;
+        self.inside_hidden()
+    }
+
+    /// What met inside texts that are themselves alternatives: whoever takes such a text takes it with
+    /// all that it hides, so that is told too.
+    fn inside_hidden(&mut self) -> Result<(), CrdtError> {
+        while let Some(Hidden { path, symbol, text }) = self.hidden.pop() {
+            let before = self.found.len();
+            self.inside(&path, symbol.as_deref(), &text)?;
+            self.locate(before, None);
+        }
         Ok(())
     }
 
-    /// What met inside a text.
-    pub(crate) fn text(&mut self, path: &RepoPath, text: &Outline) -> Result<(), CrdtError> {
+    fn inside(&mut self, path: &RepoPath, above: Option<&str>, text: &Outline) -> Result<(), CrdtError> {
+        let symbol = |index| match (above, text.symbol(index)) {
+            (Some(above), Some(symbol)) => Some(format!("{above}::{symbol}")),
+            (above, symbol) => symbol.or_else(|| above.map(str::to_owned)),
+        };
         for (index, entry) in text.entries.iter().enumerate().skip(1) {
             let Some(written) = self.written(entry.node) else { continue };
-            let symbol = text.symbol(index);
+            let symbol = symbol(index);
             let at = At { path, symbol: symbol.as_deref(), node: entry.node };
             let before = self.found.len();
             self.place(at, written, text.text(entry));
             self.bodies(at, written)?;
             self.hidden_edits(at, written, Some(text.text(entry)))?;
-            self.locate(before, (entry.start, entry.end));
+            self.locate(before, Some((entry.start, entry.end)));
         }
         for (index, number, overlap) in &text.overlaps {
             let Some(entry) = text.entries.get(*index) else { continue };
-            let symbol = text.symbol(*index);
+            let symbol = symbol(*index);
             let at = At { path, symbol: symbol.as_deref(), node: entry.node };
             if let Some(leaf) = entry.leaf {
                 let before = self.found.len();
                 self.tokens(at, leaf, *number, overlap);
-                self.locate(before, (entry.start + overlap.start, entry.start + overlap.end));
+                self.locate(before, Some((entry.start + overlap.start, entry.start + overlap.end)));
             }
         }
         for (index, leaf) in &text.uncut {
             let Some(entry) = text.entries.get(*index) else { continue };
-            let symbol = text.symbol(*index);
+            let symbol = symbol(*index);
             let before = self.found.len();
             self.uncut(At { path, symbol: symbol.as_deref(), node: entry.node }, *leaf, text.text(entry))?;
-            self.locate(before, (entry.start, entry.end));
+            self.locate(before, Some((entry.start, entry.end)));
         }
         Ok(())
     }
 
     /// Says where in the shown text the overlaps lie that were found since.
-    fn locate(&mut self, since: usize, range: (usize, usize)) {
+    fn locate(&mut self, since: usize, range: Option<(usize, usize)>) {
         for found in self.found.iter_mut().skip(since) {
-            found.overlap.range = Some(range);
+            found.overlap.range = range;
         }
     }
 
@@ -224,12 +253,22 @@ impl<'a> Report<'a, '_> {
         }
         let text = values.iter().all(|(body, _)| matches!(body, Body::Text { .. }));
         let mut choices = Vec::new();
-        for (body, by) in values {
+        for (index, (body, by)) in values.into_iter().enumerate() {
             let ops = vec![Op::Body { node: at.node, body: body.clone() }];
-            choices.push((side(self.body_bytes(at.node, body)?, by), ops));
+            let bytes = if index == 0 { self.body_bytes(at.node, body)? } else { self.hide(at, body)? };
+            choices.push((side(bytes, by), ops));
         }
         self.add(at, if text { OverlapKind::AddAdd } else { OverlapKind::Replace }, choices);
         Ok(())
+    }
+
+    /// The bytes of a body that is an alternative only.
+    fn hide(&mut self, at: At<'_>, body: &Body) -> Result<Vec<u8>, CrdtError> {
+        let Body::Text { content, .. } = body else { return self.body_bytes(at.node, body) };
+        let text = self.reading.outline(at.node, LeafId::of(at.node, *content))?;
+        let bytes = text.bytes.clone();
+        self.hidden.push(Hidden { path: at.path.clone(), symbol: at.symbol.map(str::to_owned), text });
+        Ok(bytes)
     }
 
     fn body_bytes(&mut self, node: NodeId, body: &Body) -> Result<Vec<u8>, CrdtError> {
@@ -256,7 +295,7 @@ impl<'a> Report<'a, '_> {
                 Some(bytes) => bytes.to_vec(),
                 None => self.body_bytes(at.node, winner)?,
             };
-            let hidden = self.body_bytes(at.node, body)?;
+            let hidden = self.hide(at, body)?;
             let choice = |body: &Body| vec![Op::Body { node: at.node, body: body.clone() }];
             let kept = (side(shown, writers.clone()), choice(winner));
             let other = (side(hidden, unseen.into_iter().collect()), choice(body));

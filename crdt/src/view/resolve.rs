@@ -69,7 +69,7 @@ pub(crate) fn resolve(
 }
 
 fn show<'a>(reading: &mut Reading<'a>, paths: &'a Paths, reuse: &Reuse<'_>) -> Result<Shown, CrdtError> {
-    let mut report = Report { reading, paths, found: Vec::new() };
+    let mut report = Report { reading, paths, found: Vec::new(), hidden: Vec::new() };
     for (path, node) in &paths.dirs {
         report.dir(path, *node);
     }

@@ -1,7 +1,9 @@
 //! A few replicas in one thread: what they write is carried between them by hand.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file uses a part of it")]
 
-use std::collections::BTreeMap;
+pub mod program;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cairn_crdt::encoding::Encoded;
@@ -83,6 +85,20 @@ impl Replica {
             }
         }
         let heads = self.tip.heads().iter().chain(other.tip.heads()).copied();
+        self.tip = self.docs.frontier_of(heads.collect::<Vec<_>>());
+    }
+
+    /// Takes in one waypoint of another replica with its past, and shows it too.
+    pub fn pull_some(&mut self, other: &Replica, some: WaypointId) {
+        self.store.0.extend(other.store.0.clone());
+        let past = other.docs.ancestors(&Frontier::from_iter([some])).collect::<BTreeSet<_>>();
+        for change in other.changes.iter().filter(|change| past.contains(&change.id)) {
+            if !self.docs.contains(&change.id) {
+                self.docs.insert(change.clone()).unwrap();
+                self.changes.push(change.clone());
+            }
+        }
+        let heads = self.tip.heads().iter().chain([&some]).copied();
         self.tip = self.docs.frontier_of(heads.collect::<Vec<_>>());
     }
 
