@@ -121,8 +121,9 @@ pub(crate) fn draft(
 ) -> Result<Draft, CrdtError> {
     let (state, resolved) = documents.resolved(base, contents)?;
     let plan = Plan::of(&resolved.view, edits)?;
-    let tries = [(Grain::Items, false), (Grain::Items, true), (Grain::Lines, true), (Grain::Whole, true)];
-    for (grain, settle_all) in tries {
+    // What no edit is about is settled only where nothing else will do.
+    let grains = [Grain::Items, Grain::Lines, Grain::Whole];
+    for (settle_all, grain) in [false, true].into_iter().flat_map(|all| grains.map(|grain| (all, grain))) {
         let desk = Desk::new(documents, &state, &resolved.tree, contents);
         let mut drafting = Drafting { desk, base: &resolved, before: &state, plan: &plan, grain };
         if drafting.write(settle_all).is_ok() && drafting.holds()? {

@@ -28,3 +28,19 @@ fn what_met_inside_a_body_that_was_replaced_is_told() {
     let told = found.iter().flat_map(|(_, sides)| sides).any(|side| side.contains("more"));
     assert!(told, "{found:?}");
 }
+
+#[test]
+fn a_class_that_goes_to_another_file_settles_nothing_elsewhere() {
+    let class =
+        "\nclass A:\n    x = 1\n\n    def f(self):\n        return 1\n\n    def g(self):\n        return 2\n";
+    let (mut a, mut b) = pair(&[("a.py", class), ("b.py", "import os\n"), ("c.txt", "one\n")]);
+    a.post(&[write("c.txt", b"\0binary")]);
+    b.post(&[write("c.txt", "one\ntwo\n")]);
+    merge(&mut a, &mut b);
+    assert_eq!(sides(&mut a).len(), 1);
+    let there = "import os\n\nclass A:\n    def f(self):\n        return 1\n";
+    let left = "    x = 1\n\n    def g(self):\n        return 2\n";
+    a.post(&[write("a.py", left), write("b.py", there)]);
+    assert_eq!((a.read("a.py"), a.read("b.py")), (left.to_owned(), there.to_owned()));
+    assert_eq!(sides(&mut a).len(), 1);
+}

@@ -65,6 +65,13 @@ impl Have {
     }
 }
 
+impl Want {
+    /// Whether it came from a text other than `sheet`.
+    pub(super) fn is_carried(&self, sheet: usize) -> bool {
+        self.from.iter().any(|(from, _)| *from != sheet)
+    }
+}
+
 impl Sheet {
     /// The pieces of the old text.
     pub(super) fn haves(outline: &Outline) -> Vec<Have> {
@@ -297,6 +304,31 @@ impl Sheet {
 
     pub(super) fn is_matched(&self, want: usize) -> bool {
         self.wants.get(want).is_some_and(|want| !want.from.is_empty())
+    }
+
+    /// The old pieces that an old piece lies in, from the inside out.
+    pub(super) fn around_have(&self, have: usize) -> impl Iterator<Item = usize> + '_ {
+        let above = |have: &usize| self.haves.iter().position(|piece| piece.children.contains(have));
+        std::iter::successors(above(&have), above)
+    }
+
+    /// The new pieces that a new piece lies in, from the inside out.
+    pub(super) fn around_want(&self, want: usize) -> impl Iterator<Item = usize> + '_ {
+        let above = |want: &usize| self.wants.iter().position(|piece| piece.children.contains(want));
+        std::iter::successors(above(&want), above)
+    }
+
+    /// Whether anything in an old piece became something on its own.
+    pub(super) fn holds_taken(&self, have: usize) -> bool {
+        let mut open = vec![have];
+        while let Some(have) = open.pop() {
+            let children = self.haves.get(have).map_or(&[][..], |have| &have.children);
+            if children.iter().any(|child| self.haves.get(*child).is_some_and(|child| child.taken)) {
+                return true;
+            }
+            open.extend(children);
+        }
+        false
     }
 
     /// Whether anything in a piece came from elsewhere.
