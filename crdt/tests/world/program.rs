@@ -453,7 +453,7 @@ fn rename_dir(replica: &mut Replica, inside: &str, t: usize) -> Vec<FileEdit> {
     let all = replica.paths();
     let folders: Vec<_> = all.iter().filter_map(|file| file.split_once('/')).map(|(dir, _)| dir).collect();
     let other = folders[t % folders.len()];
-    let parent = if t % 3 == 0 || other == dir { String::new() } else { format!("{other}/") };
+    let parent = if t.is_multiple_of(3) || other == dir { String::new() } else { format!("{other}/") };
     let to = if parent.is_empty() { format!("n{}", t % 5) } else { format!("{parent}{dir}") };
     let taken = replica.view().dirs.contains(&path(&to)) || all.contains(&to);
     if taken || all.iter().any(|file| format!("{to}/").starts_with(&format!("{file}/"))) {
