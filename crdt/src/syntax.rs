@@ -6,7 +6,7 @@
 
 mod parse;
 
-use tree_sitter::{Node, QueryCursor};
+use tree_sitter::Node;
 
 use crate::languages::{Found, LINES, Language, Mark, Rules, language};
 use crate::op::{CUTS_MAX, Cut, NodeKind};
@@ -52,14 +52,13 @@ pub(crate) fn cut_by_lines(bytes: &[u8]) -> Vec<Cut> {
 fn cut_by_grammar(language: &Language, bytes: &[u8]) -> Option<Vec<Cut>> {
     let rules = language.rules()?;
     let tree = parse::parse(&(language.grammar)(), bytes)?;
-    let mut cutter = Cutter { rules, cursor: QueryCursor::new(), bytes, cuts: Vec::new() };
+    let mut cutter = Cutter { rules, bytes, cuts: Vec::new() };
     cutter.section(tree.root_node(), 0, 0, bytes.len(), 0);
     (cutter.cuts.len() <= CUTS_MAX).then_some(cutter.cuts)
 }
 
 struct Cutter<'a> {
     rules: &'a Rules,
-    cursor: QueryCursor,
     bytes: &'a [u8],
     cuts: Vec<Cut>,
 }
@@ -101,7 +100,7 @@ impl<'a> Cutter<'a> {
     }
 
     /// The children of a node; wrappers, and what no grammar understands, are opened.
-    fn children<'tree>(&mut self, parent: Node<'tree>) -> Vec<Child<'a, 'tree>> {
+    fn children<'tree>(&self, parent: Node<'tree>) -> Vec<Child<'a, 'tree>> {
         let mut children = Vec::new();
         let mut open = self.marked(parent);
         while let Some(child) = open.pop() {
@@ -115,12 +114,11 @@ impl<'a> Cutter<'a> {
     }
 
     /// The children of a node with their marks, the last one first.
-    fn marked<'tree>(&mut self, parent: Node<'tree>) -> Vec<Child<'a, 'tree>> {
-        let mut marks = self.rules.marks(&mut self.cursor, parent, self.bytes);
+    fn marked<'tree>(&self, parent: Node<'tree>) -> Vec<Child<'a, 'tree>> {
         let mut walk = parent.walk();
         let nodes = parent.children(&mut walk);
         let mut children: Vec<_> =
-            nodes.map(|node| Child { node, mark: marks.remove(&node.id()).map(|(_, mark)| mark) }).collect();
+            nodes.map(|node| Child { node, mark: self.rules.mark(node, self.bytes) }).collect();
         children.reverse();
         children
     }

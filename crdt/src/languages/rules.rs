@@ -1,9 +1,10 @@
-//! A query file, compiled, and what it says about the children of one node.
+//! What a query file says about one node of a tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tree_sitter::{Node, Query, QueryCursor, QueryMatch, StreamingIterator};
+use tree_sitter::Node;
 
+use crate::languages::query::{Captured, Rule, read};
 use crate::path::NAME_BYTES_MAX;
 
 /// What a capture says.
@@ -18,18 +19,12 @@ enum Role {
     Other,
 }
 
-/// How a pattern names its items.
-#[derive(Default)]
-struct Naming {
-    joint: Option<Box<str>>,
-    name: Option<Box<str>>,
-}
-
-/// A compiled query file.
+/// A query file that was read.
 pub(crate) struct Rules {
-    query: Query,
+    rules: Vec<Rule>,
     roles: Vec<Role>,
-    namings: Vec<Naming>,
+    /// The rules that may speak about a kind of node, in the order of the file.
+    by_kind: BTreeMap<u16, Vec<usize>>,
     holders: BTreeSet<Box<str>>,
 }
 
@@ -55,29 +50,26 @@ pub(crate) struct Found<'a, 'tree> {
     pub(crate) body: Option<Node<'tree>>,
 }
 
-/// What a query says about nodes by their ids, and the pattern that has the say.
-pub(crate) type Marks<'a, 'tree> = BTreeMap<usize, (usize, Mark<'a, 'tree>)>;
-
 impl Rules {
-    /// Compiles a query; `None` if it does not fit the grammar.
-    pub(super) fn compile(grammar: &tree_sitter::Language, text: &str) -> Option<Self> {
-        let query = Query::new(grammar, text).ok()?;
-        let roles: Vec<_> = query.capture_names().iter().map(|name| Role::of(name)).collect();
-        let namings = (0..query.pattern_count()).map(|pattern| Naming::of(&query, pattern)).collect();
+    /// Reads a query file; an error says what in it does not fit the grammar.
+    pub(super) fn compile(grammar: &tree_sitter::Language, text: &str) -> Result<Self, String> {
+        let (rules, captures) = read(grammar, text)?;
+        let roles: Vec<_> = captures.iter().map(|name| Role::of(name)).collect();
+        let mut by_kind = BTreeMap::<u16, Vec<usize>>::new();
         let mut holders = BTreeSet::new();
-        for pattern in 0..query.pattern_count() {
-            let used = query.capture_quantifiers(pattern).iter().zip(&roles);
-            let used: Vec<_> = used
-                .filter(|(often, _)| **often != tree_sitter::CaptureQuantifier::Zero)
-                .map(|(_, role)| role)
-                .collect();
+        for (number, rule) in rules.iter().enumerate() {
+            for kind in rule.pattern.kinds() {
+                by_kind.entry(kind).or_default().push(number);
+            }
+            let used: Vec<_> =
+                rule.pattern.all_captures().iter().filter_map(|capture| roles.get(*capture)).collect();
             let holds = used.iter().any(|role| matches!(role, Role::Body));
             holders.extend(used.iter().filter_map(|role| match role {
                 Role::Item(word) if holds => Some(word.clone()),
                 _ => None,
             }));
         }
-        Some(Self { query, roles, namings, holders })
+        Ok(Self { rules, roles, by_kind, holders })
     }
 
     /// Whether items with this word may hold items.
@@ -85,52 +77,38 @@ impl Rules {
         self.holders.contains(word)
     }
 
-    /// What the query says about the children of `parent`.
-    pub(crate) fn marks<'a, 'tree>(
-        &'a self,
-        cursor: &mut QueryCursor,
-        parent: Node<'tree>,
-        bytes: &[u8],
-    ) -> Marks<'a, 'tree> {
-        let mut marks = Marks::new();
-        cursor.set_max_start_depth(Some(1));
-        let mut matches = cursor.matches(&self.query, parent, bytes);
-        while let Some(found) = matches.next() {
-            let pattern = found.pattern_index;
-            for (id, mark) in self.read(found, bytes) {
-                if marks.get(&id).is_none_or(|(known, _)| pattern < *known) {
-                    marks.insert(id, (pattern, mark));
-                }
-            }
-        }
-        marks
+    /// What the query says about a node: the first rule that fits has the say.
+    pub(crate) fn mark<'tree>(&self, node: Node<'tree>, bytes: &[u8]) -> Option<Mark<'_, 'tree>> {
+        let rules = self.by_kind.get(&node.kind_id())?;
+        let mut found = Captured::new();
+        rules.iter().filter_map(|rule| self.rules.get(*rule)).find_map(|rule| {
+            found.clear();
+            let fits = rule.pattern.fits(node, &mut found);
+            let holds = fits && rule.extra.checks.iter().all(|check| check.holds(&found, bytes));
+            if holds { self.say(rule, &found, bytes) } else { None }
+        })
     }
 
-    /// The marks that one match makes.
-    fn read<'a, 'tree>(
-        &'a self,
-        found: &QueryMatch<'_, 'tree>,
-        bytes: &[u8],
-    ) -> Vec<(usize, Mark<'a, 'tree>)> {
-        let (mut items, mut marks) = (Vec::new(), Vec::new());
-        let (mut names, mut body) = (Vec::new(), None);
-        for capture in found.captures() {
-            let node = capture.node;
-            match self.roles.get(capture.index as usize) {
-                Some(Role::Item(word)) => items.push((node.id(), &**word)),
-                Some(Role::Name) => names.push(bytes.get(node.byte_range()).unwrap_or_default()),
-                Some(Role::Body) => body = Some(node),
-                Some(Role::Lead) => marks.push((node.id(), Mark::Lead)),
-                Some(Role::Stay) => marks.push((node.id(), Mark::Stay)),
-                Some(Role::Open) => marks.push((node.id(), Mark::Open)),
-                Some(Role::Other) | None => {}
+    fn say<'tree>(&self, rule: &Rule, found: &Captured<'tree>, bytes: &[u8]) -> Option<Mark<'_, 'tree>> {
+        let (mut says, mut names, mut body) = (None, Vec::new(), None);
+        for (capture, node) in found {
+            match self.roles.get(*capture)? {
+                Role::Name => names.push(bytes.get(node.byte_range()).unwrap_or_default()),
+                Role::Body => body = Some(*node),
+                Role::Other => {}
+                role => says = Some(role),
             }
         }
-        let naming = self.namings.get(found.pattern_index);
-        let name = naming.map(|naming| naming.name_from(&names)).unwrap_or_default();
-        let items = items.into_iter().filter(|_| !name.is_empty());
-        marks.extend(items.map(|(id, word)| (id, Mark::Item(Found { word, name: name.clone(), body }))));
-        marks
+        match says? {
+            Role::Lead => Some(Mark::Lead),
+            Role::Stay => Some(Mark::Stay),
+            Role::Open => Some(Mark::Open),
+            Role::Item(word) => {
+                let name = name_of(rule, &names);
+                (!name.is_empty()).then_some(Mark::Item(Found { word, name, body }))
+            }
+            Role::Name | Role::Body | Role::Other => None,
+        }
     }
 }
 
@@ -147,33 +125,23 @@ impl Role {
     }
 }
 
-impl Naming {
-    fn of(query: &Query, pattern: usize) -> Self {
-        let mut naming = Naming::default();
-        for set in query.property_settings(pattern) {
-            match &*set.key {
-                "joint" => naming.joint.clone_from(&set.value),
-                "name" => naming.name.clone_from(&set.value),
-                _ => {}
-            }
-        }
-        naming
+/// The name of an item: its parts joined, blanks made single.
+fn name_of(rule: &Rule, parts: &[&[u8]]) -> Vec<u8> {
+    let setting = |wanted: &str| {
+        let found = rule.extra.settings.iter().find(|(key, _)| key == wanted);
+        found.map(|(_, value)| value.as_bytes())
+    };
+    if parts.is_empty() {
+        return setting("name").unwrap_or_default().to_vec();
     }
-
-    /// The name of an item: its parts joined, blanks made single.
-    fn name_from(&self, parts: &[&[u8]]) -> Vec<u8> {
-        if parts.is_empty() {
-            return self.name.as_deref().unwrap_or_default().as_bytes().to_vec();
-        }
-        let parts: Vec<_> = parts.iter().map(|part| single_blanks(part)).collect();
-        let mut name = parts.join(self.joint.as_deref().unwrap_or(".").as_bytes());
-        name.truncate(NAME_BYTES_MAX);
-        let whole = std::str::from_utf8(&name).map_or_else(|error| error.valid_up_to(), str::len);
-        if name.len() == NAME_BYTES_MAX && whole + 4 > NAME_BYTES_MAX {
-            name.truncate(whole);
-        }
-        name
+    let parts: Vec<_> = parts.iter().map(|part| single_blanks(part)).collect();
+    let mut name = parts.join(setting("joint").unwrap_or(b"."));
+    name.truncate(NAME_BYTES_MAX);
+    let whole = std::str::from_utf8(&name).map_or_else(|error| error.valid_up_to(), str::len);
+    if name.len() == NAME_BYTES_MAX && whole + 4 > NAME_BYTES_MAX {
+        name.truncate(whole);
     }
+    name
 }
 
 fn single_blanks(text: &[u8]) -> Vec<u8> {

@@ -1,6 +1,6 @@
 ; Bash: functions.
 
-((comment) @stay (#match? @stay "^#!"))
+((comment) @stay (#begins? @stay "#!"))
 (comment) @lead
 
 (function_definition name: (_) @name) @item.function

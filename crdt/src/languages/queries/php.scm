@@ -9,7 +9,7 @@
 (trait_declaration name: (_) @name body: (_) @body) @item.trait
 (enum_declaration name: (_) @name body: (_) @body) @item.enum
 (method_declaration name: (_) @name) @item.method
-(property_declaration . (_)* (property_element name: (_) @name)) @item.property
+(property_declaration (property_element name: (_) @name)) @item.property
 (const_declaration (const_element (name) @name)) @item.const
 (if_statement condition: (parenthesized_expression (unary_op_expression argument: (function_call_expression function: (_) @_asks arguments: (arguments (argument (string (string_content) @name))))))
   (#any-of? @_asks "function_exists" "class_exists")) @item.guard

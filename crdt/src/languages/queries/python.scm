@@ -1,6 +1,6 @@
 ; Python: functions and classes with what decorates them.
 
-((comment) @stay (#match? @stay "^#(!| -\\*-)"))
+((comment) @stay (#begins? @stay "#!" "# -*-"))
 (comment) @lead
 
 (function_definition name: (_) @name) @item.def

@@ -1,6 +1,6 @@
 ; Ruby: modules, classes and methods.
 
-((comment) @stay (#match? @stay "^#(!| -\\*-| *frozen_string_literal| *encoding)"))
+((comment) @stay (#begins? @stay "#!" "# -*-" "# frozen_string_literal" "# encoding"))
 (comment) @lead
 
 (module name: (_) @name body: (_)? @body) @item.module

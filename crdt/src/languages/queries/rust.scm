@@ -17,4 +17,5 @@
 (impl_item trait: (_)? @name type: (_) @name body: (_) @body (#set! joint " for ")) @item.impl
 (trait_item name: (_) @name body: (_) @body) @item.trait
 (mod_item name: (_) @name body: (_)? @body) @item.mod
-(foreign_mod_item body: (_) @open) @open
+(foreign_mod_item) @open
+(declaration_list) @open
