@@ -47,7 +47,7 @@ pub struct Documents {
     pub(crate) graph: Graph,
     pub(crate) lineage: Arc<Lineage>,
     pub(crate) texts: Texts,
-    acts: BTreeMap<WaypointId, Arc<[Act]>>,
+    pub(crate) acts: BTreeMap<WaypointId, Arc<[Act]>>,
     kept: VecDeque<Kept>,
 }
 

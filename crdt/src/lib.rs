@@ -24,6 +24,7 @@
 //!
 //! Everything here is a pure function: no clock, no disk, no randomness, no threads.
 
+pub mod compare;
 pub mod diff;
 pub mod documents;
 pub mod draft;
@@ -41,6 +42,7 @@ pub mod merge;
 pub mod op;
 pub mod overlap;
 pub mod path;
+pub mod pieces;
 mod position;
 mod register;
 mod split;

@@ -5,12 +5,14 @@
 //! times: two authors who cut the same text must cut it alike.
 
 mod parse;
+mod settings;
 
 use tree_sitter::Node;
 
 use crate::languages::{Found, LINES, Language, Mark, Rules, language};
 use crate::op::{CUTS_MAX, Cut, NodeKind};
 pub use parse::PARSED_BYTES_MAX;
+pub use settings::{Setting, settings};
 
 /// The most bytes of a text; what is larger merges as a whole.
 pub const TEXT_BYTES_MAX: usize = 4 << 20;
