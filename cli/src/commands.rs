@@ -30,6 +30,10 @@ pub(crate) mod watch;
 use crate::args::{Args, Verb};
 use crate::desk::Desk;
 use crate::error::Failure;
+use cairn_node::verbs::overlaps::Spot;
+
+/// How many places where edits met are named in a summary.
+const SPOTS_SHOWN: usize = 10;
 
 /// Asks the owner one verb, prints its answer as JSON or in the words that a function makes of it,
 /// and gives the exit code.
@@ -88,4 +92,17 @@ pub(crate) fn overlap_note(overlaps: u64) -> String {
         0 => String::new(),
         n => format!("edits met in {}: cairn overlaps\n", crate::output::count(n, "place")),
     }
+}
+
+/// The same, with the first of the places.
+pub(crate) fn overlap_list(overlaps: u64, places: &[Spot]) -> String {
+    let mut text = overlap_note(overlaps);
+    for spot in places.iter().take(SPOTS_SHOWN) {
+        let place = overlaps::place(&spot.path, spot.line, spot.symbol.as_deref());
+        text += &format!("  {} {place}\n", spot.kind);
+    }
+    if places.len() > SPOTS_SHOWN {
+        text += &format!("  … and {} more\n", places.len() - SPOTS_SHOWN);
+    }
+    text
 }

@@ -9,11 +9,12 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Exit codes: 0 nothing met; 1 merged, and the places where edits met are listed on
-stderr; anything else: OUT was not written.
+stderr; anything else: OUT was not written. The second example is what git runs
+as its merge driver, when it is the value of merge.cairn.driver.
 
 Examples:
   cairn merge-file base.rs ours.rs theirs.rs -o merged.rs
-  git config merge.cairn.driver 'cairn merge-file %O %A %B -o %A --path %P'";
+  cairn merge-file %O %A %B -o %A --path %P";
 
 /// The arguments.
 #[derive(clap::Args)]

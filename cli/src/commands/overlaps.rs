@@ -1,16 +1,20 @@
 //! `overlaps`: where concurrent edits met, with every alternative; and the choice of one.
 
+mod edit;
+mod resolve;
+
 use super::ask;
 use crate::desk::Desk;
 use crate::error::Failure;
 use crate::output::{indented, short};
 use cairn_node::verbs::overlaps as verb;
+use cairn_node::verbs::{Answer, Request};
 use clap::Subcommand;
 
 const EXAMPLES: &str = "\
 Examples:
   cairn overlaps
-  cairn overlaps take 0 1";
+  cairn overlaps resolve --with ./decide.py";
 
 /// The arguments.
 #[derive(clap::Args)]
@@ -47,11 +51,40 @@ enum Action {
         /// The number of the alternative; 0 is the one shown now
         alternative: usize,
     },
+    /// Open the place in $VISUAL or $EDITOR, and post what was changed
+    #[command(
+        after_help = "Examples:\n  cairn overlaps edit 0\n  EDITOR='code --wait' cairn overlaps edit 2"
+    )]
+    Edit {
+        /// Its number in the list
+        index: usize,
+    },
+    /// Let a program decide
+    #[command(after_help = RESOLVE)]
+    Resolve(resolve::Args),
 }
+
+const RESOLVE: &str = "\
+The program is run by the shell, once for each overlap. On its stdin it finds one
+JSON document: index, kind, path, line, symbol, alternatives (text, authors,
+waypoints; the first is what is shown), before and after (what stands around the
+place in the file), base (the file as it was when the sides parted, or null).
+On its stdout it answers with one of
+  {\"text\": \"…\"}      what is to stand in the place of the alternatives
+  {\"take\": 1}          the number of an alternative
+  {\"refuse\": \"why\"}   nothing is changed
+An exit code other than 0, or any other answer, is a refusal too. Each answer is
+posted as a waypoint that names the program, on top of all sides.
+
+Examples:
+  cairn overlaps resolve --with ./decide.py
+  cairn overlaps resolve --with 'jq -c \"{take: 1}\"' 0 2 --json";
 
 /// Asks, and prints.
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     let (uri, action) = match args.action {
+        Some(Action::Edit { index }) => return edit::run(index, desk),
+        Some(Action::Resolve(args)) => return resolve::run(&args, desk),
         None => (args.uri, verb::Action::List),
         Some(Action::List { uri }) => (uri, verb::Action::List),
         Some(Action::Show { index, uri }) => (uri, verb::Action::Show { index }),
@@ -59,6 +92,14 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     };
     let whole = matches!(action, verb::Action::Show { .. });
     ask!(desk, Overlaps, verb::Args { here: desk.here(), uri, action }, |answer| words(answer, whole))
+}
+
+/// Asks the owner something about overlaps.
+fn asked(desk: &Desk, action: verb::Action) -> Result<verb::Answer, Failure> {
+    match desk.ask(&Request::Overlaps(verb::Args { here: desk.here(), uri: None, action }))? {
+        Answer::Overlaps(answer) => Ok(answer),
+        _ => Err(Failure::unasked()),
+    }
 }
 
 fn words(answer: &verb::Answer, whole: bool) -> String {
@@ -73,15 +114,21 @@ fn words(answer: &verb::Answer, whole: bool) -> String {
 
 /// One overlap: where it is, what met, and each alternative, whole or its first lines.
 pub(crate) fn one(overlap: &verb::Overlap, whole: bool) -> String {
-    let line = overlap.line.iter().map(|line| format!(":{line}")).collect::<String>();
-    let symbol = overlap.symbol.iter().map(|symbol| format!(" in {symbol}")).collect::<String>();
-    let mut text = format!("{} {} {}{line}{symbol}\n", overlap.index, overlap.kind, overlap.path);
+    let place = place(&overlap.path, overlap.line, overlap.symbol.as_deref());
+    let mut text = format!("{} {} {place}\n", overlap.index, overlap.kind);
     for (number, side) in overlap.alternatives.iter().enumerate() {
         text += &format!("  [{number}] {}\n", side.authors.join(", "));
         let shown = if whole { side.text.clone() } else { first_lines(&side.text) };
         text += &indented(&shown, "      ");
     }
     text
+}
+
+/// A place in words: `src/a.rs:12 in parse`.
+pub(crate) fn place(path: &str, line: Option<usize>, symbol: Option<&str>) -> String {
+    let line = line.iter().map(|line| format!(":{line}")).collect::<String>();
+    let symbol = symbol.iter().map(|symbol| format!(" in {symbol}")).collect::<String>();
+    format!("{path}{line}{symbol}")
 }
 
 /// As much of an alternative as a list has room for.

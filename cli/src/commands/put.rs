@@ -1,6 +1,6 @@
 //! `put`: merges into where one stands.
 
-use super::{ask, overlap_note};
+use super::{ask, overlap_list};
 use crate::desk::Desk;
 use crate::error::Failure;
 use crate::output::{count, short};
@@ -37,5 +37,5 @@ fn words(answer: &verb::Answer) -> String {
         text += &format!("what was unposted is kept in {}\n", short(posted));
     }
     text += &format!("changed {}; root {}\n", count(answer.files, "file"), short(&answer.root));
-    text + &overlap_note(answer.overlaps)
+    text + &overlap_list(answer.overlaps, &answer.places)
 }

@@ -1,6 +1,6 @@
 //! `status`: where the worktree stands, and what changed in it.
 
-use super::{ask, overlap_note};
+use super::{ask, overlap_list};
 use crate::desk::Desk;
 use crate::error::Failure;
 use crate::output::{count, short};
@@ -33,5 +33,5 @@ fn words(answer: &verb::Answer) -> String {
     if answer.incoming > 0 {
         text += &format!("{} to merge: cairn put\n", count(answer.incoming, "waypoint"));
     }
-    text + &overlap_note(answer.overlaps)
+    text + &overlap_list(answer.overlaps, &answer.places)
 }

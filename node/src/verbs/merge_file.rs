@@ -8,10 +8,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use cairn_crdt::compare::Lines;
 use cairn_crdt::{Merged, OverlapSide, merge};
 use serde::Serialize;
 
-use super::overlaps::{Alternative, Lines, Overlap, told};
+use super::overlaps::{Alternative, Overlap, told};
 use crate::error::NodeError;
 
 /// The most bytes of one file: all three are held at once.

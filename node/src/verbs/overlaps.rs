@@ -1,19 +1,20 @@
 //! `overlaps`: where concurrent edits met, with every alternative; and the choice of one.
 
+mod question;
+mod settle;
 mod tell;
 
-use cairn_crdt::Frontier;
-use cairn_protocol::Labels;
 use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
 use crate::owner::Owner;
-use crate::verbs::site::{Posting, Target};
-use crate::verbs::{Here, Network, Site, Version};
+use crate::verbs::{Here, Network, Version};
 use crate::worktree::link::digits;
 
-pub use tell::{Alternative, Overlap};
-pub(crate) use tell::{Lines, told};
+pub use question::Question;
+pub use settle::Settlement;
+pub use tell::{Alternative, Overlap, Spot};
+pub(crate) use tell::{spots, told};
 
 /// What `overlaps` is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,9 +32,12 @@ pub struct Args {
 pub struct Answer {
     /// The overlaps of the version: all, or the one asked for.
     pub overlaps: Vec<Overlap>,
-    /// The waypoint that took an alternative.
+    /// The same with what is around them, when that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<Question>,
+    /// The waypoint that settled one.
     pub waypoint: Option<String>,
-    /// The version that is told of: after `take`, the one with the choice in it.
+    /// The version that is told of: after one was settled, that with the choice in it.
     pub frontier: Vec<String>,
     /// Its root.
     pub root: String,
@@ -58,15 +62,46 @@ pub enum Action {
         /// Which alternative, as listed; 0 is the one shown now.
         alternative: usize,
     },
+    /// Tells some, or all, with what is around them.
+    Ask {
+        /// Which ones, as listed; all when empty.
+        indexes: Vec<usize>,
+    },
+    /// Settles one that was told before.
+    Settle {
+        /// The overlap, as it was told.
+        overlap: Box<Overlap>,
+        /// How.
+        settlement: Settlement,
+        /// What the waypoint says about it.
+        message: Option<String>,
+    },
 }
 
 /// Lists, shows, or takes.
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
-    match args.action {
-        Action::Take { index, alternative } => take(owner, args, index, alternative, network),
+    match &args.action {
         Action::List => list(owner, args, None),
-        Action::Show { index } => list(owner, args, Some(index)),
+        Action::Show { index } => list(owner, args, Some(*index)),
+        Action::Ask { indexes } => ask(owner, args, indexes),
+        Action::Take { index, alternative } => {
+            settle::take_number(owner, args, *index, *alternative, network)
+        }
+        Action::Settle { overlap, settlement, message } => {
+            settle::settle(owner, args, overlap, settlement, message.as_deref(), network)
+        }
     }
+}
+
+fn ask(owner: &mut Owner, args: &Args, indexes: &[usize]) -> Result<Answer, NodeError> {
+    let version = Version::find(owner, &args.here, args.uri.as_deref())?;
+    let view = version.place.view(owner, &version.frontier)?;
+    if let Some(index) = indexes.iter().find(|index| **index >= view.overlaps.len()) {
+        return Err(NodeError::NotFound { what: "overlap", name: index.to_string() });
+    }
+    let questions = question::questions(owner, version.place, &view, indexes)?;
+    let (frontier, root) = (digits(&version.frontier), view.root.to_string());
+    Ok(Answer { questions, frontier, root, ..Answer::default() })
 }
 
 fn list(owner: &mut Owner, args: &Args, only: Option<usize>) -> Result<Answer, NodeError> {
@@ -80,31 +115,5 @@ fn list(owner: &mut Owner, args: &Args, only: Option<usize>) -> Result<Answer, N
             && version.path.as_ref().is_none_or(|path| met.path.is_within(path))
     })?;
     let (frontier, root) = (digits(&version.frontier), view.root.to_string());
-    Ok(Answer { overlaps, waypoint: None, frontier, root })
-}
-
-/// Settles one overlap of the version that the worktree stands on.
-fn take(
-    owner: &mut Owner,
-    args: &Args,
-    index: usize,
-    alternative: usize,
-    network: &mut dyn Network,
-) -> Result<Answer, NodeError> {
-    let mut site = Site::open(owner, &args.here)?;
-    site.finish(owner, network)?;
-    let base = site.frontier().clone();
-    let (replica, store) = owner.with(site.place.repo)?;
-    let documents =
-        replica.documents_mut(site.place.project).ok_or(NodeError::Bug("a site without documents"))?;
-    let draft = documents.take(&base, index, alternative, store)?;
-    let labels = Labels { branch: Some(site.branch().to_owned()), ..Labels::default() };
-    let written = site.write(owner, base, draft, labels)?;
-    site.post(owner, network, &Posting::default())?;
-    let taken = Frontier::from_iter([written.waypoint]);
-    let target = site.place.blend(owner, [site.frontier(), &taken])?;
-    site.move_to(owner, network, Target::merging(target))?;
-    let frontier = digits(site.frontier());
-    let rest = list(owner, &Args { here: args.here.clone(), ..Args::default() }, None)?;
-    Ok(Answer { waypoint: Some(written.waypoint.to_string()), frontier, ..rest })
+    Ok(Answer { overlaps, frontier, root, ..Answer::default() })
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
 use crate::owner::Owner;
+use crate::verbs::overlaps::{Spot, spots};
 use crate::verbs::site::{Moved, Posting, Target};
 use crate::verbs::{Here, Network, Site, Version};
 use crate::worktree::link::digits;
@@ -40,6 +41,9 @@ pub struct Answer {
     pub files: u64,
     /// How many overlaps it shows.
     pub overlaps: u64,
+    /// Where they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<Spot>,
     /// How many waypoints came from peers.
     pub received: u64,
 }
@@ -73,6 +77,7 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
         root: view.root.to_string(),
         files: moved.written + moved.removed,
         overlaps: view.overlaps.len() as u64,
+        places: spots(owner, site.place, &view)?,
         received,
     })
 }

@@ -7,6 +7,7 @@ use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::peers::PeerBook;
 use crate::uri::path_text;
+use crate::verbs::overlaps::{Spot, spots};
 use crate::verbs::{Here, Site};
 use crate::worktree::link::digits;
 use crate::worktree::scan::{Change, Difference};
@@ -37,6 +38,9 @@ pub struct Answer {
     pub incoming: u64,
     /// How many overlaps the version shows.
     pub overlaps: u64,
+    /// Where they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<Spot>,
     /// How many peers are known.
     pub peers: u64,
 }
@@ -71,6 +75,7 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
         changed: changes.iter().filter(|change| is_told(change, &view)).map(changed).collect(),
         incoming,
         overlaps: view.overlaps.len() as u64,
+        places: spots(owner, site.place, &view)?,
         peers: PeerBook::load(owner.home()).iter().count() as u64,
     })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cairn_crdt::compare::Lines;
 use cairn_crdt::id::WaypointId;
 use cairn_crdt::path::RepoPath;
 use cairn_crdt::{Overlap as Met, OverlapKind, OverlapSide, View};
@@ -41,20 +42,17 @@ pub struct Alternative {
     pub authors: Vec<String>,
 }
 
-/// Where the lines of a text begin.
-#[derive(Debug, Clone)]
-pub(crate) struct Lines(Vec<usize>);
-
-impl Lines {
-    pub(crate) fn of(bytes: &[u8]) -> Self {
-        let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-        Self(std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect())
-    }
-
-    /// The number of the line that a byte is in, from 1.
-    pub(crate) fn number(&self, at: usize) -> usize {
-        self.0.partition_point(|start| *start <= at)
-    }
+/// Where an overlap is, and what met: what a summary says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spot {
+    /// What met.
+    pub kind: String,
+    /// The file.
+    pub path: String,
+    /// The line of the file, as shown, where it begins.
+    pub line: Option<usize>,
+    /// The item inside the file.
+    pub symbol: Option<String>,
 }
 
 /// The overlaps of a view that `wanted` lets through, with their authors and lines.
@@ -78,6 +76,13 @@ pub(crate) fn overlaps(
         told(index, met, line, |side| alternative(replica, place, side))
     });
     Ok(told.collect())
+}
+
+/// Where the overlaps of a view are.
+pub(crate) fn spots(owner: &mut Owner, place: Place, view: &View) -> Result<Vec<Spot>, NodeError> {
+    let all = overlaps(owner, place, view, |_, _| true)?;
+    let spot = |Overlap { kind, path, line, symbol, .. }| Spot { kind, path, line, symbol };
+    Ok(all.into_iter().map(spot).collect())
 }
 
 /// One overlap, its sides told by `alternative`.
@@ -126,17 +131,5 @@ fn kind(kind: OverlapKind) -> &'static str {
         OverlapKind::Split => "split",
         OverlapKind::Mode => "mode",
         _ => "other",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_counted_from_one() {
-        let lines = Lines::of(b"a\nb\n\nc");
-        assert_eq!([0, 1, 2, 4, 5, 9].map(|at| lines.number(at)), [1, 1, 2, 3, 4, 4]);
-        assert_eq!(Lines::of(b"").number(0), 1);
     }
 }
