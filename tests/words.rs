@@ -4,10 +4,32 @@ use crate::harness::{Stage, told};
 use serde_json::Value;
 use std::process::Command;
 
-const VERBS: [&str; 24] = [
-    "init", "get", "post", "put", "delete", "status", "diff", "log", "show", "come", "root", "overlaps",
-    "mark", "serve", "watch", "peers", "invite", "join", "clone", "identity", "artifact", "verify", "fsck",
+const VERBS: [&str; 25] = [
+    "init",
+    "get",
+    "post",
+    "put",
+    "delete",
+    "status",
+    "diff",
+    "log",
+    "show",
+    "come",
+    "root",
+    "overlaps",
+    "mark",
+    "serve",
+    "watch",
+    "peers",
+    "invite",
+    "join",
+    "clone",
+    "identity",
+    "artifact",
+    "verify",
+    "fsck",
     "demo",
+    "merge-file",
 ];
 
 fn cairn(words: &[&str]) -> crate::harness::Out {

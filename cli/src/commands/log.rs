@@ -1,4 +1,4 @@
-//! `log`: the waypoints of a version, newest first.
+//! `log`: the waypoints of a version, newest first; of a file or an item, those that wrote it.
 
 use super::ask;
 use crate::desk::Desk;
@@ -8,14 +8,15 @@ use cairn_node::verbs::log as verb;
 
 const EXAMPLES: &str = "\
 Examples:
-  cairn log -n 10
-  cairn log ?release-1 --json";
+  cairn log ?release-1 -n 10
+  cairn log 'src/lib.rs#fn(parse)' --json";
 
 /// The arguments.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The version; what the worktree stands on when left out
+    /// The version; what the worktree stands on when left out. With a path, only what wrote it; with
+    /// path#item or path#key, only what wrote that
     #[arg(value_name = "URI")]
     uri: Option<String>,
     /// List at most so many

@@ -33,6 +33,7 @@ fn words(answer: &verb::Answer) -> String {
     if let Some(waypoint) = &answer.waypoint {
         text = super::log::waypoint(waypoint);
     }
+    answer.symbols.iter().for_each(|symbol| text += &super::diff::symbol(symbol));
     answer.changes.iter().for_each(|change| text += &super::diff::file(change));
     text
 }

@@ -1,10 +1,11 @@
-//! `diff`: what differs between two versions, or a version and the worktree, as text.
+//! `diff`: what differs between two versions, or a version and the worktree: as text, and item by item.
 
 use cairn_crdt::Frontier;
 use cairn_crdt::path::RepoPath;
 use serde::{Deserialize, Serialize};
 
 use super::compare;
+pub use super::compare::{SymbolAt, SymbolDiff};
 use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::verbs::{Here, Site, Version};
@@ -25,14 +26,18 @@ pub struct Args {
 pub struct Answer {
     /// One entry a file that differs.
     pub files: Vec<FileDiff>,
+    /// One entry an item that differs, or a key of a configuration file.
+    pub symbols: Vec<SymbolDiff>,
 }
 
 /// One file that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileDiff {
-    /// The path.
+    /// The path; where it is now, if it was renamed.
     pub path: String,
-    /// `added`, `modified` or `removed`.
+    /// The path that a renamed file had.
+    pub from: Option<String>,
+    /// `added`, `modified`, `removed` or `renamed`.
     pub kind: String,
     /// The difference in unified form; `null` where a side is no text.
     pub text: Option<String>,
@@ -43,19 +48,17 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     let site = Site::open(owner, &args.here)?;
     let (sides, paths) = sides(owner, &site, args)?;
     let within = |path: &RepoPath| paths.is_empty() || paths.iter().any(|folder| path.is_within(folder));
-    let mut files = match sides.as_slice() {
+    match sides.as_slice() {
         [old, new] => {
             let (old, new) = (site.place.view(owner, old)?, site.place.view(owner, new)?);
-            compare::versions(owner, site.place, &old, &new, &within)?
+            compare::versions(owner, site.place, &old, &new, &within)
         }
         [old] => {
             let old = site.place.view(owner, old)?;
-            compare::with_disk(owner, site, &old, &within)?
+            compare::with_disk(owner, site, &old, &within)
         }
-        _ => return Err(NodeError::Usage("diff takes two versions at most".to_owned())),
-    };
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Answer { files })
+        _ => Err(NodeError::Usage("diff takes two versions at most".to_owned())),
+    }
 }
 
 /// The versions that are compared, and the paths that count.

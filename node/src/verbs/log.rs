@@ -1,11 +1,12 @@
-//! `log`: the waypoints of a version, newest first.
+//! `log`: the waypoints of a version, newest first; all, or those that wrote a file or an item.
 
-use serde::{Deserialize, Serialize};
+mod touched;
 
 use std::collections::BTreeMap;
 
 use cairn_crdt::id::WaypointId;
 use cairn_protocol::{LogEntry, Replica};
+use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
 use crate::owner::Owner;
@@ -16,7 +17,7 @@ use crate::verbs::{Here, Place, Version};
 pub struct Args {
     /// Where it starts from.
     pub here: Here,
-    /// The version; what the worktree stands on when left out.
+    /// The version, and what of it: `path`, `path#symbol`; what the worktree stands on when left out.
     pub uri: Option<String>,
     /// At most so many; all when left out.
     pub limit: Option<usize>,
@@ -68,11 +69,24 @@ pub struct Stamp {
 
 /// Lists them.
 pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
-    let version = Version::find(owner, &args.here, args.uri.as_deref())?;
+    let word = args.uri.as_deref().unwrap_or_default();
+    let (uri, symbol) = word.split_once('#').map_or((word, None), |(uri, symbol)| (uri, Some(symbol)));
+    let version = Version::find(owner, &args.here, Some(uri))?;
+    let touched = match (&version.path, symbol) {
+        (Some(path), symbol) => {
+            Some(touched::touched(owner, version.place, &version.frontier, path, symbol)?)
+        }
+        (None, Some(_)) => return Err(NodeError::Usage(format!("{word}: an item is named by path#item"))),
+        (None, None) => None,
+    };
     let replica = owner.replica(version.place.repo)?;
     let marks = marks(replica, version.place);
     let entries = replica.log(version.place.project, &version.frontier);
-    let told = entries.iter().filter(|entry| !entry.continued).take(args.limit.unwrap_or(usize::MAX));
+    let is_told = |entry: &&LogEntry| match &touched {
+        Some(touched) => touched.contains(&entry.id),
+        None => !entry.continued,
+    };
+    let told = entries.iter().filter(is_told).take(args.limit.unwrap_or(usize::MAX));
     Ok(Answer { waypoints: told.map(|entry| logged(entry, &marks)).collect() })
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cairn_crdt::id::{ProjectId, RepoId, WaypointId};
 use cairn_crdt::path::RepoPath;
+use cairn_crdt::pieces::Piece;
 use cairn_crdt::{Documents, Draft, FileEdit, Frontier, View};
 use cairn_protocol::replica::{Candidate, Found};
 
@@ -56,6 +57,13 @@ impl Place {
     pub fn bytes(&self, owner: &mut Owner, view: &View, path: &RepoPath) -> Result<Vec<u8>, NodeError> {
         let (replica, store) = owner.with(self.repo)?;
         Ok(replica.bytes(self.project, view, path, store)?)
+    }
+
+    /// The named items of a file of a view, as far as the view knows them.
+    pub fn pieces(&self, owner: &mut Owner, view: &View, path: &RepoPath) -> Result<Vec<Piece>, NodeError> {
+        let (replica, store) = owner.with(self.repo)?;
+        let missing = NodeError::Bug("a place without documents");
+        Ok(replica.documents_mut(self.project).ok_or(missing)?.pieces(view, path, store)?)
     }
 
     /// What to write so that a version shows `edits`.

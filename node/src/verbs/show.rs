@@ -33,6 +33,8 @@ pub struct Answer {
     pub waypoint: Option<super::log::Logged>,
     /// What it changed against the version it was written on.
     pub changes: Vec<super::diff::FileDiff>,
+    /// The items and keys that it changed.
+    pub symbols: Vec<super::diff::SymbolDiff>,
     /// The file, when a path was asked for.
     pub file: Option<Shown>,
 }
@@ -72,7 +74,8 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
         let parents = place.blend(owner, [&entry.parents.iter().copied().collect()])?;
         let before = place.view(owner, &parents)?;
         answer.waypoint = Some(logged(&entry, &marks));
-        answer.changes = compare::versions(owner, place, &before, &view, &|_| true)?;
+        let differs = compare::versions(owner, place, &before, &view, &|_| true)?;
+        (answer.changes, answer.symbols) = (differs.files, differs.symbols);
     }
     Ok(answer)
 }
