@@ -26,6 +26,7 @@ mod rules;
 use std::sync::OnceLock;
 
 use crate::op::NodeKind;
+use crate::syntax::guard::{elements_too_deep, heredocs_too_long};
 pub(crate) use rules::{Found, Mark, Rules};
 
 /// Text that no language claims, cut at line borders.
@@ -45,6 +46,8 @@ pub(crate) struct Language {
     query: &'static str,
     /// What stands between the names of nested items.
     joint: &'static str,
+    /// What its grammar must not be asked about.
+    pub(crate) beyond: fn(&[u8]) -> bool,
     /// The query, compiled when it is first needed.
     rules: OnceLock<Option<Rules>>,
 }
@@ -74,6 +77,9 @@ fn ends_with(name: &[u8], end: &[u8]) -> bool {
 /// One row of the table.
 macro_rules! row {
     ($codec:literal $name:literal $joint:literal $grammar:expr, $($file:literal)+) => {
+        row!($codec $name $joint $grammar, $($file)+ ; |_| false)
+    };
+    ($codec:literal $name:literal $joint:literal $grammar:expr, $($file:literal)+ ; $beyond:expr) => {
         Language {
             name: $name,
             codec: $codec,
@@ -81,6 +87,7 @@ macro_rules! row {
             grammar: || $grammar.into(),
             query: include_str!(concat!("languages/queries/", $name, ".scm")),
             joint: $joint,
+            beyond: $beyond,
             rules: OnceLock::new(),
         }
     };
@@ -98,10 +105,10 @@ pub(crate) static LANGUAGES: [Language; 19] = [
     row!(9 "c" "::" tree_sitter_c::LANGUAGE, ".c"),
     row!(10 "cpp" "::" tree_sitter_cpp::LANGUAGE, ".h" ".cc" ".cpp" ".cxx" ".hh" ".hpp" ".hxx" ".ipp" ".tpp" ".inl"),
     row!(11 "csharp" "." tree_sitter_c_sharp::LANGUAGE, ".cs" ".csx"),
-    row!(12 "ruby" "::" tree_sitter_ruby::LANGUAGE, ".rb" ".rake" ".gemspec" ".ru" "Gemfile" "Rakefile" "Guardfile"),
+    row!(12 "ruby" "::" tree_sitter_ruby::LANGUAGE, ".rb" ".rake" ".gemspec" ".ru" "Gemfile" "Rakefile" "Guardfile"; heredocs_too_long),
     row!(13 "php" "::" tree_sitter_php::LANGUAGE_PHP, ".php" ".phtml" ".inc"),
     row!(14 "bash" "." tree_sitter_bash::LANGUAGE, ".sh" ".bash" ".bats" ".bashrc" ".profile" ".bash_profile" "PKGBUILD"),
-    row!(15 "html" " " tree_sitter_html::LANGUAGE, ".html" ".htm" ".xhtml"),
+    row!(15 "html" " " tree_sitter_html::LANGUAGE, ".html" ".htm" ".xhtml"; elements_too_deep),
     row!(16 "css" " " tree_sitter_css::LANGUAGE, ".css"),
     row!(17 "json" "." tree_sitter_json::LANGUAGE, ".json" ".jsonc" ".geojson" ".webmanifest" ".ipynb" "composer.lock"),
     row!(18 "yaml" "." tree_sitter_yaml::LANGUAGE, ".yaml" ".yml" ".clang-format" ".clang-tidy" "CITATION.cff"),

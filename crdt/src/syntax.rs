@@ -4,6 +4,7 @@
 //! reader needs no grammar and no version of one. The limits are sizes and depths, never
 //! times: two authors who cut the same text must cut it alike.
 
+pub(crate) mod guard;
 mod parse;
 mod settings;
 
@@ -53,7 +54,7 @@ pub(crate) fn cut_by_lines(bytes: &[u8]) -> Vec<Cut> {
 
 fn cut_by_grammar(language: &Language, bytes: &[u8]) -> Option<Vec<Cut>> {
     let rules = language.rules()?;
-    let tree = parse::parse(&(language.grammar)(), bytes)?;
+    let tree = parse::parse(language, bytes)?;
     let mut cutter = Cutter { rules, bytes, cuts: Vec::new() };
     cutter.section(tree.root_node(), 0, 0, bytes.len(), 0);
     (cutter.cuts.len() <= CUTS_MAX).then_some(cutter.cuts)
