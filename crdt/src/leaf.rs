@@ -85,6 +85,19 @@ pub struct Shown {
     pub bytes: Vec<u8>,
     /// Where concurrent edits met, in the order of the text.
     pub overlaps: Vec<LeafOverlap>,
+    /// Where the hunks that take effect have left their marks.
+    pub marks: Vec<Mark>,
+}
+
+/// Where a hunk in effect is seen in the shown text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The hunk.
+    pub hunk: HunkId,
+    /// The first byte that it put in or stands at.
+    pub start: usize,
+    /// The byte after the last; `start` where it only took out.
+    pub end: usize,
 }
 
 /// A place where concurrent edits met.
@@ -176,9 +189,10 @@ impl Leaf {
 
     fn show(&self) -> Shown {
         if self.held.is_empty() {
-            return Shown { bytes: self.genesis.to_vec(), overlaps: Vec::new() };
+            return Shown { bytes: self.genesis.to_vec(), ..Shown::default() };
         }
         self.resolved(|weave, resolution| Shown {
+            marks: resolve::marks(weave, &resolution),
             bytes: resolution.live.iter().flat_map(|token| weave.text(*token)).copied().collect(),
             overlaps: resolution.clashes.into_iter().filter_map(|clash| clash.overlap).collect(),
         })
@@ -263,6 +277,28 @@ impl Leaf {
     }
 
     fn extend(&mut self, sorted: Vec<(HunkId, Held)>) -> Result<(), LeafError> {
+        let genesis = tokenize(&self.genesis).len();
+        let fresh = sorted.iter().map(|(id, held)| (id, held));
+        let flat = flat_order(genesis, self.held.iter().chain(fresh.clone()));
+        let tokens = self.held.iter().chain(fresh).map(|(_, held)| held.hunk.inserted.len()).sum::<usize>();
+        let (document, order) = match flat {
+            Some(order) => (None, order),
+            None => {
+                let document = self.grown(&sorted)?;
+                let order = document.order().map_err(|_| LeafError::Engine)?;
+                (Some(document), order)
+            }
+        };
+        if order.len() != tokens + genesis {
+            return Err(LeafError::Engine);
+        }
+        self.held.extend(sorted);
+        (self.document, self.order, self.shown) = (document, order, OnceLock::new());
+        Ok(())
+    }
+
+    /// The engine's list with more hunks.
+    fn grown(&mut self, sorted: &[(HunkId, Held)]) -> Result<Document, LeafError> {
         // Taken out first: should the engine fail half way, the next call builds it anew.
         let mut document = match self.document.take() {
             Some(document) => document,
@@ -270,15 +306,7 @@ impl Leaf {
         };
         let hunks = sorted.iter().map(|(id, held)| (*id, held.hunk.as_ref()));
         document.apply(hunks).map_err(|_| LeafError::Engine)?;
-        let order = document.order().map_err(|_| LeafError::Engine)?;
-        let held = self.held.values().chain(sorted.iter().map(|(_, held)| held));
-        let tokens = held.map(|held| held.hunk.inserted.len()).sum::<usize>();
-        if order.len() != tokens + tokenize(&self.genesis).len() {
-            return Err(LeafError::Engine);
-        }
-        self.held.extend(sorted);
-        (self.document, self.order, self.shown) = (Some(document), order, OnceLock::new());
-        Ok(())
+        Ok(document)
     }
 
     /// The engine's list with all hunks that are held.
@@ -290,6 +318,38 @@ impl Leaf {
         document.apply(held).map_err(|_| LeafError::Engine)?;
         Ok(document)
     }
+}
+
+/// The order of all tokens where no run stands behind a token of another run.
+///
+/// Then each run is simply behind its token, and where several are behind one they are put in
+/// order by their text anyway: most leaves never need the engine.
+fn flat_order<'a>(
+    genesis: usize,
+    hunks: impl Iterator<Item = (&'a HunkId, &'a Held)>,
+) -> Option<Vec<TokenId>> {
+    let mut runs: Vec<(usize, HunkId, usize)> = Vec::new();
+    for (id, held) in hunks {
+        let behind = match held.hunk.after {
+            None => 0,
+            Some(TokenId { origin: Origin::Genesis, index }) => index as usize + 1,
+            Some(_) => return None,
+        };
+        runs.push((behind, *id, held.hunk.inserted.len()));
+    }
+    runs.sort_unstable();
+    let mut order = Vec::with_capacity(genesis + runs.iter().map(|run| run.2).sum::<usize>());
+    let pristine = |range: std::ops::Range<usize>| {
+        range.map(|index| TokenId { origin: Origin::Genesis, index: index as u32 })
+    };
+    let mut at = 0;
+    for (behind, id, count) in runs {
+        order.extend(pristine(at..behind));
+        at = behind;
+        order.extend((0..count as u32).map(|index| TokenId { origin: Origin::Hunk(id), index }));
+    }
+    order.extend(pristine(at..genesis));
+    Some(order)
 }
 
 fn check_bounds(id: HunkId, hunk: &Hunk) -> Result<(), LeafError> {

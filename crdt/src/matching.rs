@@ -36,8 +36,11 @@ impl<'a> Profile<'a> {
         Self { counts, total }
     }
 
-    /// The share of two texts that is in both, in percent.
+    /// The share of two texts that is in both, in percent; less than [`SIMILAR_PERCENT`] may be told as 0.
     fn similarity(&self, other: &Self) -> usize {
+        if 200 * self.total.min(other.total) < SIMILAR_PERCENT * (self.total + other.total) {
+            return 0;
+        }
         let (few, many) = if self.counts.len() < other.counts.len() { (self, other) } else { (other, self) };
         let common = few.counts.iter().map(|(token, count)| *many.counts.get(token).unwrap_or(&0).min(count));
         let total = self.total + other.total;

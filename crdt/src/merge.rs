@@ -22,6 +22,8 @@ pub struct Merged {
     pub bytes: Vec<u8>,
     /// Where the sides met.
     pub overlaps: Vec<Overlap>,
+    /// Where they came near to each other.
+    pub notes: Vec<Overlap>,
     /// The waypoint by which overlaps name each side; equal sides have the same.
     pub sides: Vec<WaypointId>,
 }
@@ -37,7 +39,7 @@ pub fn merge(name: &[u8], base: &[u8], sides: &[&[u8]]) -> Result<Merged, CrdtEr
     let frontier = bench.documents.frontier_of(heads);
     let view = bench.documents.view(&frontier, &bench.contents)?;
     let bytes = bench.documents.bytes(&view, &bench.path, &bench.contents)?;
-    Ok(Merged { bytes, overlaps: view.overlaps.clone(), sides })
+    Ok(Merged { bytes, overlaps: view.overlaps.clone(), notes: view.notes.clone(), sides })
 }
 
 /// The bytes of the sides.

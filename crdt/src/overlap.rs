@@ -26,6 +26,29 @@ pub enum OverlapKind {
     Split,
     /// Both sides changed the executable bit.
     Mode,
+    /// Both sides changed the same or neighbouring lines; all of it is in the text.
+    Beside,
+    /// Both sides changed one item in different places; all of it is in the text.
+    SameItem,
+    /// Both sides brought an item of one name into one place; both are in the text.
+    SameName,
+    /// One side renamed an item, the other wrote its old name anew.
+    OldName,
+}
+
+impl OverlapKind {
+    /// Whether it is so common that it is only noted: most items that both sides change come
+    /// out as both meant, and a warning that is mostly wrong is read by nobody.
+    pub fn is_note(self) -> bool {
+        self == OverlapKind::SameItem
+    }
+
+    /// Whether nothing is hidden: worth a look, but no choice is open. Such an overlap is
+    /// settled by whatever is posted on top of both sides.
+    pub fn is_soft(self) -> bool {
+        use OverlapKind::{Beside, OldName, SameItem, SameName};
+        matches!(self, Beside | SameItem | SameName | OldName)
+    }
 }
 
 /// One of the things that met.

@@ -15,7 +15,9 @@ use crate::hunk::{Hunk, Origin};
 use crate::id::{ContentHash, HunkId, LeafId};
 use crate::leaf::{Leaf, LeafError, Shown};
 use crate::lineage::{Lineage, Source};
+use crate::op::Split;
 use crate::state::LeafLog;
+use crate::syntax::cut;
 use crate::token::tokenize;
 
 /// How many edited leaves are kept.
@@ -35,9 +37,24 @@ pub(crate) struct Text {
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
     kept: BTreeMap<LeafId, Arc<Text>>,
+    /// The last text that was cut: several drafts on one base cut the same.
+    cut: Option<(u16, Split)>,
 }
 
 impl Texts {
+    /// How a leaf that nobody has edited is cut by a codec.
+    pub(crate) fn split(&mut self, leaf: LeafId, wanted: u16, genesis: &[u8]) -> Split {
+        if let Some((_, split)) =
+            self.cut.as_ref().filter(|(codec, split)| *codec == wanted && split.leaf == leaf)
+        {
+            return split.clone();
+        }
+        let (codec, cuts) = cut(wanted, genesis);
+        let split = Split { leaf, codec, cuts };
+        self.cut = Some((wanted, split.clone()));
+        split
+    }
+
     /// The text of a leaf that has hunks.
     pub(crate) fn edited(
         &mut self,

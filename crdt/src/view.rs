@@ -1,5 +1,6 @@
 //! What a reader sees at a frontier.
 
+pub(crate) mod beside;
 pub(crate) mod outline;
 pub(crate) mod paths;
 pub(crate) mod report;
@@ -29,6 +30,8 @@ pub struct View {
     pub dirs: BTreeSet<RepoPath>,
     /// Where concurrent changes met, in order.
     pub overlaps: Vec<Overlap>,
+    /// Where they came near to it: [`OverlapKind::is_note`](crate::OverlapKind::is_note).
+    pub notes: Vec<Overlap>,
 }
 
 /// One file of a view.

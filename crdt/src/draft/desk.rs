@@ -14,7 +14,7 @@ use crate::graph::{Graph, NEXT};
 use crate::id::{ContentHash, LeafId, NodeId};
 use crate::leaf::Leaf;
 use crate::lineage::Lineage;
-use crate::op::{Body, Op};
+use crate::op::{Body, Op, Split};
 use crate::state::{Act, State};
 use crate::text::{Texts, genesis};
 use crate::view::outline::{Outline, Reading};
@@ -99,6 +99,12 @@ impl<'a> Desk<'a> {
     /// The bytes that a leaf began with.
     pub(crate) fn genesis(&self, leaf: LeafId) -> Result<Vec<u8>, CrdtError> {
         genesis(leaf, &self.lineage, &self.contents)
+    }
+
+    /// How a leaf that nobody has edited is cut.
+    pub(crate) fn split(&mut self, leaf: LeafId, codec: u16) -> Result<Split, CrdtError> {
+        let begun = self.genesis(leaf)?;
+        Ok(self.texts.split(leaf, codec, &begun))
     }
 
     /// Bytes that were written as a whole.

@@ -82,8 +82,8 @@ impl Items<'_, '_> {
             return Ok((sheet, by != LINES));
         }
         if self.desk.is_untouched(&body) {
-            let (codec, cuts) = cut(codec, &self.desk.genesis(body)?);
-            self.desk.put(Op::Split(Split { leaf: body, codec, cuts }))?;
+            let split = self.desk.split(body, codec)?;
+            self.desk.put(Op::Split(split))?;
         }
         let outline = self.desk.outline(file, body)?;
         sheet.haves = Sheet::haves(&outline);

@@ -45,7 +45,8 @@ pub(super) fn weigh(sheets: &mut [Sheet], at: usize) {
     let top = sheet.haves.first().map(|have| have.children.clone()).unwrap_or_default();
     let mut open = vec![Level { haves: top, wants: sheet.top.clone(), above: None }];
     while let Some(level) = open.pop() {
-        let scale = Scale { sheets, at, alignment: &alignment, level: &level };
+        let mut scale = Scale { sheets, at, alignment: &alignment, level: &level, partners: Vec::new() };
+        scale.partners = scale.partners();
         let knots = scale.knots();
         let heavy: Vec<_> = knots.into_iter().filter(|knot| scale.is_heavy(knot)).collect();
         for knot in heavy.into_iter().rev() {
@@ -72,6 +73,8 @@ struct Scale<'a> {
     at: usize,
     alignment: &'a Alignment<'a>,
     level: &'a Level,
+    /// For each new piece, the old ones of this level that become it where they are.
+    partners: Vec<Vec<usize>>,
 }
 
 impl Scale<'_> {
@@ -95,7 +98,6 @@ impl Scale<'_> {
         cut.map_or(0..0, |bytes| self.alignment.new.within(bytes))
     }
 
-    /// For each new piece, the old ones of this level that become it where they are.
     fn partners(&self) -> Vec<Vec<usize>> {
         let spot: BTreeMap<usize, usize> =
             self.level.haves.iter().enumerate().map(|(index, have)| (*have, index)).collect();
@@ -116,9 +118,8 @@ impl Scale<'_> {
 
     /// The knots of the level, in order: pieces that became one another, or share a line that stays.
     fn knots(&self) -> Vec<Knot> {
-        let partners = self.partners();
         let mut knots = Vec::new();
-        for (want, haves) in partners.iter().enumerate() {
+        for (want, haves) in self.partners.iter().enumerate() {
             for have in haves {
                 knots.push(Knot { haves: *have..have + 1, wants: want..want + 1, torn: false });
             }
@@ -132,7 +133,7 @@ impl Scale<'_> {
                 want += 1;
             }
             let inside = self.old_lines(have).contains(old) && self.new_lines(want).contains(new);
-            let torn = inside && !partners[want].contains(&have) && self.alignment.new.weight(*new) > 0;
+            let torn = inside && !self.partners[want].contains(&have) && self.alignment.new.weight(*new) > 0;
             if torn
                 && !knots.last().is_some_and(|last| {
                     last.torn && last.haves == (have..have + 1) && last.wants == (want..want + 1)
@@ -149,8 +150,7 @@ impl Scale<'_> {
         if !knot.torn {
             return false;
         }
-        let partners = self.partners();
-        let items: usize = knot.wants.clone().map(|want| self.cost(want, &partners[want])).sum();
+        let items: usize = knot.wants.clone().map(|want| self.cost(want)).sum();
         let old = self.old_lines(knot.haves.start).start..self.old_lines(knot.haves.end - 1).end;
         let new = self.new_lines(knot.wants.start).start..self.new_lines(knot.wants.end - 1).end;
         items > self.written(&old, new) + SAVED_BYTES_MIN
@@ -159,12 +159,16 @@ impl Scale<'_> {
     /// What the lines `new` write anew if `old` stay.
     fn written(&self, old: &Range<usize>, new: Range<usize>) -> usize {
         let all: usize = new.clone().map(|line| self.alignment.new.weight(line)).sum();
-        let kept = self.alignment.pairs.iter().filter(|(from, to)| old.contains(from) && new.contains(to));
+        let pairs = &self.alignment.pairs;
+        let from = pairs.partition_point(|(_, line)| *line < new.start);
+        let to = pairs.partition_point(|(_, line)| *line < new.end);
+        let kept = pairs[from..to].iter().filter(|(from, _)| old.contains(from));
         all - kept.map(|(_, line)| self.alignment.new.weight(*line)).sum::<usize>()
     }
 
     /// What one piece writes anew.
-    fn cost(&self, index: usize, partners: &[usize]) -> usize {
+    fn cost(&self, index: usize) -> usize {
+        let partners = &self.partners[index];
         match (partners.first(), partners.last()) {
             (Some(first), Some(last)) => self
                 .written(&(self.old_lines(*first).start..self.old_lines(*last).end), self.new_lines(index)),

@@ -210,9 +210,39 @@ impl<'w, 'a> Contest<'w, 'a> {
             let carrying = |hunk: &usize| !self.weave.carries[*hunk].is_empty();
             let kept = hunks.iter().copied().find(carrying).unwrap_or(hunks[0]);
             for hunk in hunks.iter().copied().filter(|hunk| *hunk != kept && !carrying(hunk)) {
-                self.twin[hunk] = true;
-                self.rivals[hunk].push(kept);
-                self.rivals[kept].push(hunk);
+                self.make_twin(hunk, kept);
+            }
+        }
+        for gap in 0..self.weave.gaps.len() {
+            self.find_parts(gap);
+        }
+    }
+
+    fn make_twin(&mut self, hunk: usize, kept: usize) {
+        self.twin[hunk] = true;
+        self.rivals[hunk].push(kept);
+        self.rivals[kept].push(hunk);
+    }
+
+    /// Finds runs of lines with which a longer run at the same gap begins or ends: who added
+    /// more added them too.
+    fn find_parts(&mut self, gap: usize) {
+        let weave = self.weave;
+        let inserts = |hunk: &usize| self.able[*hunk] && weave.hunks[*hunk].deleted.is_empty();
+        let mut runs: Vec<usize> = weave.gaps[gap].iter().copied().filter(inserts).collect();
+        runs.sort_by_key(|run| std::cmp::Reverse(weave.inserted(*run).len()));
+        for (index, part) in runs.iter().enumerate().skip(1) {
+            let lines = &weave.hunks[*part].inserted;
+            let whole = lines.last().is_some_and(|token| token.ends_with(b"\n"));
+            let holds = |run: &&usize| {
+                let longer = &weave.hunks[**run].inserted;
+                !self.twin[**run]
+                    && longer.len() > lines.len()
+                    && (longer.starts_with(lines) || longer.ends_with(lines))
+            };
+            let kept = runs[..index].iter().find(holds).copied();
+            if let Some(kept) = kept.filter(|_| whole && weave.carries[*part].is_empty()) {
+                self.make_twin(*part, kept);
             }
         }
     }

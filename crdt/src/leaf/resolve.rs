@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use crate::leaf::contest::Contest;
 use crate::leaf::weave::Weave;
-use crate::leaf::{Alternative, LeafOverlap, LeafOverlapKind};
+use crate::leaf::{Alternative, LeafOverlap, LeafOverlapKind, Mark};
 
 /// What a set of hunks comes to.
 #[derive(Debug)]
@@ -48,6 +48,32 @@ pub(super) fn resolve(weave: &Weave<'_>) -> Resolution {
     }
     clashes.sort_by_key(|clash| (clash.first, clash.last, clash.hidden.first().copied()));
     Resolution { stands, live, clashes }
+}
+
+/// Where the hunks in effect are seen in the shown text, by hunk.
+pub(super) fn marks(weave: &Weave<'_>, resolution: &Resolution) -> Vec<Mark> {
+    let mut live = vec![false; weave.order.len()];
+    resolution.live.iter().for_each(|token| live[*token] = true);
+    // For each place in the order of all tokens, how many bytes are shown before it.
+    let mut offsets = Vec::with_capacity(weave.order.len() + 1);
+    let mut bytes = 0;
+    offsets.push(0);
+    for token in &weave.order {
+        bytes += if live[*token] { weave.text(*token).len() } else { 0 };
+        offsets.push(bytes);
+    }
+    let span = |run: Range<usize>| {
+        let (first, last) = (weave.places[run.start], weave.places[run.end - 1]);
+        (offsets[first.min(last)], offsets[first.max(last) + 1])
+    };
+    let mark = |hunk: usize| {
+        let runs = weave.deleted[hunk].iter().cloned().chain([weave.inserted(hunk)]);
+        let spans: Vec<_> = runs.filter(|run| !run.is_empty()).map(span).collect();
+        let start = spans.iter().map(|span| span.0).min()?;
+        let end = spans.iter().map(|span| span.1).max()?;
+        Some(Mark { hunk: weave.ids[hunk], start, end })
+    };
+    (0..weave.len()).filter(|hunk| resolution.stands[*hunk]).filter_map(mark).collect()
 }
 
 /// The tokens at `places` that are live if the hunks in `stands` take effect.

@@ -350,6 +350,12 @@ mod laws {
         });
     }
 
+    /// The same leaf, with the engine's order even where it is not needed.
+    fn by_engine(leaf: &Leaf) -> Leaf {
+        let order = leaf.document().unwrap().order().unwrap();
+        Leaf { order, shown: Default::default(), ..leaf.clone() }
+    }
+
     fn batches(base: &Leaf, mut hunks: Vec<Hunk>, picks: &[Index]) -> Leaf {
         let mut leaf = base.clone();
         for pick in picks {
@@ -376,6 +382,7 @@ mod laws {
             }
             let all = merged(&leaves.each_ref());
             accounted(&all);
+            prop_assert_eq!(by_engine(&all).shown(), all.shown());
             let hunks = all_of(&all);
             if !hunks.is_empty() {
                 let other = batches(&base, hunks.clone(), &picks);

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::documents::Contents;
 use crate::error::CrdtError;
 use crate::id::{LeafId, NodeId};
-use crate::leaf::LeafOverlap;
+use crate::leaf::{LeafOverlap, Mark};
 use crate::op::{Body, NodeKind, Place};
 use crate::split::Pieces;
 use crate::text::{Texts, genesis};
@@ -42,6 +42,8 @@ pub(crate) struct Outline {
     pub(crate) entries: Vec<Entry>,
     /// Overlaps inside leaves: the entry, the number in its leaf, what met.
     pub(crate) overlaps: Vec<(usize, usize, LeafOverlap)>,
+    /// Where hunks in effect are seen: the entry, the leaf, the mark in bytes of the whole text.
+    pub(crate) marks: Vec<(usize, LeafId, Mark)>,
     /// Leaves of which a second way to cut them, or edits from before they were cut, are not shown.
     pub(crate) uncut: Vec<(usize, LeafId)>,
 }
@@ -160,6 +162,9 @@ impl Reading<'_> {
             walk.outline.bytes.extend_from_slice(&bytes);
         } else if pieces.is_none() {
             let text = self.texts.edited(leaf, log, &bytes)?;
+            let base = walk.outline.bytes.len();
+            let moved = |mark: &Mark| Mark { start: base + mark.start, end: base + mark.end, ..*mark };
+            walk.outline.marks.extend(text.shown.marks.iter().map(|mark| (entry, leaf, moved(mark))));
             walk.outline.bytes.extend_from_slice(&text.shown.bytes);
             let overlaps = text.shown.overlaps.iter().cloned().enumerate();
             walk.outline.overlaps.extend(overlaps.map(|(number, overlap)| (entry, number, overlap)));

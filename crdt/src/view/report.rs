@@ -1,6 +1,7 @@
 //! Where concurrent changes met, said in words that a reader can act on.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use crate::error::CrdtError;
 use crate::id::{LeafId, NodeId, WaypointId, hex};
@@ -10,6 +11,7 @@ use crate::overlap::{Overlap, OverlapKind, OverlapSide};
 use crate::path::RepoPath;
 use crate::state::Node;
 use crate::text::genesis;
+use crate::view::beside::beside;
 use crate::view::outline::{Outline, Reading};
 use crate::view::paths::Paths;
 use crate::view::revive::{unseen_in_leaf, unseen_in_node};
@@ -39,6 +41,8 @@ type Choice = (OverlapSide, Vec<Op>);
 pub(crate) struct Report<'a, 'b> {
     pub(crate) reading: &'b mut Reading<'a>,
     pub(crate) paths: &'a Paths,
+    /// The waypoints whose sides are compared.
+    pub(crate) heads: &'a [WaypointId],
     pub(crate) found: Vec<Found>,
     /// Texts that are alternatives only; what met inside them is still to be told.
     pub(crate) hidden: Vec<Hidden>,
@@ -137,6 +141,21 @@ impl<'a> Report<'a, '_> {
             self.locate(before, Some((entry.start, entry.end)));
         }
         Ok(())
+    }
+
+    /// What stands side by side in a text although nobody has seen both.
+    pub(crate) fn beside(&mut self, path: &RepoPath, text: &Outline) {
+        for soft in beside(self.reading.ground, self.heads, text) {
+            let Some(entry) = text.entries.get(soft.entry) else { continue };
+            let symbol = text.symbol(soft.entry);
+            let before = self.found.len();
+            let choice = |(range, by): (Range<usize>, Vec<WaypointId>)| {
+                (side(text.bytes.get(range).unwrap_or_default().to_vec(), by), Vec::new())
+            };
+            let at = At { path, symbol: symbol.as_deref(), node: entry.node };
+            self.add(at, soft.kind, soft.sides.into_iter().map(choice).collect());
+            self.locate(before, (soft.range.start, soft.range.end));
+        }
     }
 
     /// Says where in the shown text the overlaps lie that were found since.

@@ -1,13 +1,14 @@
 //! From what was written to what is shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::error::CrdtError;
 use crate::frontier::Frontier;
-use crate::id::{ContentHash, LeafId, NodeId};
+use crate::id::{ContentHash, LeafId, NodeId, WaypointId};
 use crate::op::Body;
 use crate::path::RepoPath;
+use crate::view::beside::writers;
 use crate::view::outline::{Outline, Reading};
 use crate::view::paths::Paths;
 use crate::view::report::{Found, Report};
@@ -36,8 +37,18 @@ pub(crate) struct Resolved {
 pub(crate) struct Rendered {
     pub(crate) path: RepoPath,
     pub(crate) body: FileBody,
-    /// What met inside it.
+    /// What met inside it, as far as that is the same for all heads.
     pub(crate) found: Vec<Found>,
+    /// Who wrote what is seen in it.
+    writers: BTreeSet<WaypointId>,
+}
+
+impl Rendered {
+    /// Whether it shows what no single head has.
+    fn is_apart(&self, ground: Ground<'_>, heads: &[WaypointId]) -> bool {
+        let has = |head: &WaypointId| self.writers.iter().all(|by| ground.graph.is_ancestor(by, head));
+        heads.len() > 1 && !heads.iter().any(has)
+    }
 }
 
 /// The parts of a view that lie below the files' names.
@@ -59,23 +70,32 @@ pub(crate) fn resolve(
     let paths = Paths::of(ground, &mut tree);
     let reuse = Reuse::of(ground, &tree, before);
     let mut reading = Reading { ground, tree: &tree, texts, contents };
-    let Shown { files, mut found, rendered } = show(&mut reading, &paths, &reuse)?;
+    let Shown { files, mut found, rendered } = show(&mut reading, &paths, &reuse, frontier.heads())?;
     found.sort_by(|a, b| a.overlap.cmp(&b.overlap).then_with(|| a.nodes.cmp(&b.nodes)));
+    let noted: Vec<_> = found.extract_if(.., |found| found.overlap.kind.is_note()).collect();
+    let notes = noted.into_iter().map(|found| found.overlap).collect();
     let overlaps = found.iter().map(|found| found.overlap.clone()).collect();
     let dirs = paths.dirs.keys().cloned().collect();
     let root = root(&files, &dirs);
-    let view = Arc::new(View { frontier, root, files, dirs, overlaps });
+    let view = Arc::new(View { frontier, root, files, dirs, overlaps, notes });
     Ok(Resolved { view, tree, paths, found, rendered })
 }
 
-fn show<'a>(reading: &mut Reading<'a>, paths: &'a Paths, reuse: &Reuse<'_>) -> Result<Shown, CrdtError> {
-    let mut report = Report { reading, paths, found: Vec::new(), hidden: Vec::new() };
+fn show<'a>(
+    reading: &mut Reading<'a>,
+    paths: &'a Paths,
+    reuse: &Reuse<'_>,
+    heads: &'a [WaypointId],
+) -> Result<Shown, CrdtError> {
+    let mut report = Report { reading, paths, heads, found: Vec::new(), hidden: Vec::new() };
     for (path, node) in &paths.dirs {
         report.dir(path, *node);
     }
     let (mut files, mut rendered) = (BTreeMap::new(), BTreeMap::new());
     for (path, node) in &paths.files {
-        let (file, text) = match reuse.rendered(node, path) {
+        // What stands side by side depends on the heads too, so it is never taken from an older view.
+        let ready = reuse.rendered(node, path).filter(|text| !text.is_apart(report.reading.ground, heads));
+        let (file, text) = match ready {
             Some(text) => {
                 report.file(path, *node, None)?;
                 (reused(report.reading, *node, text), Some(text.clone()))
@@ -109,7 +129,9 @@ fn fresh(
     let outside = std::mem::take(&mut report.found);
     report.text(path, &text)?;
     let found = std::mem::replace(&mut report.found, outside);
-    let rendered = Rendered { path: path.clone(), body: file.body.clone(), found };
+    report.beside(path, &text);
+    let writers = writers(report.reading.ground, &text);
+    let rendered = Rendered { path: path.clone(), body: file.body.clone(), found, writers };
     Ok((file, Some(rendered)))
 }
 

@@ -38,6 +38,7 @@ fn empty() -> View {
         files: BTreeMap::new(),
         dirs: BTreeSet::new(),
         overlaps: Vec::new(),
+        notes: Vec::new(),
     }
 }
 
