@@ -154,7 +154,7 @@ impl<'a> Report<'a, '_> {
             };
             let at = At { path, symbol: symbol.as_deref(), node: entry.node };
             self.add(at, soft.kind, soft.sides.into_iter().map(choice).collect());
-            self.locate(before, (soft.range.start, soft.range.end));
+            self.locate(before, Some((soft.range.start, soft.range.end)));
         }
     }
 
