@@ -26,7 +26,7 @@ mod rules;
 use std::sync::OnceLock;
 
 use crate::op::NodeKind;
-use crate::syntax::guard::{elements_too_deep, heredocs_too_long};
+use crate::syntax::guard::{elements_too_deep, heredocs_too_long, is_mostly_signs};
 pub(crate) use rules::{Found, Mark, Rules};
 
 /// Text that no language claims, cut at line borders.
@@ -77,7 +77,7 @@ fn ends_with(name: &[u8], end: &[u8]) -> bool {
 /// One row of the table.
 macro_rules! row {
     ($codec:literal $name:literal $joint:literal $grammar:expr, $($file:literal)+) => {
-        row!($codec $name $joint $grammar, $($file)+ ; |_| false)
+        row!($codec $name $joint $grammar, $($file)+ ; is_mostly_signs)
     };
     ($codec:literal $name:literal $joint:literal $grammar:expr, $($file:literal)+ ; $beyond:expr) => {
         Language {
@@ -110,10 +110,10 @@ pub(crate) static LANGUAGES: [Language; 19] = [
     row!(14 "bash" "." tree_sitter_bash::LANGUAGE, ".sh" ".bash" ".bats" ".bashrc" ".profile" ".bash_profile" "PKGBUILD"),
     row!(15 "html" " " tree_sitter_html::LANGUAGE, ".html" ".htm" ".xhtml"; elements_too_deep),
     row!(16 "css" " " tree_sitter_css::LANGUAGE, ".css"),
-    row!(17 "json" "." tree_sitter_json::LANGUAGE, ".json" ".jsonc" ".geojson" ".webmanifest" ".ipynb" "composer.lock"),
+    row!(17 "json" "." tree_sitter_json::LANGUAGE, ".json" ".jsonc" ".geojson" ".webmanifest" ".ipynb" "composer.lock"; |_| false),
     row!(18 "yaml" "." tree_sitter_yaml::LANGUAGE, ".yaml" ".yml" ".clang-format" ".clang-tidy" "CITATION.cff"),
     row!(19 "toml" "." tree_sitter_toml_ng::LANGUAGE, ".toml" "Cargo.lock" "poetry.lock" "uv.lock" "Pipfile"),
-    row!(20 "markdown" " > " tree_sitter_md::LANGUAGE, ".md" ".markdown" ".mkd"),
+    row!(20 "markdown" " > " tree_sitter_md::LANGUAGE, ".md" ".markdown" ".mkd"; |_| false),
 ];
 
 /// The codec of a file by its name.

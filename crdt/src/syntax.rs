@@ -21,6 +21,8 @@ pub const TEXT_BYTES_MAX: usize = 4 << 20;
 pub const PIECE_BYTES: usize = 16 << 10;
 /// How many items may lie in one another.
 const NESTING_MAX: u8 = 16;
+/// How many pieces a text has before its deepest items are left whole: each is named in the waypoint that cuts it.
+const CUTS_USUAL: usize = 2048;
 /// How far into a file a NUL makes it no text.
 const SNIFFED_BYTES: usize = 8000;
 
@@ -57,7 +59,25 @@ fn cut_by_grammar(language: &Language, bytes: &[u8]) -> Option<Vec<Cut>> {
     let tree = parse::parse(language, bytes)?;
     let mut cutter = Cutter { rules, bytes, cuts: Vec::new() };
     cutter.section(tree.root_node(), 0, 0, bytes.len(), 0);
-    (cutter.cuts.len() <= CUTS_MAX).then_some(cutter.cuts)
+    let cuts = coarsen(cutter.cuts);
+    (cuts.len() <= CUTS_MAX).then_some(cuts)
+}
+
+/// Leaves out the deepest items where there are more than a waypoint should name.
+fn coarsen(mut cuts: Vec<Cut>) -> Vec<Cut> {
+    let mut counts = [0usize; NESTING_MAX as usize + 2];
+    for cut in &cuts {
+        if let Some(count) = counts.get_mut(usize::from(cut.depth)) {
+            *count += 1;
+        }
+    }
+    let sums = counts.iter().scan(0, |sum, count| {
+        *sum += count;
+        Some(*sum)
+    });
+    let kept = sums.take_while(|sum| *sum <= CUTS_USUAL).count().max(1);
+    cuts.retain(|cut| usize::from(cut.depth) < kept);
+    cuts
 }
 
 struct Cutter<'a> {
@@ -84,7 +104,7 @@ impl<'a> Cutter<'a> {
     fn section(&mut self, parent: Node<'_>, mut from: usize, mut seen: usize, end: usize, depth: u8) {
         let mut children = self.children(parent).into_iter().peekable();
         while let Some(child) = children.next() {
-            let child_end = child.node.end_byte().min(end);
+            let child_end = last_byte(child.node).min(end);
             if child_end <= seen || (child.leads() && !self.trails(seen, child.node)) {
                 continue;
             }
@@ -161,7 +181,7 @@ impl<'a> Cutter<'a> {
 
     /// The end of a thing, with the separator, the comment and the line break behind it.
     fn stop(&self, node: Node<'_>, next: Option<&Child<'_, '_>>, end: usize) -> usize {
-        let stop = self.line_end(self.separator_end(node.end_byte().min(end), end), end);
+        let stop = self.line_end(self.separator_end(last_byte(node).min(end), end), end);
         let next = next.filter(|next| next.leads() && self.trails(stop, next.node));
         next.map_or(stop, |next| self.line_end(next.node.end_byte().min(end), end))
     }
@@ -216,6 +236,23 @@ impl<'a> Cutter<'a> {
         }
         start
     }
+}
+
+/// The end of a node without the comments on lines of their own that a grammar puts at its end: they are about
+/// what follows.
+fn last_byte(node: Node<'_>) -> usize {
+    let mut end = node.end_byte();
+    let mut cursor = node.walk();
+    while cursor.goto_last_child() && cursor.node().end_byte() == end {
+        while cursor.node().is_extra() {
+            let line = cursor.node().start_position().row;
+            if !cursor.goto_previous_sibling() || cursor.node().end_position().row == line {
+                return end;
+            }
+            end = cursor.node().end_byte();
+        }
+    }
+    end
 }
 
 /// The outermost cuts, and for each cut those directly in it.

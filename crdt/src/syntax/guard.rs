@@ -17,7 +17,7 @@ const HEREDOC_WORD_MAX: usize = 200;
 
 /// Whether a text is beyond any grammar.
 pub(super) fn is_beyond(bytes: &[u8]) -> bool {
-    brackets(bytes) > BRACKETS_MAX || indents_too_deep(bytes) || is_mostly_signs(bytes)
+    brackets(bytes) > BRACKETS_MAX || indents_too_deep(bytes)
 }
 
 /// How many brackets are open at most.
@@ -35,7 +35,7 @@ fn brackets(bytes: &[u8]) -> usize {
 }
 
 /// Whether less than a third of a text is words and blanks: error recovery takes for ever with such texts.
-fn is_mostly_signs(bytes: &[u8]) -> bool {
+pub(crate) fn is_mostly_signs(bytes: &[u8]) -> bool {
     let words = bytes
         .iter()
         .filter(|byte| byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || !byte.is_ascii());
@@ -108,7 +108,7 @@ pub(crate) fn heredocs_too_long(bytes: &[u8]) -> bool {
         }
         kept += if length > 0 { length + 4 } else { 0 };
     }
-    kept > HEREDOC_BYTES_MAX
+    kept > HEREDOC_BYTES_MAX || is_mostly_signs(bytes)
 }
 
 /// The bytes of the word that names a here-document; none if a blank follows the arrows.
@@ -136,7 +136,7 @@ mod tests {
             "| a | b |\n|---|---|\n",
             "x = [[1, 2], [3, 4]]\n",
         ] {
-            assert!(!is_beyond(text.as_bytes()), "{text}");
+            assert!(!is_beyond(text.as_bytes()) && !is_mostly_signs(text.as_bytes()), "{text}");
         }
         assert!(!elements_too_deep("<p>a<br><li>b".repeat(1000).as_bytes()));
         assert!(!heredocs_too_long("a <<~SQL\n  b\nSQL\n".repeat(50).as_bytes()));
@@ -147,7 +147,7 @@ mod tests {
         assert!(
             is_beyond("(".repeat(2000).as_bytes())
                 && is_beyond(&b"- ".repeat(300))
-                && is_beyond(&b"|-".repeat(9))
+                && is_mostly_signs(&b"|-".repeat(9))
         );
         assert!(elements_too_deep("<div>".repeat(1000).as_bytes()));
         assert!(heredocs_too_long(format!("a <<{}\n", "A".repeat(300)).as_bytes()));
