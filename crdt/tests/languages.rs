@@ -52,3 +52,37 @@ fn each_language_has_a_sample_and_its_outline_is_as_it_was() {
     seen.sort_unstable();
     assert_eq!(seen, (2..=20).collect::<Vec<u16>>());
 }
+
+fn merged(name: &str, base: &str, sides: [&str; 2]) -> String {
+    let both = |a: &str, b: &str| {
+        let merged =
+            cairn_crdt::merge(name.as_bytes(), base.as_bytes(), &[a.as_bytes(), b.as_bytes()]).unwrap();
+        assert_eq!(merged.overlaps, [], "{name}");
+        String::from_utf8(merged.bytes).unwrap()
+    };
+    let merged = both(sides[0], sides[1]);
+    assert_eq!(merged, both(sides[1], sides[0]));
+    merged
+}
+
+#[test]
+fn keys_that_two_sides_add_are_both_there() {
+    let base = "model:\n  size: 1\noptimizer:\n  lr: 0.1\n";
+    let one = "model:\n  size: 1\noptimizer:\n  lr: 0.1\n  decay: 0.5\n";
+    let two = "model:\n  size: 1\noptimizer:\n  lr: 0.1\n  eps: 0.7\nseed: 3\n";
+    let both = "model:\n  size: 1\noptimizer:\n  lr: 0.1\n  decay: 0.5\n  eps: 0.7\nseed: 3\n";
+    assert_eq!(merged("a.yaml", base, [one, two]), both);
+
+    let base = "[deps]\na = 1\nc = 3\n\n[dev]\nx = 1\n";
+    let one = "[deps]\na = 1\nb = 2\nc = 3\n\n[dev]\nx = 1\n";
+    let two = "[deps]\na = 1\nc = 4\n\n[dev]\ny = 2\nx = 1\n";
+    let both = "[deps]\na = 1\nb = 2\nc = 4\n\n[dev]\ny = 2\nx = 1\n";
+    assert_eq!(merged("a.toml", base, [one, two]), both);
+
+    let base = "{\n  \"a\": {\n    \"x\": 1,\n    \"y\": 2\n  },\n  \"b\": 1\n}\n";
+    let one = "{\n  \"a\": {\n    \"w\": 0,\n    \"x\": 1,\n    \"y\": 2\n  },\n  \"b\": 1\n}\n";
+    let two = "{\n  \"a\": {\n    \"x\": 1,\n    \"y\": 3\n  },\n  \"aa\": 4,\n  \"b\": 1\n}\n";
+    let both =
+        "{\n  \"a\": {\n    \"w\": 0,\n    \"x\": 1,\n    \"y\": 3\n  },\n  \"aa\": 4,\n  \"b\": 1\n}\n";
+    assert_eq!(merged("a.json", base, [one, two]), both);
+}
