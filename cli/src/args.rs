@@ -101,6 +101,8 @@ pub(crate) enum Verb {
     Fsck(fsck::Args),
     /// Watch three real nodes edit, part, meet and merge
     Demo(demo::Args),
+    /// Measure what cairn promises, against other programs
+    Bench(bench::Args),
 }
 
 /// Reads the command line. Help and version are answers; anything else that is not a command is a usage error.

@@ -2,6 +2,7 @@
 //! owner of the home, and the words it prints.
 
 pub(crate) mod artifact;
+pub(crate) mod bench;
 pub(crate) mod clone;
 pub(crate) mod come;
 pub(crate) mod delete;
@@ -78,6 +79,7 @@ pub(crate) fn run(args: Args) -> Result<u8, Failure> {
         Verb::Verify(args) => verify::run(args, &desk),
         Verb::Fsck(args) => fsck::run(args, &desk),
         Verb::Demo(args) => demo::run(args, &desk),
+        Verb::Bench(args) => bench::run(args, &desk),
     }
 }
 

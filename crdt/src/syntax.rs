@@ -10,7 +10,7 @@ mod settings;
 
 use tree_sitter::Node;
 
-use crate::languages::{Found, LINES, Language, Mark, Rules, language};
+use crate::languages::{Found, LINES, Language, Mark, Rules, codec_of, language};
 use crate::op::{CUTS_MAX, Cut, NodeKind};
 pub use parse::PARSED_BYTES_MAX;
 pub use settings::{Setting, settings};
@@ -45,6 +45,13 @@ pub fn cut(codec: u16, bytes: &[u8]) -> (u16, Vec<Cut>) {
         Some(cuts) => (codec, cuts),
         None => (LINES, cut_by_lines(bytes)),
     }
+}
+
+/// Whether the grammar that a file's name tells reads all of it; `None` where no grammar does. Only for
+/// measuring: no merge ever asks.
+pub fn parses(name: &[u8], bytes: &[u8]) -> Option<bool> {
+    let grammar = language(codec_of(name))?.grammar;
+    Some(parse::parse(&grammar(), bytes).is_some_and(|tree| !tree.root_node().has_error()))
 }
 
 /// Pieces that end at line borders.

@@ -13,6 +13,7 @@ pub mod error;
 pub mod files;
 pub mod home;
 pub mod identity;
+pub mod measure;
 pub mod net;
 pub mod owner;
 pub mod peers;

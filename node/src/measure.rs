@@ -1,0 +1,95 @@
+//! What benchmarks need of the state and of its grammars, and nothing else does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cairn_crdt::id::{ContentHash, ProjectId, WaypointId, derive};
+use cairn_crdt::path::RepoPath;
+use cairn_crdt::{Absent, Change, Contents, Documents, FileEdit, Frontier};
+
+use crate::error::NodeError;
+
+pub use cairn_crdt::syntax::parses;
+
+/// What became of the sides of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merged {
+    /// The merged bytes.
+    pub bytes: Vec<u8>,
+    /// In how many places edits met.
+    pub overlaps: usize,
+}
+
+/// Merges what any number of sides made of a file; `name` tells the language.
+pub fn merged(name: &[u8], base: &[u8], sides: &[&[u8]]) -> Result<Merged, NodeError> {
+    let merged = cairn_crdt::merge(name, base, sides)?;
+    Ok(Merged { bytes: merged.bytes, overlaps: merged.overlaps.len() })
+}
+
+/// Files by their paths.
+pub type Files = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// Two branches of a project, posted and not yet seen together.
+pub struct Fork {
+    documents: Documents,
+    contents: Kept,
+    both: Frontier,
+}
+
+#[derive(Default)]
+struct Kept(BTreeMap<ContentHash, Arc<[u8]>>);
+
+impl Contents for Kept {
+    fn get(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent> {
+        self.0.get(&content).cloned().ok_or(Absent::Missing(content))
+    }
+}
+
+impl Fork {
+    /// A project with these files, and what two branches wrote on top of them.
+    pub fn new(base: &Files, sides: [&Files; 2]) -> Result<Self, NodeError> {
+        let documents = Documents::new(ProjectId(derive("cairn bench project", &[])));
+        let mut fork = Self { documents, contents: Kept::default(), both: Frontier::empty() };
+        let trunk = Frontier::from_iter([fork.post(b"base", &Frontier::empty(), base)?]);
+        let [left, right] = sides;
+        let heads = [fork.post(b"left", &trunk, left)?, fork.post(b"right", &trunk, right)?];
+        fork.both = Frontier::from_iter(heads);
+        Ok(fork)
+    }
+
+    fn post(&mut self, name: &[u8], base: &Frontier, files: &Files) -> Result<WaypointId, NodeError> {
+        let edits: Result<Vec<_>, _> = files.iter().map(|(path, bytes)| write(path, bytes)).collect();
+        let draft = self.documents.draft(base, &edits?, &self.contents)?;
+        self.contents.0.extend(draft.contents);
+        let id = WaypointId(derive("cairn bench waypoint", &[name]));
+        self.documents.insert(Change { id, parents: base.heads().to_vec(), ops: draft.ops.into() })?;
+        Ok(id)
+    }
+
+    /// Makes the view of both branches: how many files it shows, and how many places where they met.
+    pub fn view(&mut self) -> Result<(usize, usize), NodeError> {
+        let view = self.documents.view(&self.both, &self.contents)?;
+        Ok((view.files.len(), view.overlaps.len()))
+    }
+}
+
+fn write(path: &[u8], bytes: &[u8]) -> Result<FileEdit, NodeError> {
+    let path = RepoPath::new(path).map_err(|_| NodeError::Bug("a benchmark's path is no path"))?;
+    Ok(FileEdit::Write { path, bytes: bytes.into(), executable: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(text: &str) -> Files {
+        Files::from([(b"src/a.rs".to_vec(), text.as_bytes().to_vec())])
+    }
+
+    #[test]
+    fn both_branches_are_seen_together() {
+        let (base, left, right) = (files("fn f() { 1 }\n"), files("fn f() { 2 }\n"), files("fn f() { 3 }\n"));
+        assert_eq!(Fork::new(&base, [&left, &right]).unwrap().view().unwrap(), (1, 1));
+        assert_eq!(Fork::new(&base, [&left, &left]).unwrap().view().unwrap(), (1, 0));
+    }
+}
