@@ -55,7 +55,7 @@ pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     print(figure("merge 200 KB, 2 x 100 edits", "ms", large(runs)?, 10.0));
     print(figure("post of 5 lines in 200 KB", "ms", posts(runs)?, 10.0));
     print(figure("view of 1000 files", "ms", many(runs.min(3))?, 1000.0));
-    print(figure("memory of that view", "MiB", memory()?, 200.0));
+    print(figure("memory of that view", "MB", memory()?, 200.0));
     Ok(DONE)
 }
 
@@ -141,7 +141,7 @@ fn cairn(stage: &Stage, words: &[&str]) -> Result<f64, Failure> {
 fn memory() -> Result<f64, Failure> {
     let output = Command::new(std::env::current_exe()?).args(["bench", "speed", "--memory"]).output()?;
     let kib: Option<f64> = String::from_utf8_lossy(&output.stdout).trim().parse().ok();
-    kib.map(|kib| kib / 1024.0).ok_or_else(|| bug(String::from_utf8_lossy(&output.stderr).trim()))
+    kib.map(|kib| kib * 1024.0 / 1e6).ok_or_else(|| bug(String::from_utf8_lossy(&output.stderr).trim()))
 }
 
 /// The most memory that this process has held; nothing is known where the system keeps no such file.
