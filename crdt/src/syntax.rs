@@ -50,8 +50,8 @@ pub fn cut(codec: u16, bytes: &[u8]) -> (u16, Vec<Cut>) {
 /// Whether the grammar that a file's name tells reads all of it; `None` where no grammar does. Only for
 /// measuring: no merge ever asks.
 pub fn parses(name: &[u8], bytes: &[u8]) -> Option<bool> {
-    let grammar = language(codec_of(name))?.grammar;
-    Some(parse::parse(&grammar(), bytes).is_some_and(|tree| !tree.root_node().has_error()))
+    let language = language(codec_of(name))?;
+    Some(parse::parse(language, bytes).is_some_and(|tree| !tree.root_node().has_error()))
 }
 
 /// Pieces that end at line borders.
