@@ -9,6 +9,7 @@
 //! to rest, `contest` who takes effect where several cannot, `resolve` what is then shown and
 //! hidden, and `edit` turns a new text into hunks.
 
+mod audit;
 mod contest;
 mod document;
 mod edit;
@@ -185,6 +186,15 @@ impl Leaf {
     /// The hunks that settle one overlap in favour of one alternative; `None` if there is no such.
     pub fn take(&self, overlap: usize, alternative: usize) -> Option<Vec<Hunk>> {
         edit::take(self, overlap, alternative)
+    }
+
+    /// The hunks that are silently without effect: nobody put them to rest, and neither the text nor an
+    /// alternative holds what they say. There must be none.
+    pub fn silent(&self) -> Vec<HunkId> {
+        match self.held.is_empty() {
+            true => Vec::new(),
+            false => self.resolved(|weave, resolution| audit::silent(weave, &resolution)),
+        }
     }
 
     fn show(&self) -> Shown {

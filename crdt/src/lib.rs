@@ -25,6 +25,7 @@
 //! Everything here is a pure function: no clock, no disk, no randomness, no threads.
 
 pub mod compare;
+pub mod conservation;
 pub mod diff;
 pub mod documents;
 pub mod draft;
@@ -52,6 +53,7 @@ mod text;
 pub mod token;
 pub mod view;
 
+pub use conservation::Lost;
 pub use documents::{Change, Contents, Documents};
 pub use draft::{Draft, FileEdit};
 pub use error::{Absent, CrdtError};

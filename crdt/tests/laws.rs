@@ -78,6 +78,8 @@ proptest! {
         let mut reader = agree(&mut world, seed);
         let lost = world.book.lost(&mut reader);
         prop_assert!(lost.is_empty(), "{lost:?} are gone");
+        let lost = reader.docs.lost(&reader.tip, &reader.store).expect("the view was read");
+        prop_assert!(lost.is_empty(), "{lost:?} are not accounted for");
     }
 
     #[test]

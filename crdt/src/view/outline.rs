@@ -123,17 +123,8 @@ impl Reading<'_> {
         walk.open.push(Step::Close(entry));
         let pieces = self.ground.lineage.slice(&node).and_then(|(leaf, ..)| self.pieces_of(leaf, &node));
         self.push_children(walk, node, pieces, entry);
-        if let Some(leaf) = self.leaf_of(&node) {
+        if let Some(leaf) = leaf_of(self.ground, &node) {
             walk.open.push(Step::Leaf(leaf, entry));
-        }
-    }
-
-    /// The leaf whose text a node shows: of its body, else of the cut that made it.
-    fn leaf_of(&self, node: &NodeId) -> Option<LeafId> {
-        let body = self.ground.state.nodes.get(node).and_then(|written| written.body.winner());
-        match body {
-            Some(Body::Text { content, .. }) => Some(LeafId::of(*node, *content)),
-            _ => self.ground.piece(node)?.leaf,
         }
     }
 
@@ -185,6 +176,14 @@ impl Reading<'_> {
         children.sort_by(|(a, x), (b, y)| x.position.cmp(&y.position).then(a.cmp(b)));
         let steps = children.into_iter().rev().map(|(node, place)| Step::Node(node, place.clone(), entry));
         walk.open.extend(steps);
+    }
+}
+
+/// The leaf whose text a node shows: of its body, else of the cut that made it.
+pub(crate) fn leaf_of(ground: Ground<'_>, node: &NodeId) -> Option<LeafId> {
+    match ground.state.nodes.get(node).and_then(|written| written.body.winner()) {
+        Some(Body::Text { content, .. }) => Some(LeafId::of(*node, *content)),
+        _ => ground.piece(node)?.leaf,
     }
 }
 

@@ -247,8 +247,11 @@ impl World {
 
     /// Nothing that a replica knows of is out of sight, unless someone took it away.
     pub fn check(&mut self, who: usize) {
-        let lost = self.book.lost(&mut self.replicas[who]);
+        let replica = &mut self.replicas[who];
+        let lost = self.book.lost(replica);
         assert!(lost.is_empty(), "{lost:?} are gone");
+        let lost = replica.docs.lost(&replica.tip, &replica.store).unwrap();
+        assert!(lost.is_empty(), "{lost:?} are not accounted for");
     }
 
     /// Posts edits; then the replica shows just that, and every overlap elsewhere is still there.
