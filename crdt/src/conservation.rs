@@ -137,7 +137,8 @@ impl Ledger<'_> {
     /// Whether the overlaps tell what a leaf shows, unless that is shown, and what it does not show.
     fn tells_text(&self, text: &Text, shown: bool) -> bool {
         let alternatives = text.shown.overlaps.iter().flat_map(|overlap| overlap.alternatives.iter().skip(1));
-        (shown || self.tells(&text.shown.bytes)) && alternatives.into_iter().all(|side| self.tells(&side.bytes))
+        (shown || self.tells(&text.shown.bytes))
+            && alternatives.into_iter().all(|side| self.tells(&side.bytes))
     }
 
     fn tells(&self, bytes: &[u8]) -> bool {

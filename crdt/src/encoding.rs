@@ -262,21 +262,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-macro_rules! encoded_ids {
-    ($($name:ident)*) => {$(
-        impl Encoded for crate::id::$name {
-            fn write(&self, out: &mut Writer) {
-                out.raw(&self.0);
-            }
-            fn read(input: &mut Reader<'_>) -> Decode<Self> {
-                Ok(Self(input.array()?))
-            }
-        }
-    )*};
-}
-
-encoded_ids!(RepoId ProjectId FeedId WaypointId NodeId LeafId HunkId ContentHash ArtifactId Root);
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,43 +1,53 @@
 //! The names of things: 32-byte identifiers, each a type of its own so that one
 //! can never be passed for another.
 
-use std::fmt;
-
 /// Bytes of every identifier.
 pub const ID_BYTES: usize = 32;
 
+/// Makes 32-byte names, each a type of its own, with their digits and their encoding.
+#[macro_export]
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(pub [u8; ID_BYTES]);
+        pub struct $name(pub [u8; $crate::id::ID_BYTES]);
 
         impl $name {
-            /// The identifier as bytes.
-            pub const fn as_bytes(&self) -> &[u8; ID_BYTES] {
+            /// The name as bytes.
+            pub const fn as_bytes(&self) -> &[u8; $crate::id::ID_BYTES] {
                 &self.0
             }
 
             /// The first eight hexadecimal digits, for people.
             pub fn short(&self) -> String {
-                hex(&self.0[..4])
+                $crate::id::hex(&self.0[..4])
             }
 
             /// Reads 64 hexadecimal digits.
             pub fn from_hex(text: &str) -> Option<Self> {
-                from_hex(text).map(Self)
+                $crate::id::from_hex(text).map(Self)
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&hex(&self.0))
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(&$crate::id::hex(&self.0))
             }
         }
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl ::std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 write!(f, "{}({})", stringify!($name), self.short())
+            }
+        }
+
+        impl $crate::encoding::Encoded for $name {
+            fn write(&self, out: &mut $crate::encoding::Writer) {
+                out.raw(&self.0);
+            }
+
+            fn read(input: &mut $crate::encoding::Reader<'_>) -> $crate::encoding::Decode<Self> {
+                Ok(Self(input.array()?))
             }
         }
     )*};
