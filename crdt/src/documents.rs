@@ -11,6 +11,7 @@ use crate::id::{ContentHash, LeafId, NodeId, ProjectId, WaypointId};
 use crate::lineage::Lineage;
 use crate::op::{Body, Op};
 use crate::path::RepoPath;
+use crate::routing::routed;
 use crate::state::{Act, State};
 use crate::text::Texts;
 use crate::view::View;
@@ -56,7 +57,8 @@ pub struct Documents {
 struct Kept {
     frontier: Frontier,
     state: Arc<State>,
-    resolved: Option<Arc<Resolved>>,
+    /// The state with all edits routed, and its view.
+    resolved: Option<(Arc<State>, Arc<Resolved>)>,
 }
 
 impl Documents {
@@ -207,7 +209,7 @@ impl Documents {
         Ok(Draft { ops, contents: Vec::new() })
     }
 
-    /// A version's state and view, from what is kept ready if any of it helps.
+    /// A version's state, all edits where they are shown, and its view, from what is kept ready if any of it helps.
     pub(crate) fn resolved(
         &mut self,
         frontier: &Frontier,
@@ -216,9 +218,10 @@ impl Documents {
         let state = self.state(frontier)?;
         let at = self.kept.iter().position(|kept| kept.frontier == *frontier);
         let ready = at.and_then(|at| self.kept.get(at)?.resolved.clone());
-        if let Some(resolved) = ready {
-            return Ok((state, resolved));
+        if let Some(ready) = ready {
+            return Ok(ready);
         }
+        let state = routed(state, &self.lineage, &self.graph, contents)?;
         let root = self.root();
         let ground = Ground { root, state: &state, lineage: &self.lineage, graph: &self.graph };
         let older = self.older_view(frontier);
@@ -228,7 +231,7 @@ impl Documents {
         });
         let resolved = Arc::new(resolve(frontier.clone(), ground, &mut self.texts, contents, before)?);
         if let Some(kept) = at.and_then(|at| self.kept.get_mut(at)) {
-            kept.resolved = Some(resolved.clone());
+            kept.resolved = Some((state.clone(), resolved.clone()));
         }
         Ok((state, resolved))
     }
@@ -237,7 +240,7 @@ impl Documents {
     fn older_view(&self, frontier: &Frontier) -> Option<(Arc<Resolved>, Vec<WaypointId>)> {
         let heads = frontier.heads();
         let within = |kept: &&Kept| kept.frontier.heads().iter().all(|id| self.graph.is_within(id, heads));
-        let ready = self.kept.iter().filter(within).filter_map(|kept| Some((kept, kept.resolved.clone()?)));
+        let ready = self.kept.iter().filter(within).filter_map(|kept| Some((kept, kept.resolved.clone()?.1)));
         let lacking = |kept: &Kept| self.graph.between(kept.frontier.heads(), heads);
         ready.map(|(kept, resolved)| (resolved, lacking(kept))).min_by_key(|(_, missing)| missing.len())
     }

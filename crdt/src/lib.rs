@@ -46,6 +46,7 @@ pub mod path;
 pub mod pieces;
 mod position;
 mod register;
+mod routing;
 mod split;
 mod state;
 pub mod syntax;

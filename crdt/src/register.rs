@@ -68,6 +68,13 @@ impl<T: Ord> Register<T> {
         self.writes.insert(at, Write { by, value });
     }
 
+    /// Takes in a write that some of those here may have seen already.
+    pub(crate) fn join(&mut self, by: WaypointId, value: T, graph: &Graph) {
+        if !self.writes.iter().any(|write| graph.is_ancestor(&by, &write.by)) {
+            self.write(by, value, graph);
+        }
+    }
+
     /// Whether nobody has written.
     pub(crate) fn is_empty(&self) -> bool {
         self.writes.is_empty()

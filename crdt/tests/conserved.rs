@@ -44,3 +44,14 @@ fn a_class_that_goes_to_another_file_settles_nothing_elsewhere() {
     assert_eq!((a.read("a.py"), a.read("b.py")), (left.to_owned(), there.to_owned()));
     assert_eq!(sides(&mut a).len(), 1);
 }
+
+#[test]
+fn sides_that_come_to_the_same_text_on_different_ways_lose_nothing() {
+    let (mut a, mut b) = pair(&[("x.txt", "//! A file.\n\nuse std::fmt;\n")]);
+    a.post(&[write("x.txt", "alpha\nbeta\ngamma\n")]);
+    a.post(&[write("x.txt", "import os\n\nclass A:\n")]);
+    b.post(&[write("x.txt", "import os\n\nclass A:\n")]);
+    merge(&mut a, &mut b);
+    assert_eq!(a.read("x.txt"), "import os\n\nclass A:\n");
+    assert_eq!(a.docs.lost(&a.tip, &a.store).unwrap(), []);
+}

@@ -27,9 +27,12 @@ pub(super) fn silent(weave: &Weave<'_>, resolution: &Resolution) -> Vec<HunkId> 
         let mut left = weave.inserted(hunk).filter(|token| !taken[*token]);
         left.all(|token| holds(text, weave.text(token)))
     };
+    let agreed = resolution.clashes.iter().filter(|clash| clash.overlap.is_none());
+    let agreed: BTreeSet<_> = agreed.flat_map(|clash| clash.hidden.iter().copied()).collect();
     let is_told = |hunk: &usize| {
         let named = sides.iter().filter(|side| side.hunks.binary_search(&weave.ids[*hunk]).is_ok());
-        let said = holds(&shown, *hunk) && weave.takes(*hunk).all(|token| !live.contains(&token));
+        let gone = weave.takes(*hunk).all(|token| !live.contains(&token));
+        let said = (gone || agreed.contains(hunk)) && holds(&shown, *hunk);
         said || named.into_iter().any(|side| holds(&side.bytes, *hunk))
     };
     hidden.into_iter().filter(|hunk| !is_told(hunk)).map(|hunk| weave.ids[hunk]).collect()

@@ -6,8 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cairn_crdt::id::WaypointId;
-use cairn_crdt::{FileEdit, Overlap, OverlapKind};
+use cairn_crdt::id::{ContentHash, LeafId, WaypointId};
+use cairn_crdt::leaf::Leaf;
+use cairn_crdt::op::{Body, Cut, NodeKind, Op, Split};
+use cairn_crdt::{Draft, FileEdit, Overlap, OverlapKind};
 use proptest::prelude::*;
 
 use super::{Replica, path, remove, write};
@@ -54,6 +56,10 @@ pub enum Act {
     Chop(usize, bool),
     /// Sets or clears the executable bit.
     Mode(usize),
+    /// Cuts a text that nobody has touched at some of its lines, as another program might.
+    Cut(usize, usize),
+    /// Puts a line into a text that nobody has touched without cutting it.
+    Whole(usize, usize),
     /// Settles an overlap.
     Take(usize, usize),
     /// Takes in what another replica has.
@@ -75,6 +81,8 @@ pub fn act() -> impl Strategy<Value = Act> {
         1 => (n(), n()).prop_map(|(f, l)| Act::Repeat(f, l)),
         1 => (n(), n()).prop_map(|(f, l)| Act::Item(f, l)),
         1 => (n(), any::<bool>()).prop_map(|(f, all)| Act::Chop(f, all)),
+        1 => (n(), n()).prop_map(|(f, l)| Act::Cut(f, l)),
+        1 => (n(), n()).prop_map(|(f, l)| Act::Whole(f, l)),
     ];
     let files = prop_oneof![
         1 => (n(), n()).prop_map(|(f, t)| Act::Copy(f, t)),
@@ -238,6 +246,16 @@ impl World {
                 self.check(who);
             }
             Act::Take(overlap, side) => self.take(who, *overlap, *side),
+            Act::Cut(f, l) | Act::Whole(f, l) => {
+                let replica = &mut self.replicas[who];
+                let Some(op) = raw(replica, *f, *l, matches!(act, Act::Cut(..)), &word(number)) else {
+                    return;
+                };
+                let before = Sight::of(replica);
+                let by = replica.commit(Draft { ops: vec![op], contents: Vec::new() });
+                let after = Sight::of(replica);
+                self.book.note(by, &before, &after);
+            }
             _ => {
                 let edits = edits(&mut self.replicas[who], act, number);
                 self.post(who, &edits);
@@ -340,8 +358,41 @@ fn edits(replica: &mut Replica, act: &Act, number: usize) -> Vec<FileEdit> {
             let bytes = replica.bytes(&pick(f)).into();
             vec![FileEdit::Write { path: path(&pick(f)), bytes, executable }]
         }
-        Act::Take(..) | Act::Pull(_) | Act::PullSome(..) => vec![],
+        Act::Cut(..) | Act::Whole(..) | Act::Take(..) | Act::Pull(_) | Act::PullSome(..) => vec![],
     }
+}
+
+/// A cut or an edit of a leaf that nobody has touched, as far as a replica knows.
+fn raw(replica: &mut Replica, f: usize, l: usize, cuts: bool, word: &str) -> Option<Op> {
+    let files = replica.paths();
+    let at = path(files.get(f % files.len().max(1))?);
+    let node = replica.view().files[&at].node;
+    let bytes = replica.bytes(&at.to_string());
+    let leaf = LeafId::of(node, ContentHash::of(&bytes));
+    let ops = replica.changes.iter().flat_map(|change| change.ops.iter());
+    let is_body = |op: &Op| matches!(op, Op::Body { node: other, body: Body::Text { content, .. } } if *other == node && *content == ContentHash::of(&bytes));
+    let touches = |op: &Op| match op {
+        Op::Split(split) => split.leaf == leaf,
+        Op::Edit { leaf: other, .. } => *other == leaf,
+        _ => false,
+    };
+    let (known, touched) =
+        ops.fold((false, false), |(known, touched), op| (known || is_body(op), touched || touches(op)));
+    let mut lines = split(&bytes);
+    if !known || touched || lines.len() < 2 {
+        return None;
+    }
+    if !cuts {
+        lines.insert(l % lines.len(), format!("// {word}\n").into_bytes());
+        return Some(Op::Edit { leaf, epoch: 0, hunks: Leaf::genesis(leaf, &bytes).edit(&lines.concat()) });
+    }
+    let (mut found, mut start) = (Vec::new(), 0);
+    for run in lines.chunks(1 + l % lines.len()) {
+        let end = start + run.concat().len() as u32;
+        found.push(Cut { depth: 0, kind: NodeKind::Text, name: Vec::new(), start, end });
+        start = end;
+    }
+    Some(Op::Split(Split { leaf, codec: 1, cuts: found }))
 }
 
 fn change(lines: &mut Vec<Vec<u8>>, act: &Act, word: &str) {

@@ -1,0 +1,384 @@
+//! Edits that met a cut, brought to the pieces.
+//!
+//! While one side edits a text as a whole another may cut it, and two sides may cut one text in
+//! different ways. The pieces are ranges of the tokens that the text began with, so an edit of a piece
+//! can be said of the whole, and an edit of the whole of the pieces. Here all edits are
+//! first said of the whole, and then of the pieces that are shown. Which hunk becomes which
+//! depends on that hunk, on those it stands on and on the cuts: so the names of routed hunks never
+//! change, and whoever edits what they show may stand on them.
+//!
+//! Cuts that go through a token cannot be followed; what was written there stays where it was
+//! and is told as an overlap.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::documents::Contents;
+use crate::error::CrdtError;
+use crate::graph::Graph;
+use crate::hunk::{Hunk, Origin, Run, TokenId};
+use crate::id::{HunkId, LeafId, WaypointId};
+use crate::lineage::Lineage;
+use crate::split::Pieces;
+use crate::state::{LeafLog, State};
+use crate::text::genesis;
+use crate::token::tokenize;
+
+/// How deep cuts within cuts are followed.
+const DEPTH_MAX: u8 = 16;
+
+/// Hunks of one leaf and who wrote them.
+type Hunks = BTreeMap<HunkId, (Arc<Hunk>, Vec<WaypointId>)>;
+
+/// The state with every edit in the pieces that are shown; the same state where no edit met a cut.
+pub(crate) fn routed(
+    state: Arc<State>,
+    lineage: &Lineage,
+    graph: &Graph,
+    contents: &dyn Contents,
+) -> Result<Arc<State>, CrdtError> {
+    let met = state.leaves.iter().filter(|(_, log)| has_met(log)).map(|(leaf, _)| *leaf);
+    let met: Vec<_> = met.collect();
+    if met.is_empty() {
+        return Ok(state);
+    }
+    let mut routing = Routing { state: State::clone(&state), lineage, graph, contents };
+    for leaf in met {
+        routing.spread(leaf, 0)?;
+    }
+    Ok(Arc::new(routing.state))
+}
+
+/// Whether a leaf was cut, and edited beside that or cut in another way.
+fn has_met(log: &LeafLog) -> bool {
+    log.splits.len() > 1 || !(log.splits.is_empty() || log.hunks.is_empty())
+}
+
+struct Routing<'a> {
+    state: State,
+    lineage: &'a Lineage,
+    graph: &'a Graph,
+    contents: &'a dyn Contents,
+}
+
+impl Routing<'_> {
+    /// Brings all edits of a leaf, and of pieces that are not shown, to the pieces that are.
+    fn spread(&mut self, leaf: LeafId, depth: u8) -> Result<(), CrdtError> {
+        let bytes = genesis(leaf, self.lineage, self.contents)?;
+        let Some(log) = self.state.leaves.get(&leaf).filter(|_| depth < DEPTH_MAX).cloned() else {
+            return Ok(());
+        };
+        let Some(winner) = log.split(bytes.len() as u64) else { return Ok(()) };
+        let Some(frame) = Frame::of(leaf, &bytes, winner) else { return Ok(()) };
+        let shown: BTreeSet<_> = frame.parts.iter().map(|part| part.leaf).collect();
+        let whole = self.gather(&log, leaf, &bytes, &shown, depth)?;
+        let forward = frame.forward(&whole);
+        for (part, hunks) in frame.parts.iter().zip(forward.hunks) {
+            if !hunks.is_empty() {
+                self.add(part.leaf, hunks);
+            }
+            if self.state.leaves.get(&part.leaf).is_some_and(|log| has_met(log)) {
+                self.spread(part.leaf, depth + 1)?;
+            }
+        }
+        self.leaf(leaf).hunks.clear();
+        Ok(())
+    }
+
+    /// The edits of a leaf, with those of its pieces said of the whole, but for the pieces that are `shown`.
+    fn gather(
+        &mut self,
+        log: &LeafLog,
+        leaf: LeafId,
+        bytes: &[u8],
+        shown: &BTreeSet<LeafId>,
+        depth: u8,
+    ) -> Result<Hunks, CrdtError> {
+        let mut whole = log.hunks.clone();
+        let mut done = shown.clone();
+        for (pieces, _) in log.splits.values().rev() {
+            let Some(frame) = Frame::of(leaf, bytes, pieces) else { continue };
+            let forward = frame.forward(&whole);
+            for (number, part) in frame.parts.iter().enumerate() {
+                if done.insert(part.leaf) {
+                    let own = self.take_out(part.leaf, depth + 1)?;
+                    let left = frame.backward(number, own, &forward, &mut whole);
+                    self.leaf(part.leaf).hunks.extend(left);
+                }
+            }
+        }
+        Ok(whole)
+    }
+
+    /// Takes the edits out of a leaf that is not shown, with those of its pieces.
+    fn take_out(&mut self, leaf: LeafId, depth: u8) -> Result<Hunks, CrdtError> {
+        let Some(log) = self.state.leaves.get(&leaf).filter(|_| depth < DEPTH_MAX).cloned() else {
+            return Ok(Hunks::new());
+        };
+        let bytes = genesis(leaf, self.lineage, self.contents)?;
+        let whole = self.gather(&log, leaf, &bytes, &BTreeSet::new(), depth)?;
+        self.leaf(leaf).hunks.clear();
+        Ok(whole)
+    }
+
+    fn leaf(&mut self, leaf: LeafId) -> &mut LeafLog {
+        Arc::make_mut(self.state.leaves.entry(leaf).or_default())
+    }
+
+    fn add(&mut self, leaf: LeafId, hunks: Hunks) {
+        let graph = self.graph;
+        let log = self.leaf(leaf);
+        for (id, (hunk, by)) in hunks {
+            for by in &by {
+                log.edits.join(*by, (), graph);
+            }
+            let (_, writers) = log.hunks.entry(id).or_insert_with(|| (hunk, Vec::new()));
+            let all: BTreeSet<_> = writers.drain(..).chain(by).collect();
+            writers.extend(all);
+        }
+    }
+}
+
+/// A leaf and the pieces that it is cut into, counted in tokens.
+struct Frame {
+    leaf: LeafId,
+    tokens: u32,
+    parts: Vec<Part>,
+}
+
+struct Part {
+    leaf: LeafId,
+    first: u32,
+    count: u32,
+}
+
+/// What hunks of the whole are in the pieces.
+struct Forward {
+    /// The hunks of each piece.
+    hunks: Vec<Hunks>,
+    /// The name that each hunk has in each piece in which it says something.
+    names: BTreeMap<HunkId, BTreeMap<usize, HunkId>>,
+    /// The piece that holds the tokens of each hunk.
+    homes: BTreeMap<HunkId, usize>,
+    /// The other way round: what a hunk of a piece is in the whole.
+    wholes: BTreeMap<(usize, HunkId), HunkId>,
+}
+
+impl Frame {
+    /// `None` if a piece begins or ends inside a token.
+    fn of(leaf: LeafId, bytes: &[u8], pieces: &Pieces) -> Option<Self> {
+        if pieces.end as usize != bytes.len() {
+            return None;
+        }
+        let tokens = tokenize(bytes);
+        let mut parts = Vec::new();
+        let (mut at, mut first) = (0usize, 0usize);
+        for piece in &pieces.list {
+            let Some(leaf) = piece.leaf else { continue };
+            let own = tokenize(bytes.get(at..piece.end as usize)?);
+            if tokens.get(first..first + own.len())? != own {
+                return None;
+            }
+            parts.push(Part { leaf, first: first as u32, count: own.len() as u32 });
+            (at, first) = (piece.end as usize, first + own.len());
+        }
+        (first == tokens.len()).then_some(Self { leaf, tokens: first as u32, parts })
+    }
+
+    /// The piece that holds a token of the beginning.
+    fn part(&self, index: u32) -> Option<usize> {
+        let at = self.parts.partition_point(|part| part.first <= index).checked_sub(1)?;
+        self.parts.get(at).filter(|part| index - part.first < part.count).map(|_| at)
+    }
+
+    /// Says hunks of the whole of the pieces. Those that name nothing have no effect, there as here.
+    fn forward(&self, whole: &Hunks) -> Forward {
+        let mut forward = Forward {
+            hunks: self.parts.iter().map(|_| Hunks::new()).collect(),
+            names: BTreeMap::new(),
+            homes: BTreeMap::new(),
+            wholes: BTreeMap::new(),
+        };
+        for id in in_order(whole) {
+            let Some((hunk, by)) = whole.get(&id) else { continue };
+            let Some((home, said)) = self.parts_of(hunk, &forward) else { continue };
+            forward.homes.insert(id, home);
+            for (part, hunk) in said {
+                let Some(leaf) = self.parts.get(part).map(|part| part.leaf) else { continue };
+                let name = hunk.id(leaf);
+                forward.names.entry(id).or_default().insert(part, name);
+                forward.wholes.insert((part, name), id);
+                if let Some(hunks) = forward.hunks.get_mut(part) {
+                    hunks.insert(name, (Arc::new(hunk), by.clone()));
+                }
+            }
+        }
+        forward
+    }
+
+    /// What one hunk says of each piece, and the piece that its own tokens go to.
+    fn parts_of(&self, hunk: &Hunk, forward: &Forward) -> Option<(usize, BTreeMap<usize, Hunk>)> {
+        let mut runs = BTreeMap::<usize, Vec<Run>>::new();
+        let mut first = None;
+        for run in &hunk.deleted {
+            for (part, run) in self.cut_run(*run, forward)? {
+                first.get_or_insert(part);
+                runs.entry(part).or_default().push(run);
+            }
+        }
+        let locate = |token: Option<TokenId>| token.map(|token| self.locate(token, forward));
+        let (after, before) = (locate(hunk.after), locate(hunk.before));
+        if after == Some(None) || before == Some(None) {
+            return None;
+        }
+        let (after, before) = (after.flatten(), before.flatten());
+        let home = first.or(after.map(|(part, _)| part)).unwrap_or(0);
+        let mut settles = BTreeMap::<usize, Vec<HunkId>>::new();
+        for (part, name) in hunk.settles.iter().filter_map(|id| forward.names.get(id)).flatten() {
+            settles.entry(*part).or_default().push(*name);
+        }
+        let parts: BTreeSet<_> = runs.keys().chain(settles.keys()).copied().chain([home]).collect();
+        let said = parts.into_iter().map(|part| {
+            let here =
+                |token: Option<(usize, TokenId)>| token.filter(|(at, _)| *at == part).map(|(_, token)| token);
+            let inserted = if part == home { hunk.inserted.clone() } else { Vec::new() };
+            let (deleted, settles) = (runs.remove(&part), settles.remove(&part));
+            let (deleted, settles) = (deleted.unwrap_or_default(), settles.unwrap_or_default());
+            (
+                part,
+                Hunk {
+                    after: here(after),
+                    before: here(before),
+                    deleted,
+                    inserted,
+                    settles,
+                    nonce: hunk.nonce,
+                },
+            )
+        });
+        let says =
+            |hunk: &Hunk| !(hunk.deleted.is_empty() && hunk.inserted.is_empty() && hunk.settles.is_empty());
+        Some((home, said.filter(|(_, hunk)| says(hunk)).collect()))
+    }
+
+    /// A token of the whole as one of a piece.
+    fn locate(&self, token: TokenId, forward: &Forward) -> Option<(usize, TokenId)> {
+        match token.origin {
+            Origin::Genesis => {
+                let part = self.part(token.index)?;
+                let first = self.parts.get(part)?.first;
+                Some((part, TokenId { index: token.index - first, ..token }))
+            }
+            Origin::Hunk(id) => {
+                let part = *forward.homes.get(&id)?;
+                let origin = Origin::Hunk(*forward.names.get(&id)?.get(&part)?);
+                Some((part, TokenId { origin, ..token }))
+            }
+        }
+    }
+
+    /// A run of tokens of the whole as runs of the pieces.
+    fn cut_run(&self, run: Run, forward: &Forward) -> Option<Vec<(usize, Run)>> {
+        let end = run.first.checked_add(run.count)?;
+        let mut found = Vec::new();
+        let mut at = run.first;
+        while at < end {
+            let (part, token) = self.locate(TokenId { origin: run.origin, index: at }, forward)?;
+            let room = match run.origin {
+                Origin::Genesis => self.parts.get(part)?.count - token.index,
+                Origin::Hunk(_) => u32::MAX,
+            };
+            let count = room.min(end - at);
+            found.push((part, Run { origin: token.origin, first: token.index, count }));
+            at += count;
+        }
+        Some(found)
+    }
+
+    /// Says hunks of a piece of the whole; those that cannot be said come back.
+    fn backward(&self, number: usize, own: Hunks, forward: &Forward, whole: &mut Hunks) -> Hunks {
+        let Some(part) = self.parts.get(number) else { return own };
+        let mut names: BTreeMap<HunkId, HunkId> = BTreeMap::new();
+        let mut left = Hunks::new();
+        let known = |id: &HunkId, names: &BTreeMap<HunkId, HunkId>| {
+            names.get(id).or_else(|| forward.wholes.get(&(number, *id))).copied()
+        };
+        let order = in_order_above(&own, |id| forward.wholes.contains_key(&(number, *id)));
+        for id in &order {
+            let Some((hunk, by)) = own.get(id) else { continue };
+            match self.of_whole(part, hunk, |id| known(id, &names)) {
+                Some(hunk) => {
+                    let name = hunk.id(self.leaf);
+                    names.insert(*id, name);
+                    let (_, writers) = whole.entry(name).or_insert_with(|| (Arc::new(hunk), Vec::new()));
+                    let all: BTreeSet<_> = writers.drain(..).chain(by.iter().copied()).collect();
+                    writers.extend(all);
+                }
+                None => left.extend([(*id, (hunk.clone(), by.clone()))]),
+            }
+        }
+        let met: BTreeSet<_> = order.into_iter().collect();
+        left.extend(own.into_iter().filter(|(id, _)| !met.contains(id)));
+        left
+    }
+
+    /// A hunk of a piece as one of the whole.
+    fn of_whole(&self, part: &Part, hunk: &Hunk, name: impl Fn(&HunkId) -> Option<HunkId>) -> Option<Hunk> {
+        let origin = |origin: Origin| match origin {
+            Origin::Genesis => Some((Origin::Genesis, part.first)),
+            Origin::Hunk(id) => Some((Origin::Hunk(name(&id)?), 0)),
+        };
+        let token = |token: TokenId| {
+            let (origin, shift) = origin(token.origin)?;
+            Some(TokenId { origin, index: token.index.checked_add(shift)? })
+        };
+        let begun = |index: Option<u32>| {
+            let index = index.filter(|index| *index < self.tokens);
+            Some(index.map(|index| TokenId { origin: Origin::Genesis, index }))
+        };
+        let after =
+            hunk.after.map_or_else(|| begun(part.first.checked_sub(1)), |after| token(after).map(Some))?;
+        let end = part.first + part.count;
+        let before = hunk.before.map_or_else(|| begun(Some(end)), |before| token(before).map(Some))?;
+        let deleted: Option<Vec<_>> = hunk
+            .deleted
+            .iter()
+            .map(|run| {
+                let (origin, shift) = origin(run.origin)?;
+                Some(Run { origin, first: run.first.checked_add(shift)?, count: run.count })
+            })
+            .collect();
+        let settles: Option<Vec<_>> = hunk.settles.iter().map(&name).collect();
+        let (inserted, nonce) = (hunk.inserted.clone(), hunk.nonce);
+        Some(Hunk { after, before, deleted: deleted?, inserted, settles: settles?, nonce })
+    }
+}
+
+/// Hunks, each after those it stands on; those that stand on one that is missing are left out.
+fn in_order(hunks: &Hunks) -> Vec<HunkId> {
+    in_order_above(hunks, |_| false)
+}
+
+/// The same, where some hunks outside may be stood on.
+fn in_order_above(hunks: &Hunks, outside: impl Fn(&HunkId) -> bool) -> Vec<HunkId> {
+    let mut waiting = BTreeMap::new();
+    let mut above = BTreeMap::<HunkId, Vec<HunkId>>::new();
+    for (id, (hunk, _)) in hunks {
+        let below: BTreeSet<_> =
+            hunk.dependencies().filter(|id| hunks.contains_key(id) || !outside(id)).collect();
+        waiting.insert(*id, below.len());
+        below.into_iter().for_each(|below| above.entry(below).or_default().push(*id));
+    }
+    let mut ready: Vec<_> = waiting.iter().filter(|(_, count)| **count == 0).map(|(id, _)| *id).collect();
+    let mut order = Vec::with_capacity(hunks.len());
+    while let Some(id) = ready.pop() {
+        order.push(id);
+        for above in above.remove(&id).into_iter().flatten() {
+            if let Some(count) = waiting.get_mut(&above) {
+                *count -= 1;
+                ready.extend((*count == 0).then_some(above));
+            }
+        }
+    }
+    order
+}

@@ -1,0 +1,116 @@
+//! Edits of a text that others cut at the same time.
+
+mod world;
+
+use cairn_crdt::Draft;
+use cairn_crdt::id::{ContentHash, LeafId};
+use cairn_crdt::leaf::Leaf;
+use cairn_crdt::op::{Cut, NodeKind, Op, Split};
+use world::*;
+
+const TEXT: &str = "one\ntwo\nthree\nfour\nfive\nsix\n";
+
+fn leaf(replica: &mut Replica) -> LeafId {
+    LeafId::of(replica.view().files[&path("x.txt")].node, ContentHash::of(TEXT.as_bytes()))
+}
+
+/// Cuts the text before these lines.
+fn cut(replica: &mut Replica, codec: u16, before: &[&str]) {
+    let starts = before.iter().map(|line| TEXT.find(line).unwrap() as u32);
+    let borders: Vec<_> = [0].into_iter().chain(starts).chain([TEXT.len() as u32]).collect();
+    let piece =
+        |ends: &[u32]| Cut { depth: 0, kind: NodeKind::Text, name: vec![], start: ends[0], end: ends[1] };
+    let cuts = borders.windows(2).map(piece).collect();
+    let split = Op::Split(Split { leaf: leaf(replica), codec, cuts });
+    replica.commit(Draft { ops: vec![split], contents: vec![] });
+}
+
+/// Edits the text as one leaf.
+fn edit_whole(replica: &mut Replica, new: &str) {
+    let leaf = leaf(replica);
+    let hunks = Leaf::genesis(leaf, TEXT.as_bytes()).edit(new.as_bytes());
+    replica.commit(Draft { ops: vec![Op::Edit { leaf, epoch: 0, hunks }], contents: vec![] });
+    assert_eq!(replica.read("x.txt"), new);
+}
+
+fn agree(a: &mut Replica, b: &mut Replica, text: &str) {
+    let view = merge(a, b);
+    assert!(view.overlaps.is_empty(), "{:?}", view.overlaps);
+    assert_eq!(a.read("x.txt"), text);
+    assert_eq!(a.docs.lost(&a.tip, &a.store).unwrap(), []);
+}
+
+#[test]
+fn an_edit_of_the_whole_goes_to_the_piece() {
+    let (mut a, mut b) = pair(&[("x.txt", TEXT)]);
+    cut(&mut a, 1, &["three", "five"]);
+    a.post(&[write("x.txt", TEXT.replace("one", "ONE"))]);
+    edit_whole(&mut b, &TEXT.replace("four", "4").replace("six\n", "six\nseven\n"));
+    agree(&mut a, &mut b, "ONE\ntwo\nthree\n4\nfive\nsix\nseven\n");
+    b.post(&[write("x.txt", "ONE\ntwo\nthree\n44\nfive\nsix\n7\n")]);
+    agree(&mut a, &mut b, "ONE\ntwo\nthree\n44\nfive\nsix\n7\n");
+}
+
+#[test]
+fn an_edit_across_a_cut_is_divided() {
+    let (mut a, mut b) = pair(&[("x.txt", TEXT)]);
+    cut(&mut a, 1, &["three", "five"]);
+    a.post(&[write("x.txt", TEXT.replace("six", "SIX"))]);
+    edit_whole(&mut b, &TEXT.replace("two\nthree\nfour\nfive\n", "2\n3\n"));
+    agree(&mut a, &mut b, "one\n2\n3\nSIX\n");
+}
+
+#[test]
+fn two_ways_to_cut_one_text_meet() {
+    for (one, two) in [(1, 1), (1, 2), (2, 1)] {
+        let (mut a, mut b) = pair(&[("x.txt", TEXT)]);
+        cut(&mut a, one, &["three", "five"]);
+        a.post(&[write("x.txt", TEXT.replace("one", "ONE").replace("six", "SIX"))]);
+        cut(&mut b, two, &["two", "four"]);
+        b.post(&[write("x.txt", TEXT.replace("four", "4"))]);
+        b.post(&[write("x.txt", TEXT.replace("four", "44").replace("three", "3"))]);
+        agree(&mut a, &mut b, "ONE\ntwo\n3\n44\nfive\nSIX\n");
+        a.post(&[write("x.txt", "ONE\ntwo\n44\nfive\nSIX\nend\n")]);
+        agree(&mut a, &mut b, "ONE\ntwo\n44\nfive\nSIX\nend\n");
+    }
+}
+
+#[test]
+fn an_overlap_across_ways_to_cut_is_one_overlap_and_can_be_settled() {
+    let (mut a, mut b) = pair(&[("x.txt", TEXT)]);
+    cut(&mut a, 1, &["three", "five"]);
+    a.post(&[write("x.txt", TEXT.replace("four", "44"))]);
+    edit_whole(&mut b, &TEXT.replace("four", "4000"));
+    let view = merge(&mut a, &mut b);
+    assert_eq!(view.overlaps.len(), 1, "{:?}", view.overlaps);
+    assert_eq!(a.read("x.txt"), TEXT.replace("four", "44"));
+    let mut c = a.fork(3);
+    c.post(&[write("x.txt", TEXT.replace("four", "444"))]);
+    assert!(c.view().overlaps.is_empty());
+    let taken = a.docs.take(&a.tip, 0, 1, &a.store).unwrap();
+    a.commit(taken);
+    assert!(a.view().overlaps.is_empty());
+    assert_eq!(a.read("x.txt"), TEXT.replace("four", "4000"));
+}
+
+#[test]
+fn three_ways_to_cut_meet_in_every_order() {
+    let (mut a, mut b) = pair(&[("x.txt", TEXT)]);
+    let mut c = a.fork(3);
+    cut(&mut a, 3, &["three", "five"]);
+    a.post(&[write("x.txt", TEXT.replace("one", "ONE"))]);
+    cut(&mut b, 2, &["two", "four"]);
+    b.post(&[write("x.txt", TEXT.replace("four", "4"))]);
+    cut(&mut c, 1, &["six"]);
+    c.post(&[write("x.txt", TEXT.replace("six", "6"))]);
+    let all = "ONE\ntwo\nthree\n4\nfive\n6\n";
+    let (mut ab, mut bc) = (a.fork(4), b.fork(5));
+    ab.pull(&b);
+    bc.pull(&c);
+    // What is written on top of two ways to cut still stands when the third arrives.
+    ab.post(&[write("x.txt", "ONE\ntwo\nthree\n44\nfive\nsix\n")]);
+    bc.post(&[write("x.txt", "one\ntwo\nthree\n4\nfive\n6\nend\n")]);
+    agree(&mut ab, &mut bc, &(all.replace('4', "44") + "end\n"));
+    agree(&mut a, &mut bc, &(all.replace('4', "44") + "end\n"));
+    agree(&mut c, &mut a, &(all.replace('4', "44") + "end\n"));
+}
