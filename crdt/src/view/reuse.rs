@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::id::NodeId;
+use crate::id::{LeafId, NodeId};
 use crate::state::Act;
 use crate::view::report::{Found, Settle};
 use crate::view::resolve::{Rendered, Resolved};
@@ -31,7 +31,7 @@ impl<'a> Reuse<'a> {
         let Some(Before { resolved, acts }) = before else {
             return Self { before: None, touched: BTreeSet::new() };
         };
-        let mut starts: BTreeSet<_> = acts.into_iter().filter_map(|act| subject(ground, act)).collect();
+        let mut starts: BTreeSet<_> = acts.into_iter().flat_map(|act| subjects(ground, act)).collect();
         starts.extend(moved(&resolved.tree, tree).chain(moved(tree, &resolved.tree)));
         let mut touched = BTreeSet::new();
         for tree in [&resolved.tree, tree] {
@@ -58,13 +58,39 @@ impl<'a> Reuse<'a> {
     }
 }
 
-/// The node that an operation is about.
-fn subject(ground: Ground<'_>, act: &Act) -> Option<NodeId> {
-    match act {
-        Act::Place(node, _) | Act::Body(node, _) | Act::Mode(node, _) => Some(*node),
-        Act::Split(pieces) => ground.lineage.owner(&pieces.leaf),
-        Act::Edit(leaf, _) => ground.lineage.owner(leaf),
+/// The nodes that an operation is about.
+fn subjects(ground: Ground<'_>, act: &Act) -> Vec<NodeId> {
+    let leaf = match act {
+        Act::Place(node, _) | Act::Body(node, _) | Act::Mode(node, _) => return vec![*node],
+        Act::Split(pieces) => pieces.leaf,
+        Act::Edit(leaf, _) => *leaf,
+    };
+    let mut found: Vec<_> = ground.lineage.owner(&leaf).into_iter().collect();
+    let Some(mut outer) = routed_around(ground, leaf).map(|leaf| vec![leaf]) else { return found };
+    // The edit may show in any piece, and a piece may stand in another file.
+    let mut met = BTreeSet::new();
+    while let Some(leaf) = outer.pop().filter(|leaf| met.insert(*leaf)) {
+        let splits = ground.state.leaves.get(&leaf).into_iter().flat_map(|log| log.splits.values());
+        for piece in splits.flat_map(|(pieces, _)| &pieces.list) {
+            found.push(piece.node);
+            outer.extend(piece.leaf);
+        }
     }
+    found
+}
+
+/// The outermost leaf from which an edit of a leaf may be brought to other pieces.
+fn routed_around(ground: Ground<'_>, leaf: LeafId) -> Option<LeafId> {
+    let cut = |leaf: &LeafId, ways: usize| {
+        ground.state.leaves.get(leaf).is_some_and(|log| log.splits.len() >= ways)
+    };
+    let mut outermost = Some(leaf).filter(|leaf| cut(leaf, 1));
+    let mut at = leaf;
+    while let Some((outer, ..)) = ground.lineage.owner(&at).and_then(|node| ground.lineage.slice(&node)) {
+        outermost = Some(outer).filter(|outer| cut(outer, 2)).or(outermost);
+        at = outer;
+    }
+    outermost
 }
 
 /// The nodes that stand in one tree and not in the same place in the other.

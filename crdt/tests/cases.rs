@@ -1,0 +1,183 @@
+//! Named cases of two and three sides, each with the very text that all must see.
+
+mod world;
+
+use cairn_crdt::OverlapKind;
+use cairn_crdt::merge as merge_texts;
+use world::*;
+
+/// What `sides` make of `base`, whatever their order, and how many overlaps are told.
+fn merged(name: &str, base: &str, sides: &[&str]) -> (String, Vec<(OverlapKind, Vec<String>)>) {
+    let mut seen = None;
+    for order in orders(sides.len()) {
+        let sides: Vec<_> = order.iter().map(|n| sides[*n].as_bytes()).collect();
+        let merged = merge_texts(name.as_bytes(), base.as_bytes(), &sides).unwrap();
+        let told = merged.overlaps.iter().map(|overlap| {
+            let sides = overlap.alternatives.iter();
+            (overlap.kind, sides.map(|side| String::from_utf8_lossy(&side.bytes).into_owned()).collect())
+        });
+        let one = (String::from_utf8(merged.bytes).unwrap(), told.collect());
+        assert_eq!(*seen.get_or_insert(one.clone()), one, "{order:?}");
+    }
+    seen.unwrap()
+}
+
+/// All orders of the first `count` numbers.
+fn orders(count: usize) -> Vec<Vec<usize>> {
+    let Some(last) = count.checked_sub(1) else { return vec![vec![]] };
+    let shorter = orders(last);
+    let with = shorter.iter().flat_map(|order| {
+        (0..=last).map(move |at| [&order[..at], &[last], &order[at..]].concat())
+    });
+    with.collect()
+}
+
+#[test]
+fn a_hundred_becomes_two_hundred_or_a_hundred_and_fifty() {
+    let (text, told) = merged("a.py", "limit = 100\n", &["limit = 200\n", "limit = 150\n"]);
+    assert_eq!(text, "limit = 150\n");
+    assert_eq!(told, [(OverlapKind::Replace, vec!["150".to_owned(), "200".to_owned()])]);
+}
+
+#[test]
+fn an_edit_on_top_of_a_winner_merges_with_a_later_edit_of_the_loser() {
+    let (mut a, mut b) = pair(&[("a.txt", "limit = 100\n")]);
+    a.post(&[write("a.txt", "limit = 150\n")]);
+    b.post(&[write("a.txt", "limit = 200\n")]);
+    let mut c = a.fork(3);
+    c.pull(&b);
+    assert_eq!(c.read("a.txt"), "limit = 150\n");
+    c.post(&[write("a.txt", "limit = 151\n")]);
+    assert!(c.view().overlaps.is_empty());
+    // The author of the loser goes on without having seen any of that.
+    b.post(&[write("a.txt", "limit = 200 # two hundred\n")]);
+    let view = merge(&mut b, &mut c);
+    assert_eq!(c.read("a.txt"), "limit = 151\n");
+    let sides: Vec<_> = view.overlaps.iter().flat_map(|overlap| &overlap.alternatives).collect();
+    assert!(sides.iter().any(|side| side.bytes.ends_with(b"# two hundred")), "{sides:?}");
+    assert_eq!(c.docs.lost(&c.tip, &c.store).unwrap(), []);
+    c.post(&[write("a.txt", "limit = 152\n")]);
+    merge(&mut b, &mut c);
+    assert_eq!((c.read("a.txt"), c.view().overlaps.len()), ("limit = 152\n".to_owned(), 0));
+}
+
+const LONG: &str = "fn long() {\n    one();\n    two();\n    three();\n\n    let a = 1;\n    let b = 2;\n    let c = a + b;\n    show(c);\n}\n\nfn other() {\n    four();\n}\n";
+
+#[test]
+fn a_function_is_split_in_two_while_the_half_that_moved_is_edited() {
+    let split = "fn long() {\n    one();\n    two();\n    three();\n    half();\n}\n\nfn half() {\n    let a = 1;\n    let b = 2;\n    let c = a + b;\n    show(c);\n}\n\nfn other() {\n    four();\n}\n";
+    let (mut a, mut b) = pair(&[("a.rs", LONG)]);
+    a.post(&[write("a.rs", split)]);
+    b.post(&[write("a.rs", LONG.replace("let b = 2", "let b = 20"))]);
+    let view = merge(&mut a, &mut b);
+    let shown = a.read("a.rs");
+    let told: Vec<_> = view.overlaps.iter().flat_map(|overlap| &overlap.alternatives).collect();
+    // Wherever the edit went, it is seen.
+    let in_overlap = told.iter().any(|side| String::from_utf8_lossy(&side.bytes).contains("20"));
+    assert!(shown == split.replace("let b = 2", "let b = 20") || in_overlap, "{shown}\n{told:?}");
+    assert!(shown.contains("half();\n}") && shown.contains("fn half()"), "{shown}");
+    assert_eq!(a.docs.lost(&a.tip, &a.store).unwrap(), []);
+}
+
+#[test]
+fn a_function_goes_to_one_file_and_to_another_and_is_edited() {
+    let item = "\nfn moved() {\n    let a = 1;\n    show(a);\n}\n";
+    let (one, two, three) = ("fn f() {}\n", "fn g() {}\n", "fn h() {}\n");
+    let from = format!("{one}{item}");
+    let (mut a, mut b) = pair(&[("f.rs", &from), ("g.rs", two), ("h.rs", three)]);
+    let mut c = a.fork(3);
+    a.post(&[write("f.rs", one), write("g.rs", format!("{two}{item}"))]);
+    b.post(&[write("f.rs", one), write("h.rs", format!("{three}{item}"))]);
+    c.post(&[write("f.rs", from.replace("let a = 1", "let a = 10"))]);
+    let edited = item.replace("let a = 1", "let a = 10");
+    a.pull(&c);
+    let view = merge(&mut a, &mut b);
+    let read = [a.read("f.rs"), a.read("g.rs"), a.read("h.rs")];
+    // It is in one of the two, edited, and nowhere else.
+    let in_g = [one.to_owned(), format!("{two}{edited}"), three.to_owned()];
+    let in_h = [one.to_owned(), two.to_owned(), format!("{three}{edited}")];
+    assert!(read == in_g || read == in_h, "{read:?}");
+    assert_eq!(view.overlaps.iter().map(|overlap| overlap.kind).collect::<Vec<_>>(), [OverlapKind::Move]);
+    let taken = a.docs.take(&a.tip, 0, 1, &a.store).unwrap();
+    a.commit(taken);
+    let now = [a.read("f.rs"), a.read("g.rs"), a.read("h.rs")];
+    assert_eq!(now, if read == in_g { in_h } else { in_g });
+    assert!(a.view().overlaps.is_empty());
+}
+
+#[test]
+fn a_folder_is_renamed_while_a_file_is_added_in_it() {
+    let (mut a, mut b) = pair(&[("old/a.txt", "a\n"), ("old/b.txt", "b\n")]);
+    a.post(&[remove("old"), write("new/a.txt", "a\n"), write("new/b.txt", "b\n")]);
+    b.post(&[write("old/c.txt", "c\n")]);
+    let view = merge(&mut a, &mut b);
+    assert_eq!(a.paths(), ["new/a.txt", "new/b.txt", "new/c.txt"]);
+    assert!(view.overlaps.is_empty() && view.dirs.len() == 1);
+}
+
+#[test]
+fn three_sides_in_all_orders() {
+    let base = "one\ntwo\nthree\nfour\nfive\n";
+    let sides = ["ONE\ntwo\nthree\nfour\nfive\n", "one\ntwo\n3\nfour\nfive\n", "one\ntwo\nthree\nfour\nfive\nsix\n"];
+    assert_eq!(merged("a.txt", base, &sides), ("ONE\ntwo\n3\nfour\nfive\nsix\n".to_owned(), vec![]));
+    let (text, told) = merged("a.txt", "x = 100\n", &["x = 200\n", "x = 150\n", "x = 1000\n"]);
+    assert_eq!(text, "x = 150\n");
+    let sides = ["150", "200", "1000"].map(str::to_owned).to_vec();
+    assert_eq!(told, [(OverlapKind::Replace, sides)]);
+}
+
+#[test]
+fn both_sides_add_the_same_thing_once() {
+    let both = "one\nnew\ntwo\n";
+    assert_eq!(merged("a.txt", "one\ntwo\n", &[both, both]), (both.to_owned(), vec![]));
+    let code = "fn a() {}\n\nfn new() {\n    go();\n}\n";
+    assert_eq!(merged("a.rs", "fn a() {}\n", &[code, code]), (code.to_owned(), vec![]));
+    // One of them did more besides.
+    let (text, told) = merged("a.txt", "one\ntwo\n", &["one\nnew\ntwo\n", "one\nnew\nTWO\n"]);
+    assert_eq!((text.as_str(), told), ("one\nnew\nTWO\n", vec![]));
+}
+
+#[test]
+fn both_sides_add_different_things_at_one_place_and_both_stay() {
+    let (text, told) = merged("a.txt", "one\ntwo\n", &["one\nbeta\ntwo\n", "one\nalpha\ntwo\n"]);
+    assert_eq!((text.as_str(), told), ("one\nalpha\nbeta\ntwo\n", vec![]));
+    // Without a line end at the end of the file, lines are still lines.
+    let (text, _) = merged("a.txt", "one", &["one\nbeta", "one\nalpha"]);
+    assert_eq!(text.lines().filter(|line| ["one", "alpha", "beta"].contains(line)).count(), text.lines().count());
+    let base = "use a;\n\nfn f() {}\n";
+    let with = |item: &str| format!("{base}\nfn {item}() {{}}\n");
+    let (text, told) = merged("a.rs", base, &[&with("y"), &with("x")]);
+    assert_eq!((text, told), (format!("{base}\nfn x() {{}}\n\nfn y() {{}}\n"), vec![]));
+}
+
+#[test]
+fn an_item_is_deleted_while_it_is_edited() {
+    let without = "fn other() {\n    four();\n}\n";
+    let edited = LONG.replace("two()", "2()");
+    let (text, told) = merged("a.rs", LONG, &[without, &edited]);
+    assert_eq!(text, edited);
+    assert_eq!(told.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), [OverlapKind::DeleteEdit]);
+}
+
+#[test]
+fn lines_inside_an_item_are_deleted_while_they_are_edited() {
+    let deleted = LONG.replace("    let a = 1;\n    let b = 2;\n    let c = a + b;\n    show(c);\n", "");
+    let edited = LONG.replace("let b = 2", "let b = 20");
+    let (text, told) = merged("a.rs", LONG, &[&deleted, &edited]);
+    assert_eq!(text, deleted);
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].0, OverlapKind::DeleteEdit);
+    assert!(told[0].1[1].contains("let b = 20"), "{told:?}");
+}
+
+#[test]
+fn a_thing_that_both_duplicate_is_there_twice_and_not_three_times() {
+    let twice = "one\ntwo\none\ntwo\n";
+    assert_eq!(merged("a.txt", "one\ntwo\n", &[twice, twice]), (twice.to_owned(), vec![]));
+    let (mut a, mut b) = pair(&[("a.rs", "fn a() {\n    go();\n}\n")]);
+    for replica in [&mut a, &mut b] {
+        replica.post(&[write("b.rs", "fn a() {\n    go();\n}\n")]);
+    }
+    assert!(merge(&mut a, &mut b).overlaps.is_empty());
+    assert_eq!(a.paths(), ["a.rs", "b.rs"]);
+}
