@@ -69,7 +69,10 @@ fn subjects(ground: Ground<'_>, act: &Act) -> Vec<NodeId> {
     let Some(mut outer) = routed_around(ground, leaf).map(|leaf| vec![leaf]) else { return found };
     // The edit may show in any piece, and a piece may stand in another file.
     let mut met = BTreeSet::new();
-    while let Some(leaf) = outer.pop().filter(|leaf| met.insert(*leaf)) {
+    while let Some(leaf) = outer.pop() {
+        if !met.insert(leaf) {
+            continue;
+        }
         let splits = ground.state.leaves.get(&leaf).into_iter().flat_map(|log| log.splits.values());
         for piece in splits.flat_map(|(pieces, _)| &pieces.list) {
             found.push(piece.node);
