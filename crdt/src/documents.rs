@@ -195,7 +195,13 @@ impl Documents {
     ) -> Result<Draft, CrdtError> {
         let (state, resolved) = self.resolved(base, contents)?;
         let found = resolved.found.get(overlap).ok_or(CrdtError::NoSuchOverlap)?;
+        let mut kept = Vec::new();
         let ops = match &found.settle {
+            Settle::Text(node, codec, texts) => texts.get(alternative).map(|text| {
+                let (content, bytes) = (ContentHash::of(text), text.len() as u64);
+                kept.push((content, text.as_slice().into()));
+                vec![Op::Body { node: *node, body: Body::Text { content, bytes, codec: *codec } }]
+            }),
             Settle::Ops(choices) => choices.get(alternative).cloned(),
             Settle::Leaf(leaf, number) => {
                 let genesis = crate::text::genesis(*leaf, &self.lineage, contents)?;
@@ -206,7 +212,7 @@ impl Documents {
             }
         };
         let ops = ops.ok_or(CrdtError::NoSuchOverlap)?;
-        Ok(Draft { ops, contents: Vec::new() })
+        Ok(Draft { ops, contents: kept })
     }
 
     /// A version's state, all edits where they are shown, and its view, from what is kept ready if any of it helps.

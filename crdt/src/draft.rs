@@ -184,6 +184,9 @@ impl Drafting<'_> {
         touched.extend(around);
         let wanted = |found: &&Found| all || found.nodes.iter().any(|node| touched.contains(node));
         for found in self.base.found.iter().filter(wanted) {
+            if let Settle::Text(node, codec, _) = &found.settle {
+                self.rewrite(*node, *codec, nodes)?;
+            }
             let Settle::Ops(choices) = &found.settle else { continue };
             for op in choices.first().into_iter().flatten() {
                 if !self.desk.ops.iter().any(|other| same_register(op, other)) {
@@ -192,6 +195,19 @@ impl Drafting<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Gives an edited file its text as a whole.
+    fn rewrite(
+        &mut self,
+        node: NodeId,
+        codec: u16,
+        nodes: &BTreeMap<RepoPath, NodeId>,
+    ) -> Result<(), CrdtError> {
+        let path = nodes.iter().find(|(_, other)| **other == node).map(|(path, _)| path);
+        let target = path.and_then(|path| self.plan.files.get(path));
+        let Some(What::Bytes(bytes)) = target.map(|target| &target.what) else { return Ok(()) };
+        self.desk.write_text(node, bytes, codec).map(|_| ())
     }
 
     /// Whether the draft writes anything about a path.

@@ -17,7 +17,7 @@ use crate::documents::Contents;
 use crate::error::CrdtError;
 use crate::graph::Graph;
 use crate::hunk::{Hunk, Origin, Run, TokenId};
-use crate::id::{HunkId, LeafId, WaypointId};
+use crate::id::{HunkId, LeafId, NodeId, WaypointId};
 use crate::lineage::Lineage;
 use crate::split::Pieces;
 use crate::state::{LeafLog, State};
@@ -42,7 +42,13 @@ pub(crate) fn routed(
     if met.is_empty() {
         return Ok(state);
     }
-    let mut routing = Routing { state: State::clone(&state), lineage, graph, contents };
+    let placed = state.nodes.iter().filter(|(_, node)| !node.place.is_empty()).map(|(id, _)| *id);
+    let parents = state.nodes.values().filter_map(|node| Some(node.at.winner()?.parent));
+    let (placed, parents) = (placed.collect(), parents.collect());
+    let mut routing = Routing { state: State::clone(&state), placed, parents, lineage, graph, contents };
+    for leaf in &met {
+        routing.choose(*leaf);
+    }
     for leaf in met {
         routing.spread(leaf, 0)?;
     }
@@ -56,12 +62,31 @@ fn has_met(log: &LeafLog) -> bool {
 
 struct Routing<'a> {
     state: State,
+    /// The nodes that someone put somewhere or deleted.
+    placed: BTreeSet<NodeId>,
+    /// What someone put nodes under.
+    parents: BTreeSet<NodeId>,
     lineage: &'a Lineage,
     graph: &'a Graph,
     contents: &'a dyn Contents,
 }
 
 impl Routing<'_> {
+    /// Of several ways to cut a leaf, one whose pieces someone moved goes first: edits of text follow
+    /// to other pieces, moves do not.
+    fn choose(&mut self, leaf: LeafId) {
+        let is_arranged = |pieces: &Pieces| {
+            let arranged = |node: &NodeId| self.placed.contains(node) || self.parents.contains(node);
+            pieces.list.iter().any(|piece| arranged(&piece.node))
+        };
+        let log = self.state.leaves.get(&leaf).filter(|log| log.splits.len() > 1);
+        let mut splits = log.into_iter().flat_map(|log| &log.splits);
+        let chosen = splits.find(|(_, (pieces, _))| is_arranged(pieces)).map(|(rank, _)| rank.clone());
+        if chosen.is_some() {
+            self.leaf(leaf).chosen = chosen;
+        }
+    }
+
     /// Brings all edits of a leaf, and of pieces that are not shown, to the pieces that are.
     fn spread(&mut self, leaf: LeafId, depth: u8) -> Result<(), CrdtError> {
         let bytes = genesis(leaf, self.lineage, self.contents)?;
@@ -95,15 +120,34 @@ impl Routing<'_> {
         depth: u8,
     ) -> Result<Hunks, CrdtError> {
         let mut whole = log.hunks.clone();
+        let mut open = Vec::new();
         let mut done = shown.clone();
         for (pieces, _) in log.splits.values().rev() {
             let Some(frame) = Frame::of(leaf, bytes, pieces) else { continue };
-            let forward = frame.forward(&whole);
+            let mut own = BTreeMap::new();
             for (number, part) in frame.parts.iter().enumerate() {
-                if done.insert(part.leaf) {
-                    let own = self.take_out(part.leaf, depth + 1)?;
-                    let left = frame.backward(number, own, &forward, &mut whole);
-                    self.leaf(part.leaf).hunks.extend(left);
+                // What someone put elsewhere is shown there.
+                if !self.placed.contains(&part.node) && done.insert(part.leaf) {
+                    let left = self.take_out(part.leaf, depth + 1)?;
+                    own.insert(number, Own { left, names: BTreeMap::new() });
+                }
+            }
+            open.push((frame, own));
+        }
+        // What was written on top of other pieces waits until those have been read.
+        let mut before = None;
+        while before.replace(whole.len()) != Some(whole.len()) {
+            for (frame, own) in &mut open {
+                let forward = frame.forward(&whole);
+                for (number, own) in own {
+                    frame.backward(*number, own, &forward, &mut whole);
+                }
+            }
+        }
+        for (frame, own) in open {
+            for (number, own) in own.into_iter().filter(|(_, own)| !own.left.is_empty()) {
+                if let Some(part) = frame.parts.get(number) {
+                    self.leaf(part.leaf).hunks.extend(own.left);
                 }
             }
         }
@@ -147,9 +191,18 @@ struct Frame {
 }
 
 struct Part {
+    node: NodeId,
     leaf: LeafId,
     first: u32,
     count: u32,
+}
+
+/// The edits of one piece.
+struct Own {
+    /// Those that are not yet said of the whole.
+    left: Hunks,
+    /// The names that the others have there.
+    names: BTreeMap<HunkId, HunkId>,
 }
 
 /// What hunks of the whole are in the pieces.
@@ -179,7 +232,7 @@ impl Frame {
             if tokens.get(first..first + own.len())? != own {
                 return None;
             }
-            parts.push(Part { leaf, first: first as u32, count: own.len() as u32 });
+            parts.push(Part { node: piece.node, leaf, first: first as u32, count: own.len() as u32 });
             (at, first) = (piece.end as usize, first + own.len());
         }
         (first == tokens.len()).then_some(Self { leaf, tokens: first as u32, parts })
@@ -295,31 +348,23 @@ impl Frame {
         Some(found)
     }
 
-    /// Says hunks of a piece of the whole; those that cannot be said come back.
-    fn backward(&self, number: usize, own: Hunks, forward: &Forward, whole: &mut Hunks) -> Hunks {
-        let Some(part) = self.parts.get(number) else { return own };
-        let mut names: BTreeMap<HunkId, HunkId> = BTreeMap::new();
-        let mut left = Hunks::new();
+    /// Says hunks of a piece of the whole, as far as they can be.
+    fn backward(&self, number: usize, own: &mut Own, forward: &Forward, whole: &mut Hunks) {
+        let Some(part) = self.parts.get(number) else { return };
+        let Own { left, names } = own;
         let known = |id: &HunkId, names: &BTreeMap<HunkId, HunkId>| {
             names.get(id).or_else(|| forward.wholes.get(&(number, *id))).copied()
         };
-        let order = in_order_above(&own, |id| forward.wholes.contains_key(&(number, *id)));
-        for id in &order {
-            let Some((hunk, by)) = own.get(id) else { continue };
-            match self.of_whole(part, hunk, |id| known(id, &names)) {
-                Some(hunk) => {
-                    let name = hunk.id(self.leaf);
-                    names.insert(*id, name);
-                    let (_, writers) = whole.entry(name).or_insert_with(|| (Arc::new(hunk), Vec::new()));
-                    let all: BTreeSet<_> = writers.drain(..).chain(by.iter().copied()).collect();
-                    writers.extend(all);
-                }
-                None => left.extend([(*id, (hunk.clone(), by.clone()))]),
-            }
+        for id in in_order_above(left, |id| known(id, names).is_some()) {
+            let Some((hunk, by)) = left.get(&id) else { continue };
+            let Some(hunk) = self.of_whole(part, hunk, |id| known(id, names)) else { continue };
+            let name = hunk.id(self.leaf);
+            names.insert(id, name);
+            let (_, writers) = whole.entry(name).or_insert_with(|| (Arc::new(hunk), Vec::new()));
+            let all: BTreeSet<_> = writers.drain(..).chain(by.iter().copied()).collect();
+            writers.extend(all);
+            left.remove(&id);
         }
-        let met: BTreeSet<_> = order.into_iter().collect();
-        left.extend(own.into_iter().filter(|(id, _)| !met.contains(id)));
-        left
     }
 
     /// A hunk of a piece as one of the whole.

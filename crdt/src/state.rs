@@ -88,12 +88,16 @@ pub(crate) struct LeafLog {
     pub(crate) hunks: BTreeMap<HunkId, (Arc<Hunk>, Vec<WaypointId>)>,
     /// The last waypoints that edited it.
     pub(crate) edits: Register<()>,
+    /// The split that counts, by its rank, where that is not simply the first.
+    pub(crate) chosen: Option<Vec<u8>>,
 }
 
 impl LeafLog {
     /// The split that counts for a leaf of this length.
     pub(crate) fn split(&self, length: u64) -> Option<&Arc<Pieces>> {
-        self.splits.values().map(|(pieces, _)| pieces).find(|pieces| u64::from(pieces.end) == length)
+        let chosen = self.chosen.as_ref().and_then(|rank| self.splits.get(rank));
+        let splits = chosen.into_iter().chain(self.splits.values());
+        splits.map(|(pieces, _)| pieces).find(|pieces| u64::from(pieces.end) == length)
     }
 }
 

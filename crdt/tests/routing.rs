@@ -114,3 +114,25 @@ fn three_ways_to_cut_meet_in_every_order() {
     agree(&mut a, &mut bc, &(all.replace('4', "44") + "end\n"));
     agree(&mut c, &mut a, &(all.replace('4', "44") + "end\n"));
 }
+
+#[test]
+fn moves_of_pieces_that_the_other_side_does_not_have_are_told() {
+    let code = "fn one() {\n    1;\n}\n\nfn two() {\n    2;\n}\n\nfn three() {\n    3;\n}\n";
+    let (mut a, mut b) = pair(&[("x.rs", code)]);
+    a.post(&[write("x.rs", code.replace("fn two() {\n    2;\n}\n\n", "") + "\nfn two() {\n    22;\n}\n")]);
+    // Another program cuts the text line by line.
+    let leaf = LeafId::of(b.view().files[&path("x.rs")].node, ContentHash::of(code.as_bytes()));
+    let (mut cuts, mut start) = (Vec::new(), 0);
+    for line in code.split_inclusive('\n') {
+        let end = start + line.len() as u32;
+        cuts.push(Cut { depth: 0, kind: NodeKind::Text, name: vec![], start, end });
+        start = end;
+    }
+    b.commit(Draft { ops: vec![Op::Split(Split { leaf, codec: 1, cuts })], contents: vec![] });
+    b.post(&[write("x.rs", code.replace("    3;", "    33;"))]);
+    merge(&mut a, &mut b);
+    // The side that moved something keeps its pieces, and the edit of the other follows.
+    let shown = a.read("x.rs");
+    assert!(shown.contains("    22;\n") && shown.contains("    33;\n"), "{shown}");
+    assert_eq!(a.docs.lost(&a.tip, &a.store).unwrap(), []);
+}

@@ -88,17 +88,17 @@ impl Items<'_, '_> {
         let outline = self.desk.outline(file, body)?;
         sheet.haves = Sheet::haves(&outline);
         sheet.old = outline.bytes;
-        sheet.codec = self.codec(body);
+        sheet.codec = self.codec(body)?;
         let (by, cuts) = cut(sheet.codec, &sheet.new);
         sheet.read_wants(cuts);
         Ok((sheet, by != LINES))
     }
 
     /// The codec by which a leaf was cut.
-    fn codec(&self, leaf: LeafId) -> u16 {
+    fn codec(&self, leaf: LeafId) -> Result<u16, CrdtError> {
+        let length = self.desk.genesis(leaf)?.len() as u64;
         let log = self.desk.state.leaves.get(&leaf);
-        let pieces = log.and_then(|log| log.splits.values().next());
-        pieces.map_or(LINES, |(pieces, _)| pieces.codec)
+        Ok(log.and_then(|log| log.split(length)).map_or(LINES, |pieces| pieces.codec))
     }
 
     /// Lays a text over the pieces that it has.

@@ -3,6 +3,7 @@
 //! Pieces nest as deep as peers like to make them, so the walk keeps its own stack.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::documents::Contents;
 use crate::error::CrdtError;
@@ -88,13 +89,27 @@ struct Walk {
     outline: Outline,
     open: Vec<Step>,
     met: BTreeSet<NodeId>,
+    /// A leaf, and a way to cut it other than the one that is shown.
+    other: Option<(LeafId, Arc<Pieces>)>,
 }
 
 impl Reading<'_> {
     /// The text of a file with this leaf as its body.
     pub(crate) fn outline(&mut self, file: NodeId, leaf: LeafId) -> Result<Outline, CrdtError> {
+        self.outline_cut(file, leaf, None)
+    }
+
+    /// The same, with the leaf cut in another way than the one that is shown.
+    pub(crate) fn outline_cut(
+        &mut self,
+        file: NodeId,
+        leaf: LeafId,
+        other: Option<Arc<Pieces>>,
+    ) -> Result<Outline, CrdtError> {
+        let other = other.map(|pieces| (leaf, pieces));
         let root = Entry { node: file, place: None, above: None, leaf: None, cut: None, start: 0, end: 0 };
-        let mut walk = Walk { outline: Outline::default(), open: Vec::new(), met: BTreeSet::from([file]) };
+        let mut walk =
+            Walk { outline: Outline::default(), open: Vec::new(), met: BTreeSet::from([file]), other };
         walk.outline.entries.push(root);
         walk.open.extend([Step::Close(0), Step::Leaf(leaf, 0)]);
         while let Some(step) = walk.open.pop() {
@@ -137,7 +152,9 @@ impl Reading<'_> {
     fn leaf(&mut self, walk: &mut Walk, leaf: LeafId, entry: usize) -> Result<(), CrdtError> {
         let bytes = genesis(leaf, self.ground.lineage, self.contents)?;
         let log = self.ground.state.leaves.get(&leaf);
-        let pieces = log.and_then(|log| log.split(bytes.len() as u64));
+        let other = walk.other.as_ref().filter(|(other, _)| *other == leaf).map(|(_, pieces)| pieces.clone());
+        let pieces = other.or_else(|| log.and_then(|log| log.split(bytes.len() as u64)).cloned());
+        let pieces = pieces.as_ref();
         self.push_children(walk, NodeId::inside(leaf), pieces.map(|pieces| &**pieces), entry);
         if let Some(at) = walk.outline.entries.get_mut(entry) {
             (at.leaf, at.cut) = if pieces.is_some() { (None, Some(leaf)) } else { (Some(leaf), None) };

@@ -9,6 +9,7 @@ use crate::leaf::{LeafOverlap, LeafOverlapKind};
 use crate::op::{Body, NodeKind, Op, Place};
 use crate::overlap::{Overlap, OverlapKind, OverlapSide};
 use crate::path::RepoPath;
+use crate::split::Pieces;
 use crate::state::Node;
 use crate::text::genesis;
 use crate::view::beside::beside;
@@ -23,6 +24,8 @@ pub(crate) enum Settle {
     Leaf(LeafId, usize),
     /// By writing these operations, a list for each alternative.
     Ops(Vec<Vec<Op>>),
+    /// By giving the node, with this codec, the text of the alternative as a whole.
+    Text(NodeId, u16, Vec<Vec<u8>>),
 }
 
 /// An overlap, what it is about, and how it is settled.
@@ -340,56 +343,61 @@ impl<'a> Report<'a, '_> {
         self.found.push(Found { overlap, nodes: vec![at.node], settle: Settle::Leaf(leaf, number) });
     }
 
-    /// Edits of a leaf from before it was cut, or of pieces that it was not cut into.
+    /// What a cut hides: edits that could not be brought to the pieces, and moves of other pieces.
     fn uncut(&mut self, at: At<'_>, leaf: LeafId, shown: &[u8]) -> Result<(), CrdtError> {
         let ground = self.reading.ground;
         let Some(log) = ground.state.leaves.get(&leaf) else { return Ok(()) };
         let bytes = genesis(leaf, ground.lineage, self.reading.contents)?;
-        let winner = log.split(bytes.len() as u64).map(|pieces| pieces.rank.clone());
-        if !log.hunks.is_empty() && winner.is_some() {
+        let Some(winner) = log.split(bytes.len() as u64) else { return Ok(()) };
+        if !log.hunks.is_empty() {
             let text = self.reading.texts.edited(leaf, log, &bytes)?;
             let by = log.hunks.values().flat_map(|(_, by)| by).copied().collect::<BTreeSet<_>>();
-            self.hidden_text(at, shown, text.shown.bytes.clone(), by);
+            self.hidden_text(at, winner.codec, shown, text.shown.bytes.clone(), by);
         }
-        for (rank, (pieces, _)) in log.splits.iter().filter(|(rank, _)| Some(*rank) != winner.as_ref()) {
-            let shown_leaf = |leaf: &LeafId| {
-                let winner = winner.as_ref().and_then(|winner| log.splits.get(winner));
-                winner.is_some_and(|(pieces, _)| {
-                    pieces.list.iter().any(|piece| piece.leaf.as_ref() == Some(leaf))
-                })
-            };
-            debug_assert!(Some(rank) != winner.as_ref());
-            let leaves: Vec<_> = pieces.list.iter().filter_map(|piece| piece.leaf).collect();
-            let hidden = leaves.iter().filter(|leaf| !shown_leaf(leaf));
-            let logs = hidden.filter_map(|leaf| ground.state.leaves.get(leaf));
-            let by: BTreeSet<_> =
-                logs.flat_map(|log| log.hunks.values()).flat_map(|(_, by)| by).copied().collect();
+        let others = log.splits.values().filter(|(pieces, _)| pieces.rank != winner.rank);
+        for (pieces, _) in others.filter(|(pieces, _)| pieces.end == winner.end) {
+            let by = self.written_in(pieces, winner);
             if !by.is_empty() {
-                let text = self.joined(&leaves)?;
-                self.hidden_text(at, shown, text, by);
+                let text = self.reading.outline_cut(at.node, leaf, Some(pieces.clone()))?;
+                self.hidden_text(at, winner.codec, shown, text.bytes.clone(), by);
+                let (path, symbol) = (at.path.clone(), at.symbol.map(str::to_owned));
+                self.hidden.push(Hidden { path, symbol, text: Outline { uncut: Vec::new(), ..text } });
             }
         }
         Ok(())
     }
 
-    fn joined(&mut self, leaves: &[LeafId]) -> Result<Vec<u8>, CrdtError> {
-        let ground = self.reading.ground;
-        let mut text = Vec::new();
-        for leaf in leaves {
-            let bytes = genesis(*leaf, ground.lineage, self.reading.contents)?;
-            match ground.state.leaves.get(leaf).filter(|log| !log.hunks.is_empty()) {
-                Some(log) => {
-                    text.extend_from_slice(&self.reading.texts.edited(*leaf, log, &bytes)?.shown.bytes)
-                }
-                None => text.extend_from_slice(&bytes),
-            }
+    /// Who wrote in or moved pieces that `winner` does not have.
+    fn written_in(&self, pieces: &Pieces, winner: &Pieces) -> BTreeSet<WaypointId> {
+        let (state, tree) = (self.reading.ground.state, self.reading.tree);
+        let mut by = BTreeSet::new();
+        for piece in pieces.list.iter().filter(|piece| winner.get(&piece.node).is_none()) {
+            let log = piece.leaf.and_then(|leaf| state.leaves.get(&leaf));
+            by.extend(log.into_iter().flat_map(|log| log.hunks.values()).flat_map(|(_, by)| by).copied());
+            let put = tree.under.get(&piece.node).into_iter().flatten().chain([&piece.node]);
+            let put = put.filter_map(|node| self.written(*node));
+            by.extend(put.flat_map(|node| node.place.writers().copied()));
         }
-        Ok(text)
+        by
     }
 
-    fn hidden_text(&mut self, at: At<'_>, shown: &[u8], hidden: Vec<u8>, by: BTreeSet<WaypointId>) {
+    fn hidden_text(
+        &mut self,
+        at: At<'_>,
+        codec: u16,
+        shown: &[u8],
+        hidden: Vec<u8>,
+        by: BTreeSet<WaypointId>,
+    ) {
+        if hidden == shown {
+            return;
+        }
+        let texts = vec![shown.to_vec(), hidden.clone()];
         let sides = [side(shown.to_vec(), Vec::new()), side(hidden, by.into_iter().collect())];
         self.add(at, OverlapKind::Split, sides.map(|side| (side, Vec::new())).into());
+        if let Some(found) = self.found.last_mut() {
+            found.settle = Settle::Text(at.node, codec, texts);
+        }
     }
 }
 
