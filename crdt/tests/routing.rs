@@ -1,4 +1,5 @@
 //! Edits of a text that others cut at the same time.
+#![allow(clippy::unwrap_used, reason = "a test says what it expects")]
 
 mod world;
 

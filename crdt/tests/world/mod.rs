@@ -1,6 +1,7 @@
 //! A few replicas in one thread: what they write is carried between them by hand.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file uses a part of it")]
 
+pub mod book;
 pub mod program;
 
 use std::collections::{BTreeMap, BTreeSet};
