@@ -30,6 +30,9 @@ const DEPTH_MAX: u8 = 16;
 /// Hunks of one leaf and who wrote them.
 type Hunks = BTreeMap<HunkId, (Arc<Hunk>, Vec<WaypointId>)>;
 
+/// Hunks of the whole that are in a piece already: the leaf and the name that they have there.
+type Kept = BTreeMap<HunkId, (LeafId, HunkId)>;
+
 /// The state with every edit in the pieces that are shown; the same state where no edit met a cut.
 pub(crate) fn routed(
     state: Arc<State>,
@@ -96,8 +99,8 @@ impl Routing<'_> {
         let Some(winner) = log.split(bytes.len() as u64) else { return Ok(()) };
         let Some(frame) = Frame::of(leaf, &bytes, winner) else { return Ok(()) };
         let shown: BTreeSet<_> = frame.parts.iter().map(|part| part.leaf).collect();
-        let whole = self.gather(&log, leaf, &bytes, &shown, depth)?;
-        let forward = frame.forward(&whole);
+        let (whole, kept) = self.gather(&log, leaf, &bytes, &shown, depth)?;
+        let forward = frame.forward(&whole, &kept);
         for (part, hunks) in frame.parts.iter().zip(forward.hunks) {
             if !hunks.is_empty() {
                 self.add(part.leaf, hunks);
@@ -110,7 +113,8 @@ impl Routing<'_> {
         Ok(())
     }
 
-    /// The edits of a leaf, with those of its pieces said of the whole, but for the pieces that are `shown`.
+    /// The edits of a leaf with those of its pieces said of the whole, and which of them stay in the pieces
+    /// too: those in pieces that are `shown` and in those that someone put elsewhere.
     fn gather(
         &mut self,
         log: &LeafLog,
@@ -118,19 +122,23 @@ impl Routing<'_> {
         bytes: &[u8],
         shown: &BTreeSet<LeafId>,
         depth: u8,
-    ) -> Result<Hunks, CrdtError> {
-        let mut whole = log.hunks.clone();
+    ) -> Result<(Hunks, Kept), CrdtError> {
+        let (mut whole, mut kept) = (log.hunks.clone(), Kept::new());
         let mut open = Vec::new();
-        let mut done = shown.clone();
+        let mut done = BTreeSet::new();
         for (pieces, _) in log.splits.values().rev() {
             let Some(frame) = Frame::of(leaf, bytes, pieces) else { continue };
             let mut own = BTreeMap::new();
             for (number, part) in frame.parts.iter().enumerate() {
-                // What someone put elsewhere is shown there.
-                if !self.placed.contains(&part.node) && done.insert(part.leaf) {
-                    let left = self.take_out(part.leaf, depth + 1)?;
-                    own.insert(number, Own { left, names: BTreeMap::new() });
+                if !done.insert(part.leaf) {
+                    continue;
                 }
+                let stays = shown.contains(&part.leaf) || self.placed.contains(&part.node);
+                let left = match stays {
+                    true => self.state.leaves.get(&part.leaf).map(|log| log.hunks.clone()),
+                    false => Some(self.take_out(part.leaf, depth + 1)?),
+                };
+                own.insert(number, Own { left: left.unwrap_or_default(), names: BTreeMap::new(), stays });
             }
             open.push((frame, own));
         }
@@ -138,20 +146,23 @@ impl Routing<'_> {
         let mut before = None;
         while before.replace(whole.len()) != Some(whole.len()) {
             for (frame, own) in &mut open {
-                let forward = frame.forward(&whole);
+                let forward = frame.forward(&whole, &kept);
                 for (number, own) in own {
                     frame.backward(*number, own, &forward, &mut whole);
+                    if let Some(part) = frame.parts.get(*number).filter(|_| own.stays) {
+                        kept.extend(own.names.iter().map(|(name, whole)| (*whole, (part.leaf, *name))));
+                    }
                 }
             }
         }
         for (frame, own) in open {
-            for (number, own) in own.into_iter().filter(|(_, own)| !own.left.is_empty()) {
+            for (number, own) in own.into_iter().filter(|(_, own)| !own.stays && !own.left.is_empty()) {
                 if let Some(part) = frame.parts.get(number) {
                     self.leaf(part.leaf).hunks.extend(own.left);
                 }
             }
         }
-        Ok(whole)
+        Ok((whole, kept))
     }
 
     /// Takes the edits out of a leaf that is not shown, with those of its pieces.
@@ -160,7 +171,7 @@ impl Routing<'_> {
             return Ok(Hunks::new());
         };
         let bytes = genesis(leaf, self.lineage, self.contents)?;
-        let whole = self.gather(&log, leaf, &bytes, &BTreeSet::new(), depth)?;
+        let (whole, _) = self.gather(&log, leaf, &bytes, &BTreeSet::new(), depth)?;
         self.leaf(leaf).hunks.clear();
         Ok(whole)
     }
@@ -203,6 +214,8 @@ struct Own {
     left: Hunks,
     /// The names that the others have there.
     names: BTreeMap<HunkId, HunkId>,
+    /// Whether they stay in the piece as well.
+    stays: bool,
 }
 
 /// What hunks of the whole are in the pieces.
@@ -245,7 +258,7 @@ impl Frame {
     }
 
     /// Says hunks of the whole of the pieces. Those that name nothing have no effect, there as here.
-    fn forward(&self, whole: &Hunks) -> Forward {
+    fn forward(&self, whole: &Hunks, kept: &Kept) -> Forward {
         let mut forward = Forward {
             hunks: self.parts.iter().map(|_| Hunks::new()).collect(),
             names: BTreeMap::new(),
@@ -254,6 +267,15 @@ impl Frame {
         };
         for id in in_order(whole) {
             let Some((hunk, by)) = whole.get(&id) else { continue };
+            let there = kept.get(&id).and_then(|(leaf, name)| {
+                Some((self.parts.iter().position(|part| part.leaf == *leaf)?, *name))
+            });
+            if let Some((part, name)) = there {
+                forward.homes.insert(id, part);
+                forward.names.entry(id).or_default().insert(part, name);
+                forward.wholes.insert((part, name), id);
+                continue;
+            }
             let Some((home, said)) = self.parts_of(hunk, &forward) else { continue };
             forward.homes.insert(id, home);
             for (part, hunk) in said {
@@ -351,7 +373,7 @@ impl Frame {
     /// Says hunks of a piece of the whole, as far as they can be.
     fn backward(&self, number: usize, own: &mut Own, forward: &Forward, whole: &mut Hunks) {
         let Some(part) = self.parts.get(number) else { return };
-        let Own { left, names } = own;
+        let Own { left, names, .. } = own;
         let known = |id: &HunkId, names: &BTreeMap<HunkId, HunkId>| {
             names.get(id).or_else(|| forward.wholes.get(&(number, *id))).copied()
         };

@@ -137,3 +137,23 @@ fn moves_of_pieces_that_the_other_side_does_not_have_are_told() {
     assert!(shown.contains("    22;\n") && shown.contains("    33;\n"), "{shown}");
     assert_eq!(a.docs.lost(&a.tip, &a.store).unwrap(), []);
 }
+
+#[test]
+fn what_was_written_on_top_of_two_ways_to_cut_stays_when_the_other_way_is_chosen() {
+    let code = "// head\n\nfn one() {\n    1;\n}\n\nfn two() {\n    2;\n}\n";
+    let (mut a, mut b) = pair(&[("x.rs", code)]);
+    let mut c = a.fork(3);
+    a.post(&[write("x.rs", &code[..code.find("\nfn two").unwrap()])]);
+    b.post(&[write("x.rs", format!("// new\n{code}"))]);
+    let leaf = LeafId::of(c.view().files[&path("x.rs")].node, ContentHash::of(code.as_bytes()));
+    let half = code.find("\nfn two").unwrap() as u32;
+    let piece = |start, end| Cut { depth: 0, kind: NodeKind::Text, name: vec![], start, end };
+    let cuts = vec![piece(0, half), piece(half, code.len() as u32)];
+    c.commit(Draft { ops: vec![Op::Split(Split { leaf, codec: 1, cuts })], contents: vec![] });
+    c.pull(&b);
+    c.post(&[write("x.rs", format!("// newest\n// new\n{code}"))]);
+    c.pull(&b);
+    merge(&mut a, &mut c);
+    assert!(a.read("x.rs").starts_with("// newest\n// new\n// head\n"), "{}", a.read("x.rs"));
+    assert_eq!(a.docs.lost(&a.tip, &a.store).unwrap(), []);
+}
