@@ -7,7 +7,7 @@ use world::*;
 
 fn sides(replica: &mut Replica) -> Vec<(OverlapKind, Vec<String>)> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let overlaps = replica.view().overlaps.clone();
+    let overlaps = hard(&replica.view());
     let sides = overlaps
         .into_iter()
         .map(|overlap| (overlap.kind, overlap.alternatives.iter().map(|side| text(&side.bytes)).collect()));

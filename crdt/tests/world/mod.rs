@@ -10,7 +10,7 @@ use std::sync::Arc;
 use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::{ContentHash, ProjectId, WaypointId, derive};
 use cairn_crdt::path::RepoPath;
-use cairn_crdt::{Absent, Change, Contents, Documents, Draft, FileEdit, Frontier, View};
+use cairn_crdt::{Absent, Change, Contents, Documents, Draft, FileEdit, Frontier, Overlap, View};
 
 pub fn path(text: &str) -> RepoPath {
     RepoPath::new(text.as_bytes()).unwrap()
@@ -144,4 +144,9 @@ pub fn pair(files: &[(&str, &str)]) -> (Replica, Replica) {
     a.post(&edits);
     let b = a.fork(2);
     (a, b)
+}
+
+/// The overlaps of a view but for the softer kinds.
+pub fn hard(view: &View) -> Vec<Overlap> {
+    view.overlaps.iter().filter(|overlap| !overlap.kind.is_soft()).cloned().collect()
 }

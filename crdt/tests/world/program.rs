@@ -221,6 +221,9 @@ impl World {
             return;
         }
         let at = overlap % overlaps.len();
+        if overlaps[at].kind.is_soft() {
+            return;
+        }
         let side = side % overlaps[at].alternatives.len();
         let before = Sight::of(replica);
         let draft = replica.docs.take(&replica.tip, at, side, &replica.store).unwrap();
