@@ -122,32 +122,29 @@ impl<'a> Git<'a> {
     }
 }
 
-const BASE: &str =
-    "def total(items):\n    result = 0\n    for item in items:\n        result += item\n    return result\n";
+const LOAD: &str = "def load(path):\n    with open(path) as file:\n        return file.read()\n";
+const COUNT: &str = "def count(text):\n    words = text.split()\n    return len(words)\n";
 
+/// One side moves a function, the other edits all of them.
 #[test]
 fn git_merges_and_rebases_with_cairn_where_it_would_stop() {
     let stage = Stage::new();
     let git = Git::new(stage.path());
-    git.commit("sum.py", BASE);
+    let (load, count) =
+        (LOAD.replace("(path) as", "(path, encoding='utf-8') as"), COUNT.replace("(words)", "(set(words))"));
+    git.commit("count.py", &format!("{LOAD}\n\n{COUNT}"));
     git.ok(&["checkout", "-qb", "side"]);
-    git.commit("sum.py", &BASE.replace("def total(items)", "def total(items, start)"));
-    git.commit(
-        "sum.py",
-        &BASE.replace("total(items)", "total(items, start)").replace("result = 0", "result = start"),
-    );
+    git.commit("count.py", &format!("{COUNT}\n\n{LOAD}"));
+    git.commit("other.py", "x = 1\n");
     git.ok(&["checkout", "-q", "main"]);
-    git.commit("sum.py", &BASE.replace("def total", "async def total").replace("+= item", "+= int(item)"));
-    let both = BASE
-        .replace("def total(items)", "async def total(items, start)")
-        .replace("result = 0", "result = start")
-        .replace("+= item", "+= int(item)");
+    git.commit("count.py", &format!("{load}\n\n{count}"));
+    let both = format!("{count}\n\n{load}");
 
     assert_eq!(git.run(&["merge", "side"]).code, 1, "plain git must stop here, or this shows nothing");
     git.ok(&["merge", "--abort"]);
     git.ask_cairn(true);
     git.ok(&["merge", "-q", "--no-edit", "side"]);
-    assert_eq!(git.read("sum.py"), both);
+    assert_eq!(git.read("count.py"), both);
 
     git.ok(&["reset", "-q", "--hard", "HEAD~"]);
     git.ok(&["checkout", "-q", "side"]);
@@ -156,6 +153,6 @@ fn git_merges_and_rebases_with_cairn_where_it_would_stop() {
     git.ok(&["rebase", "--abort"]);
     git.ask_cairn(true);
     git.ok(&["rebase", "-q", "main"]);
-    assert_eq!(git.read("sum.py"), both);
+    assert_eq!(git.read("count.py"), both);
     assert_eq!(git.ok(&["log", "--format=%s"]).stdout.lines().count(), 4);
 }
