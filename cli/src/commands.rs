@@ -36,6 +36,9 @@ use cairn_node::verbs::overlaps::Spot;
 /// How many places where edits met are named in a summary.
 const SPOTS_SHOWN: usize = 10;
 
+/// What stands above places where nothing is hidden.
+const WORTH_A_LOOK: &str = "worth a look:\n";
+
 /// Asks the owner one verb, prints its answer as JSON or in the words that a function makes of it,
 /// and gives the exit code.
 macro_rules! ask {
@@ -96,15 +99,25 @@ pub(crate) fn overlap_note(overlaps: u64) -> String {
     }
 }
 
-/// The same, with the first of the places.
-pub(crate) fn overlap_list(overlaps: u64, places: &[Spot]) -> String {
-    let mut text = overlap_note(overlaps);
-    for spot in places.iter().take(SPOTS_SHOWN) {
-        let place = overlaps::place(&spot.path, spot.line, spot.symbol.as_deref());
-        text += &format!("  {} {place}\n", spot.kind);
+/// The same, with the first of the places, and those where edits stand side by side.
+pub(crate) fn overlap_list(places: &[Spot]) -> String {
+    let (soft, hard): (Vec<_>, Vec<_>) = places.iter().partition(|spot| spot.soft);
+    let mut text = overlap_note(hard.len() as u64) + &spots(&hard);
+    if !soft.is_empty() {
+        text += WORTH_A_LOOK;
+        text += &spots(&soft);
     }
-    if places.len() > SPOTS_SHOWN {
-        text += &format!("  … and {} more\n", places.len() - SPOTS_SHOWN);
+    text
+}
+
+fn spots(spots: &[&Spot]) -> String {
+    let one = |spot: &&Spot| {
+        let place = overlaps::place(&spot.path, spot.line, spot.symbol.as_deref());
+        format!("  {} {place}\n", spot.kind)
+    };
+    let mut text: String = spots.iter().take(SPOTS_SHOWN).map(one).collect();
+    if spots.len() > SPOTS_SHOWN {
+        text += &format!("  … and {} more\n", spots.len() - SPOTS_SHOWN);
     }
     text
 }

@@ -1,6 +1,6 @@
 //! `merge-file`: merges three loose files. It asks no owner, so that it is done in milliseconds.
 
-use super::overlaps::one;
+use super::overlaps::listed;
 use crate::desk::Desk;
 use crate::error::{DONE, Failure, LOOK};
 use crate::output;
@@ -8,8 +8,8 @@ use cairn_node::verbs::merge_file as verb;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
-Exit codes: 0 nothing met; 1 merged, and the places where edits met are listed on
-stderr; anything else: OUT was not written. The second example is what git runs
+Exit codes: 0 nothing met; 1 merged, and the places where edits met or stand side
+by side are listed on stderr; anything else: OUT was not written. The second example is what git runs
 as its merge driver, when it is the value of merge.cairn.driver.
 
 Examples:
@@ -40,9 +40,9 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     let [base, ours, theirs, out] =
         [args.base, args.ours, args.theirs, args.out].map(|path| desk.path(&path));
     let answer = verb::run(&verb::Args { base, ours, theirs, out, path: args.path, told })?;
-    answer.overlaps.iter().for_each(|overlap| eprint!("{}", one(overlap, false)));
+    eprint!("{}", listed(&answer.overlaps, &answer.notes, false));
     if desk.json {
-        output::line(&serde_json::json!({ "overlaps": answer.overlaps }).to_string());
+        output::line(&serde_json::json!({ "overlaps": answer.overlaps, "notes": answer.notes }).to_string());
     }
     Ok(if answer.overlaps.is_empty() { DONE } else { LOOK })
 }

@@ -3,7 +3,7 @@
 mod edit;
 mod resolve;
 
-use super::ask;
+use super::{WORTH_A_LOOK, ask};
 use crate::desk::Desk;
 use crate::error::Failure;
 use crate::output::{indented, short};
@@ -103,7 +103,7 @@ fn asked(desk: &Desk, action: verb::Action) -> Result<verb::Answer, Failure> {
 }
 
 fn words(answer: &verb::Answer, whole: bool) -> String {
-    let mut text: String = answer.overlaps.iter().map(|overlap| one(overlap, whole)).collect();
+    let mut text = listed(&answer.overlaps, &answer.notes, whole);
     if let Some(waypoint) = &answer.waypoint {
         text += &format!("settled by {}; root {}\n", short(waypoint), short(&answer.root));
     } else if answer.overlaps.is_empty() {
@@ -112,8 +112,23 @@ fn words(answer: &verb::Answer, whole: bool) -> String {
     text
 }
 
+/// Overlaps in which a choice is open, then those where nothing is hidden, and what is only noted.
+pub(crate) fn listed(overlaps: &[verb::Overlap], notes: &[verb::Overlap], whole: bool) -> String {
+    let (soft, hard): (Vec<_>, Vec<_>) = overlaps.iter().partition(|overlap| overlap.soft);
+    let mut text: String = hard.into_iter().map(|overlap| one(overlap, whole)).collect();
+    if !soft.is_empty() || !notes.is_empty() {
+        text += WORTH_A_LOOK;
+    }
+    soft.into_iter().for_each(|overlap| text += &one(overlap, whole));
+    for note in notes {
+        let place = place(&note.path, note.line, note.symbol.as_deref());
+        text += &format!("- {} {place}\n", note.kind);
+    }
+    text
+}
+
 /// One overlap: where it is, what met, and each alternative, whole or its first lines.
-pub(crate) fn one(overlap: &verb::Overlap, whole: bool) -> String {
+fn one(overlap: &verb::Overlap, whole: bool) -> String {
     let place = place(&overlap.path, overlap.line, overlap.symbol.as_deref());
     let mut text = format!("{} {} {place}\n", overlap.index, overlap.kind);
     for (number, side) in overlap.alternatives.iter().enumerate() {

@@ -37,5 +37,5 @@ fn words(answer: &verb::Answer) -> String {
         text += &format!("what was unposted is kept in {}\n", short(posted));
     }
     text += &format!("changed {}; root {}\n", count(answer.files, "file"), short(&answer.root));
-    text + &overlap_list(answer.overlaps, &answer.places)
+    text + &overlap_list(&answer.places)
 }

@@ -33,5 +33,5 @@ fn words(answer: &verb::Answer) -> String {
     if answer.incoming > 0 {
         text += &format!("{} to merge: cairn put\n", count(answer.incoming, "waypoint"));
     }
-    text + &overlap_list(answer.overlaps, &answer.places)
+    text + &overlap_list(&answer.places)
 }

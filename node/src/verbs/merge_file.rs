@@ -9,7 +9,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use cairn_crdt::compare::Lines;
-use cairn_crdt::{Merged, OverlapSide, merge};
+use cairn_crdt::{Merged, Overlap as Met, OverlapSide, merge};
 use serde::Serialize;
 
 use super::overlaps::{Alternative, Overlap, told};
@@ -42,6 +42,8 @@ pub struct Args {
 pub struct Answer {
     /// Where the sides met; the authors are `ours` and `theirs`.
     pub overlaps: Vec<Overlap>,
+    /// What is only noted: where both changed one item in different places.
+    pub notes: Vec<Overlap>,
 }
 
 /// Merges, and writes the merged file.
@@ -50,7 +52,8 @@ pub fn run(args: &Args) -> Result<Answer, NodeError> {
     let name = name(args);
     let merged = merge(name.as_os_str().as_encoded_bytes(), &base, &[&ours, &theirs])?;
     write(&args.out, &args.ours, &merged.bytes)?;
-    Ok(Answer { overlaps: overlaps(&merged, &args.told) })
+    let told = |list| overlaps(&merged, list, &args.told);
+    Ok(Answer { overlaps: told(&merged.overlaps), notes: told(&merged.notes) })
 }
 
 /// The name that was given; else that of the base, which both sides have in common, unless only the
@@ -116,9 +119,9 @@ fn beside(target: &Path) -> io::Result<(PathBuf, File)> {
     }
 }
 
-fn overlaps(merged: &Merged, name: &str) -> Vec<Overlap> {
+fn overlaps(merged: &Merged, list: &[Met], name: &str) -> Vec<Overlap> {
     let lines = Lines::of(&merged.bytes);
-    let each = merged.overlaps.iter().enumerate().map(|(index, met)| {
+    let each = list.iter().enumerate().map(|(index, met)| {
         let line = met.range.map(|(start, _)| lines.number(start));
         let side = |side: &OverlapSide| alternative(merged, side);
         Overlap { path: name.to_owned(), ..told(index, met, line, side) }

@@ -32,7 +32,10 @@ pub struct Args {
 pub struct Answer {
     /// The overlaps of the version: all, or the one asked for.
     pub overlaps: Vec<Overlap>,
-    /// The same with what is around them, when that was asked for.
+    /// What is only noted: where both sides changed one item in different places.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Overlap>,
+    /// Overlaps with what is around them, when that was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub questions: Vec<Question>,
     /// The waypoint that settled one.
@@ -64,7 +67,7 @@ pub enum Action {
     },
     /// Tells some, or all, with what is around them.
     Ask {
-        /// Which ones, as listed; all when empty.
+        /// Which ones, as listed; all in which a choice is open when empty.
         indexes: Vec<usize>,
     },
     /// Settles one that was told before.
@@ -110,10 +113,11 @@ fn list(owner: &mut Owner, args: &Args, only: Option<usize>) -> Result<Answer, N
     if let Some(index) = only.filter(|index| *index >= view.overlaps.len()) {
         return Err(NodeError::NotFound { what: "overlap", name: index.to_string() });
     }
+    let below = |met: &cairn_crdt::Overlap| version.path.as_ref().is_none_or(|path| met.path.is_within(path));
     let overlaps = tell::overlaps(owner, version.place, &view, |index, met| {
-        only.is_none_or(|only| only == index)
-            && version.path.as_ref().is_none_or(|path| met.path.is_within(path))
+        only.is_none_or(|only| only == index) && below(met)
     })?;
+    let notes = tell::notes(owner, version.place, &view, |met| only.is_none() && below(met))?;
     let (frontier, root) = (digits(&version.frontier), view.root.to_string());
-    Ok(Answer { overlaps, frontier, root, ..Answer::default() })
+    Ok(Answer { overlaps, notes, frontier, root, ..Answer::default() })
 }

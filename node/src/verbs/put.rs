@@ -58,7 +58,7 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     }
     let posted = site.post(owner, network, &Posting::default())?;
     let others = others(owner, &site, &args.uris)?;
-    let (target, waypoint) = target(owner, &site, &others)?;
+    let (target, waypoint, met) = target(owner, &site, &others)?;
     let before = site.frontier().clone();
     let moved = if target == before {
         Moved::default()
@@ -70,6 +70,12 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
         network.sync(owner, site.place.repo, &args.peers)?;
     }
     let view = site.view(owner)?;
+    let mut places = spots(owner, site.place, &view)?;
+    if waypoint.is_some() {
+        // The waypoint that joins the sides has seen them both, so only before it they stand side by side.
+        let before = site.place.view(owner, &met)?;
+        places.extend(spots(owner, site.place, &before)?.into_iter().filter(|spot| spot.soft));
+    }
     Ok(Answer {
         posted: posted.map(|posted| posted.written.waypoint.to_string()),
         waypoint: waypoint.map(|waypoint| waypoint.to_string()),
@@ -77,7 +83,7 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
         root: view.root.to_string(),
         files: moved.written + moved.removed,
         overlaps: view.overlaps.len() as u64,
-        places: spots(owner, site.place, &view)?,
+        places,
         received,
     })
 }
@@ -95,7 +101,7 @@ fn others(owner: &mut Owner, site: &Site, uris: &[String]) -> Result<Vec<Frontie
     Ok(others)
 }
 
-/// The version to stand on, and the waypoint that was needed to say so.
+/// The version to stand on, the waypoint that was needed to say so, and the version without it.
 ///
 /// A frontier of several waypoints is a version like any other: a merge that needs no word from
 /// anyone writes nothing, or two nodes would answer each other's merges for ever. A waypoint
@@ -104,15 +110,15 @@ fn target(
     owner: &mut Owner,
     site: &Site,
     others: &[Frontier],
-) -> Result<(Frontier, Option<WaypointId>), NodeError> {
+) -> Result<(Frontier, Option<WaypointId>, Frontier), NodeError> {
     let tips = site.place.branch(owner, site.branch())?;
     let own = site.place.blend(owner, [site.frontier(), &tips])?;
     let all = site.place.blend(owner, others.iter().chain([&own]))?;
     if all == own && all.heads().len() <= HEADS_MAX {
-        return Ok((all, None));
+        return Ok((all.clone(), None, all));
     }
     let message = Some("merge".to_owned());
     let labels = Labels { branch: Some(site.branch().to_owned()), message, ..Labels::default() };
-    let written = site.write(owner, all, Draft::default(), labels)?;
-    Ok((Frontier::from_iter([written.waypoint]), Some(written.waypoint)))
+    let written = site.write(owner, all.clone(), Draft::default(), labels)?;
+    Ok((Frontier::from_iter([written.waypoint]), Some(written.waypoint), all))
 }

@@ -30,15 +30,17 @@ pub struct Question {
     pub after: String,
 }
 
-/// The overlaps of these numbers, or all.
+/// The overlaps of these numbers; without any, those in which a choice is open.
 pub(super) fn questions(
     owner: &mut Owner,
     place: Place,
     view: &View,
     numbers: &[usize],
 ) -> Result<Vec<Question>, NodeError> {
-    let wanted = |index: usize| numbers.is_empty() || numbers.contains(&index);
-    let told = tell::overlaps(owner, place, view, |index, _| wanted(index))?;
+    let told = tell::overlaps(owner, place, view, |index, met| match numbers {
+        [] => !met.kind.is_soft(),
+        numbers => numbers.contains(&index),
+    })?;
     let mut questions = Vec::new();
     for overlap in told {
         let Some(met) = view.overlaps.get(overlap.index) else { continue };

@@ -75,7 +75,9 @@ fn find(owner: &mut Owner, site: &Site, wanted: &Overlap) -> Result<Vec<usize>, 
 /// What to write to settle an overlap; an error where it would settle nothing.
 fn draft(owner: &mut Owner, site: &Site, index: usize, settlement: &Settlement) -> Result<Draft, NodeError> {
     let draft = draft_of(owner, site, index, settlement)?;
-    if draft.is_empty() {
+    let soft = site.view(owner)?.overlaps.get(index).is_some_and(|met| met.kind.is_soft());
+    // Where nothing is hidden, to have seen both sides is all that there is to say.
+    if draft.is_empty() && !soft {
         let why = "this place is settled by editing the file and posting it; nothing was written";
         return Err(NodeError::Usage(why.to_owned()));
     }
@@ -94,8 +96,9 @@ fn draft_of(
     match settlement {
         Settlement::Text(text) => {
             let draft = text_draft(owner, site, &view, met, text.as_bytes())?;
-            if draft.is_empty() { take(owner, site, index, 0) } else { Ok(draft) }
+            if draft.is_empty() { draft_of(owner, site, index, &Settlement::Take(0)) } else { Ok(draft) }
         }
+        Settlement::Take(_) if met.kind.is_soft() => Ok(Draft::default()),
         Settlement::Take(alternative) => {
             let draft = take(owner, site, index, *alternative)?;
             let side = met.alternatives.get(*alternative).filter(|_| draft.is_empty() && is_text(met.kind));

@@ -27,6 +27,9 @@ pub struct Overlap {
     pub line: Option<usize>,
     /// The item inside the file.
     pub symbol: Option<String>,
+    /// Whether nothing is hidden: worth a look, but no choice is open.
+    #[serde(default)]
+    pub soft: bool,
     /// What each side wrote; the first is shown.
     pub alternatives: Vec<Alternative>,
 }
@@ -53,6 +56,9 @@ pub struct Spot {
     pub line: Option<usize>,
     /// The item inside the file.
     pub symbol: Option<String>,
+    /// Whether nothing is hidden: worth a look, but no choice is open.
+    #[serde(default)]
+    pub soft: bool,
 }
 
 /// The overlaps of a view that `wanted` lets through, with their authors and lines.
@@ -63,7 +69,26 @@ pub(crate) fn overlaps(
     wanted: impl Fn(usize, &Met) -> bool,
 ) -> Result<Vec<Overlap>, NodeError> {
     let asked = view.overlaps.iter().enumerate().filter(|(index, met)| wanted(*index, met));
-    let asked: Vec<_> = asked.collect();
+    all(owner, place, view, &asked.collect::<Vec<_>>())
+}
+
+/// What of a view is only noted: both sides are shown, and came near to each other.
+pub(crate) fn notes(
+    owner: &mut Owner,
+    place: Place,
+    view: &View,
+    wanted: impl Fn(&Met) -> bool,
+) -> Result<Vec<Overlap>, NodeError> {
+    let asked = view.notes.iter().enumerate().filter(|(_, met)| wanted(met));
+    all(owner, place, view, &asked.collect::<Vec<_>>())
+}
+
+fn all(
+    owner: &mut Owner,
+    place: Place,
+    view: &View,
+    asked: &[(usize, &Met)],
+) -> Result<Vec<Overlap>, NodeError> {
     let mut lines = BTreeMap::<&RepoPath, Lines>::new();
     for (_, met) in asked.iter().filter(|(_, met)| met.range.is_some()) {
         if !lines.contains_key(&met.path) && view.files.contains_key(&met.path) {
@@ -71,18 +96,19 @@ pub(crate) fn overlaps(
         }
     }
     let replica = owner.replica(place.repo)?;
-    let told = asked.into_iter().map(|(index, met)| {
+    let told = asked.iter().map(|(index, met)| {
         let line = lines.get(&met.path).zip(met.range).map(|(lines, (start, _))| lines.number(start));
-        told(index, met, line, |side| alternative(replica, place, side))
+        told(*index, met, line, |side| alternative(replica, place, side))
     });
     Ok(told.collect())
 }
 
-/// Where the overlaps of a view are.
+/// Where the overlaps of a view are, and what is noted.
 pub(crate) fn spots(owner: &mut Owner, place: Place, view: &View) -> Result<Vec<Spot>, NodeError> {
-    let all = overlaps(owner, place, view, |_, _| true)?;
-    let spot = |Overlap { kind, path, line, symbol, .. }| Spot { kind, path, line, symbol };
-    Ok(all.into_iter().map(spot).collect())
+    let mut found = overlaps(owner, place, view, |_, _| true)?;
+    found.extend(notes(owner, place, view, |_| true)?);
+    let spot = |Overlap { kind, path, line, symbol, soft, .. }| Spot { kind, path, line, symbol, soft };
+    Ok(found.into_iter().map(spot).collect())
 }
 
 /// One overlap, its sides told by `alternative`.
@@ -98,6 +124,7 @@ pub(crate) fn told(
         path: path_text(&met.path),
         line,
         symbol: met.symbol.clone(),
+        soft: met.kind.is_soft(),
         alternatives: met.alternatives.iter().map(alternative).collect(),
     }
 }
@@ -130,6 +157,10 @@ fn kind(kind: OverlapKind) -> &'static str {
         OverlapKind::BodyEdit => "body_edit",
         OverlapKind::Split => "split",
         OverlapKind::Mode => "mode",
+        OverlapKind::Beside => "beside",
+        OverlapKind::SameItem => "same_item",
+        OverlapKind::SameName => "same_name",
+        OverlapKind::OldName => "old_name",
         _ => "other",
     }
 }
