@@ -50,6 +50,17 @@ fn overlaps_of_loose_files_are_told_and_sides_may_be_swapped() {
 }
 
 #[test]
+fn neighbouring_lines_are_kept_and_worth_a_look() {
+    let base = "fn f() {\n    one();\n    two();\n}\n";
+    let stage = sides(base, &base.replace("one", "uno"), &base.replace("two", "due"));
+    let out = merge(&stage, &["base.rs", "ours.rs", "theirs.rs", "-o", "out.rs", "--json"]);
+    assert_eq!(text(&stage, "out.rs"), "fn f() {\n    uno();\n    due();\n}\n");
+    let soft = &out.json["overlaps"][0];
+    assert_eq!((out.code, soft["soft"].as_bool()), (1, Some(true)), "{out:#?}");
+    assert!(out.stderr.starts_with("worth a look:\n0 beside out.rs:2 in f\n"), "{out:#?}");
+}
+
+#[test]
 fn a_merge_that_fails_writes_nothing() {
     let stage = sides("a\n", "b\n", "c\n");
     let cases: [(&[&str], i32); 4] = [

@@ -188,3 +188,23 @@ fn changing_the_place_and_posting_settles_it() {
     assert_eq!(ana.ok(&["root"])["overlaps"], 0);
     assert_eq!(text(&ana), BASE.replace("100", "1000").replace("a()", "aa()").replace("let x", "let mut x"));
 }
+
+#[test]
+fn neighbouring_lines_are_worth_a_look_until_someone_posts_on_top() {
+    let stage = Stage::new();
+    let ana = stage.founder("ana", &[("src/a.rs", BASE.as_bytes())]);
+    ana.ok(&["come", "side"]);
+    ana.edit("src/a.rs", "b(x)", "b(x + 1)");
+    ana.post("below");
+    ana.ok(&["get", "?main"]);
+    ana.edit("src/a.rs", "100", "200");
+    ana.post("above");
+    let blend = ana.ok(&["overlaps", "?main?side"]);
+    let soft = &blend["overlaps"][0];
+    assert_eq!((soft["kind"].as_str(), soft["soft"].as_bool()), (Some("beside"), Some(true)), "{blend}");
+    let put = ana.run(&["put", "?side"]);
+    assert_eq!((put.code, &put.json["overlaps"]), (0, &Value::from(0)), "{put:#?}");
+    let spot = &put.json["places"][0];
+    assert_eq!((spot["kind"].as_str(), spot["line"].as_u64()), (Some("beside"), Some(6)), "{put:#?}");
+    assert_eq!(ana.ok(&["status"])["places"], Value::Null);
+}
