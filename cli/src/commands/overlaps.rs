@@ -11,6 +11,11 @@ use cairn_node::verbs::overlaps as verb;
 use cairn_node::verbs::{Answer, Request};
 use clap::Subcommand;
 
+/// How many lines of an alternative a list shows.
+const LINES_SHOWN: usize = 4;
+/// How many characters of each.
+const CHARS_SHOWN: usize = 200;
+
 const EXAMPLES: &str = "\
 Examples:
   cairn overlaps
@@ -134,7 +139,7 @@ fn one(overlap: &verb::Overlap, whole: bool) -> String {
     for (number, side) in overlap.alternatives.iter().enumerate() {
         text += &format!("  [{number}] {}\n", side.authors.join(", "));
         let shown = if whole { side.text.clone() } else { first_lines(&side.text) };
-        text += &indented(&shown, "      ");
+        text += &indented(&harmless(&shown), "      ");
     }
     text
 }
@@ -148,9 +153,39 @@ pub(crate) fn place(path: &str, line: Option<usize>, symbol: Option<&str>) -> St
 
 /// As much of an alternative as a list has room for.
 fn first_lines(text: &str) -> String {
-    let mut lines: Vec<_> = text.lines().take(4).collect();
+    let mut lines: Vec<_> = text.lines().take(LINES_SHOWN).map(first_chars).collect();
     if lines.len() < text.lines().count() {
-        lines.push("…");
+        lines.push("…".to_owned());
     }
     lines.join("\n")
+}
+
+fn first_chars(line: &str) -> String {
+    match line.char_indices().nth(CHARS_SHOWN) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line.to_owned(),
+    }
+}
+
+/// A text that a terminal shows and does not obey: what others wrote may hold anything.
+fn harmless(text: &str) -> String {
+    let shown = |char: char| match char {
+        '\n' | '\t' => char,
+        char if char.is_control() => char::REPLACEMENT_CHARACTER,
+        char => char,
+    };
+    text.replace("\r\n", "\n").chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alternatives_are_short_and_harmless_in_a_list() {
+        assert_eq!(first_lines("a\nb\nc\nd\n"), "a\nb\nc\nd");
+        assert_eq!(first_lines("a\nb\nc\nd\ne\n"), "a\nb\nc\nd\n…");
+        assert_eq!(first_lines(&"ä".repeat(1000)).chars().count(), CHARS_SHOWN + 1);
+        assert_eq!(harmless("a\tb\x1b[2Jc\r\n"), "a\tb\u{fffd}[2Jc\n");
+    }
 }
