@@ -141,8 +141,10 @@ const COUNT: &str = "def count(text):\n    words = text.split()\n    return len(
 fn git_merges_and_rebases_with_cairn_where_it_would_stop() {
     let stage = Stage::new();
     let git = Git::new(stage.path());
-    let (load, count) =
-        (LOAD.replace("(path) as", "(path, encoding='utf-8') as"), COUNT.replace("(words)", "(set(words))"));
+    let (load, count) = (
+        LOAD.replace("(path) as", "(path, encoding='utf-8') as"),
+        COUNT.replace("text.split", "text.lower().split"),
+    );
     git.commit("count.py", &format!("{LOAD}\n\n{COUNT}"));
     git.ok(&["checkout", "-qb", "side"]);
     git.commit("count.py", &format!("{COUNT}\n\n{LOAD}"));
