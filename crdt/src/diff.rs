@@ -9,6 +9,8 @@
 //!
 //! All limits are sizes, never times: the same two texts give the same changes on every machine.
 
+mod brackets;
+
 use std::ops::Range;
 
 use imara_diff::{Algorithm, Diff, InternedInput};
@@ -18,7 +20,7 @@ use crate::token::tokenize;
 /// Above so many lines in both texts together, the difference is one block.
 const LINES_MAX: usize = 1 << 20;
 /// Above so many tokens in both sides of a block together, the block is one change.
-const BLOCK_TOKENS_MAX: usize = 20_000;
+const BLOCK_TOKENS_MAX: usize = 2_000;
 
 /// Neighbouring old tokens that go, and the new ones that come in their place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,7 +143,8 @@ fn token_changes(old: &[&[u8]], new: &[&[u8]]) -> Option<Vec<(Range<usize>, Rang
         return None;
     }
     let wide = |range: Range<u32>| range.start as usize..range.end as usize;
-    Some(diff.hunks().map(|hunk| (wide(hunk.before), wide(hunk.after))).collect())
+    let found: Vec<_> = diff.hunks().map(|hunk| (wide(hunk.before), wide(hunk.after))).collect();
+    Some(brackets::together(old, new, found))
 }
 
 /// Bytes of the tokens that carry meaning: blanks are kept by any rewrite.
