@@ -141,6 +141,11 @@ pub(crate) fn has_grammar(codec: u16) -> bool {
     language(codec).is_some()
 }
 
+/// Whether the order among items of this kind has no meaning: keys of settings.
+pub(crate) fn is_unordered(kind: &NodeKind) -> bool {
+    matches!(kind, NodeKind::Item(word) if word == "key")
+}
+
 /// Whether items of this kind may hold items.
 pub(crate) fn has_items(codec: u16, kind: &NodeKind) -> bool {
     let NodeKind::Item(word) = kind else { return false };

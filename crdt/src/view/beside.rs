@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::id::{NodeId, WaypointId};
+use crate::languages::is_unordered;
 use crate::op::NodeKind;
 use crate::overlap::OverlapKind;
 use crate::token::tokenize;
@@ -48,7 +49,7 @@ pub(crate) fn beside(ground: Ground<'_>, heads: &[WaypointId], text: &Outline) -
     if !is_apart(&touches) {
         return Vec::new();
     }
-    let mut found = neighbours(&touches);
+    let mut found = neighbours(text, &touches);
     let told: BTreeSet<usize> = found.iter().map(|soft| soft.entry).collect();
     found.extend(same_items(text, &touches).into_iter().filter(|soft| !told.contains(&soft.entry)));
     found.extend(same_names(ground, heads, text));
@@ -116,9 +117,17 @@ fn is_apart(touches: &[Touch]) -> bool {
 }
 
 /// Runs of changes of which each touches the lines of the one before, if no head has all.
-fn neighbours(touches: &[Touch]) -> Vec<Soft> {
+///
+/// Members of a set that came side by side are no neighbours: their order has no meaning.
+fn neighbours(text: &Outline, touches: &[Touch]) -> Vec<Soft> {
+    let is_member = |touch: &&Touch| {
+        let entry = text.entries.get(touch.entry);
+        let whole = entry.is_some_and(|entry| touch.bytes == (entry.start..entry.end));
+        let place = entry.and_then(|entry| entry.place.as_ref());
+        whole && place.is_some_and(|place| is_unordered(&place.kind))
+    };
     let mut runs: Vec<(usize, Vec<Touch>)> = Vec::new();
-    for touch in touches {
+    for touch in touches.iter().filter(|touch| !is_member(touch)) {
         match runs.last_mut() {
             Some((end, run)) if touch.lines.start <= *end => {
                 *end = touch.lines.end.max(*end);
