@@ -4,7 +4,7 @@ use crate::harness::{Stage, told};
 use serde_json::Value;
 use std::process::Command;
 
-const VERBS: [&str; 25] = [
+const VERBS: [&str; 26] = [
     "init",
     "get",
     "post",
@@ -30,6 +30,7 @@ const VERBS: [&str; 25] = [
     "fsck",
     "demo",
     "merge-file",
+    "bench",
 ];
 
 fn cairn(words: &[&str]) -> crate::harness::Out {
