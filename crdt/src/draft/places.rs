@@ -170,6 +170,9 @@ impl Drafting<'_> {
             _ if same => Ok(None),
             Some(Body::Text { content, codec, .. }) if text && known.is_some() => {
                 let leaf = LeafId::of(node, content);
+                // What nobody has cut yet is cut as its name asks for now, whatever was known when it was written.
+                let codec =
+                    if self.desk.is_untouched(&leaf) { codec_of(path.name().as_bytes()) } else { codec };
                 Ok(Some(TextEdit { node, leaf, codec, new: bytes.clone(), fresh: false }))
             }
             _ if text => {

@@ -51,7 +51,7 @@ pub(crate) struct Outline {
 
 impl Outline {
     /// The names of the items around and at an entry, from the outside in.
-    pub(crate) fn symbol(&self, entry: usize) -> Option<String> {
+    pub(crate) fn symbol(&self, entry: usize, joint: &str) -> Option<String> {
         let mut names = Vec::new();
         let mut next = Some(entry);
         while let Some(entry) = next.and_then(|index| self.entries.get(index)) {
@@ -61,7 +61,7 @@ impl Outline {
             next = entry.above;
         }
         names.reverse();
-        (!names.is_empty()).then(|| names.join("::"))
+        (!names.is_empty()).then(|| names.join(joint))
     }
 
     /// The text of an entry.

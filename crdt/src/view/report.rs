@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::error::CrdtError;
 use crate::id::{LeafId, NodeId, WaypointId, hex};
+use crate::languages::{codec_of, joint};
 use crate::leaf::{LeafOverlap, LeafOverlapKind};
 use crate::op::{Body, NodeKind, Op, Place};
 use crate::overlap::{Overlap, OverlapKind, OverlapSide};
@@ -112,8 +113,9 @@ impl<'a> Report<'a, '_> {
     }
 
     fn inside(&mut self, path: &RepoPath, above: Option<&str>, text: &Outline) -> Result<(), CrdtError> {
-        let symbol = |index| match (above, text.symbol(index)) {
-            (Some(above), Some(symbol)) => Some(format!("{above}::{symbol}")),
+        let joint = joint(codec_of(path.name().as_bytes()));
+        let symbol = |index| match (above, text.symbol(index, joint)) {
+            (Some(above), Some(symbol)) => Some(format!("{above}{joint}{symbol}")),
             (above, symbol) => symbol.or_else(|| above.map(str::to_owned)),
         };
         for (index, entry) in text.entries.iter().enumerate().skip(1) {
@@ -150,7 +152,7 @@ impl<'a> Report<'a, '_> {
     pub(crate) fn beside(&mut self, path: &RepoPath, text: &Outline) {
         for soft in beside(self.reading.ground, self.heads, text) {
             let Some(entry) = text.entries.get(soft.entry) else { continue };
-            let symbol = text.symbol(soft.entry);
+            let symbol = text.symbol(soft.entry, joint(codec_of(path.name().as_bytes())));
             let before = self.found.len();
             let choice = |(range, by): (Range<usize>, Vec<WaypointId>)| {
                 (side(text.bytes.get(range).unwrap_or_default().to_vec(), by), Vec::new())
