@@ -9,6 +9,7 @@
 //! Of colliding hunks the best-ranked takes effect, with all that it stands on; then the next that
 //! still can, and so on. Whatever stands on a hunk without effect has none either.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use crate::leaf::rank::{Rank, rank};
@@ -29,6 +30,8 @@ pub(super) struct Contest<'w, 'a> {
     able: Vec<bool>,
     /// Says the same as a hunk that stays, and nothing stands on it.
     pub(super) twin: Vec<bool>,
+    /// Its lines begin or end a longer run at the same gap, which goes before it.
+    pub(super) part_of: Vec<Option<usize>>,
     /// Not void, or needed by one that is not.
     pub(super) relevant: Vec<bool>,
     /// Tokens over which hunks collide, then gaps over which they do.
@@ -68,10 +71,10 @@ impl<'w, 'a> Contest<'w, 'a> {
                 relevant[below] = true;
             }
         }
-        let (twin, gaps) = (vec![false; hunks], vec![Vec::new(); hunks]);
+        let (twin, part_of, gaps) = (vec![false; hunks], vec![None; hunks], vec![Vec::new(); hunks]);
         let (contested, rivals) = (vec![false; weave.order.len()], vec![Vec::new(); hunks]);
         let mut contest =
-            Self { weave, void, able, twin, relevant, contested, gaps, rivals, ranked: Vec::new() };
+            Self { weave, void, able, twin, part_of, relevant, contested, gaps, rivals, ranked: Vec::new() };
         contest.find_collisions();
         contest
     }
@@ -90,6 +93,11 @@ impl<'w, 'a> Contest<'w, 'a> {
             .collect();
         ranked.sort_unstable();
         self.ranked = ranked.into_iter().map(|(_, hunk)| hunk).collect();
+        // A part is asked for only once it is known whether what holds it stands.
+        let turn = |hunk: &usize| self.part_of[*hunk].map(|_| Reverse(self.weave.inserted(*hunk).len()));
+        let mut ranked = std::mem::take(&mut self.ranked);
+        ranked.sort_by_key(turn);
+        self.ranked = ranked;
     }
 
     fn collides(&self, hunk: usize) -> bool {
@@ -220,29 +228,35 @@ impl<'w, 'a> Contest<'w, 'a> {
 
     fn make_twin(&mut self, hunk: usize, kept: usize) {
         self.twin[hunk] = true;
-        self.rivals[hunk].push(kept);
-        self.rivals[kept].push(hunk);
+        self.join_rivals(hunk, kept);
+    }
+
+    fn join_rivals(&mut self, a: usize, b: usize) {
+        self.rivals[a].push(b);
+        self.rivals[b].push(a);
     }
 
     /// Finds runs of lines with which a longer run at the same gap begins or ends: who added
-    /// more added them too.
+    /// more added them too. Once somebody has worked on the longer run it says something else.
     fn find_parts(&mut self, gap: usize) {
         let weave = self.weave;
         let inserts = |hunk: &usize| self.able[*hunk] && weave.hunks[*hunk].deleted.is_empty();
         let mut runs: Vec<usize> = weave.gaps[gap].iter().copied().filter(inserts).collect();
-        runs.sort_by_key(|run| std::cmp::Reverse(weave.inserted(*run).len()));
+        runs.sort_by_key(|run| Reverse(weave.inserted(*run).len()));
         for (index, part) in runs.iter().enumerate().skip(1) {
             let lines = &weave.hunks[*part].inserted;
             let whole = lines.last().is_some_and(|token| token.ends_with(b"\n"));
             let holds = |run: &&usize| {
                 let longer = &weave.hunks[**run].inserted;
                 !self.twin[**run]
+                    && weave.carries[**run].is_empty()
                     && longer.len() > lines.len()
                     && (longer.starts_with(lines) || longer.ends_with(lines))
             };
             let kept = runs[..index].iter().find(holds).copied();
             if let Some(kept) = kept.filter(|_| whole && weave.carries[*part].is_empty()) {
-                self.make_twin(*part, kept);
+                self.part_of[*part] = Some(kept);
+                self.join_rivals(*part, kept);
             }
         }
     }

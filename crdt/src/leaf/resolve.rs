@@ -204,7 +204,10 @@ impl Sides<'_, '_, '_> {
     fn find(&mut self, stands: &[bool], hidden: &[usize]) -> bool {
         let mut covered: BTreeSet<usize> = BTreeSet::new();
         let mut edits = false;
-        for hunk in hidden.iter().copied().filter(|hunk| !self.contest.twin[*hunk]) {
+        let said = |hunk: &usize| {
+            self.contest.twin[*hunk] || self.contest.part_of[*hunk].is_some_and(|kept| stands[kept])
+        };
+        for hunk in hidden.iter().copied().filter(|hunk| !said(hunk)) {
             if covered.contains(&hunk) {
                 continue;
             }

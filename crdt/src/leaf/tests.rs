@@ -94,6 +94,16 @@ fn the_same_insertion_comes_once_and_different_ones_in_the_order_of_their_text()
 }
 
 #[test]
+fn lines_that_a_longer_run_holds_come_back_when_that_run_is_hidden() {
+    let base = leaf("one\ntwo\n");
+    let (few, many) = (edited(&base, "one\nboth\ntwo\n"), edited(&base, "one\nboth\nmore\ntwo\n"));
+    assert_eq!(show(&merged(&[&few, &many])), "one\nboth\nmore\ntwo\n");
+    assert!(sides(&merged(&[&few, &many])).is_empty());
+    let gone = edited(&many, "one\ntwo\n");
+    assert_eq!(show(&merged(&[&few, &gone])), "one\nboth\ntwo\n");
+}
+
+#[test]
 fn equal_insertions_with_different_neighbours_come_once() {
     let base = leaf("a\nz\n");
     let other = edited(&base, "a\nz\nend\n");
