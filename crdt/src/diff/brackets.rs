@@ -27,17 +27,18 @@ impl Open {
         for token in tokens {
             match token {
                 [bracket @ (b'(' | b'[' | b'{')] => open.opens.push(*bracket),
-                [bracket @ (b')' | b']' | b'}')] => {
-                    if open.opens.pop().is_none() {
-                        open.closes.push(*bracket);
-                    }
-                }
+                [bracket @ (b')' | b']' | b'}')] => open.close(*bracket),
                 [b'"'] => open.odd[0] ^= true,
                 [b'`'] => open.odd[1] ^= true,
                 _ => {}
             }
         }
         open
+    }
+
+    fn close(&mut self, bracket: u8) {
+        let answered = self.opens.pop().is_some();
+        self.closes.extend((!answered).then_some(bracket));
     }
 }
 
