@@ -4,6 +4,7 @@
 
 mod harness;
 
+mod bench;
 mod bytes;
 mod crash;
 mod damage;
