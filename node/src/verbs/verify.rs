@@ -1,6 +1,7 @@
 //! `verify`: reads the store against what was signed.
 
-use cairn_crdt::id::RepoId;
+use cairn_crdt::id::{ProjectId, RepoId};
+use cairn_crdt::{CrdtError, Frontier, Lost};
 use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
@@ -53,8 +54,50 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
         answer.bytes += report.bytes;
         answer.problems.extend(report.problems.iter().map(|problem| told(repo, problem)));
     }
+    if args.deep {
+        for repo in owner.repos() {
+            answer.problems.extend(unconserved(owner, repo)?);
+        }
+    }
     answer.ok = answer.problems.is_empty();
     Ok(answer)
+}
+
+/// What was written in a repo and is neither shown by a branch, nor taken away by name, nor told by an overlap.
+fn unconserved(owner: &mut Owner, repo: RepoId) -> Result<Vec<Problem>, NodeError> {
+    let replica = owner.replica(repo)?;
+    let projects: Vec<ProjectId> = replica.projects().map(|(project, _)| project).collect();
+    let branches = projects.into_iter().flat_map(|project| {
+        let branches = replica.branches(project).into_iter();
+        branches.map(move |(name, frontier)| (project, name, frontier))
+    });
+    let mut problems = Vec::new();
+    for (project, branch, frontier) in branches.collect::<Vec<(ProjectId, String, Frontier)>>() {
+        let (replica, store) = owner.with(repo)?;
+        let Some(documents) = replica.documents_mut(project) else { continue };
+        let problem = |code: &str, detail| {
+            let place = format!("repos/{repo}/?{branch}");
+            Problem { code: code.to_owned(), place, detail }
+        };
+        match documents.lost(&frontier, store) {
+            Ok(lost) => problems.extend(lost.iter().map(|lost| problem("E_LOST", told_lost(lost)))),
+            // What has faded can be neither shown nor checked; what is damaged was told by the store.
+            Err(CrdtError::Absent(_)) => {}
+            Err(error) => problems.push(problem("E_VIEW", error.to_string())),
+        }
+    }
+    Ok(problems)
+}
+
+fn told_lost(lost: &Lost) -> String {
+    let by: Vec<_> = lost.waypoints.iter().map(|waypoint| waypoint.short()).collect();
+    let path = lost.path.as_ref().map(|path| format!(" of {path}")).unwrap_or_default();
+    let leaf = lost.leaf.map(|leaf| format!(", leaf {}", leaf.short())).unwrap_or_default();
+    format!(
+        "what {} wrote in node {}{leaf}{path} is neither shown nor in an overlap",
+        by.join(", "),
+        lost.node.short()
+    )
 }
 
 fn told(repo: RepoId, problem: &store::Problem) -> Problem {
