@@ -45,6 +45,11 @@ pub fn changes<'a>(old: &[&[u8]], new: &'a [u8]) -> Vec<Change<'a>> {
     changes
 }
 
+/// Whether a text leaves as many brackets and quotes open as another.
+pub(crate) fn keeps_brackets(old: &[u8], new: &[u8]) -> bool {
+    brackets::Open::of(&tokenize(old)) == brackets::Open::of(&tokenize(new))
+}
+
 /// The ranges of tokens that make the lines.
 fn lines(tokens: &[&[u8]]) -> Vec<Range<usize>> {
     let mut lines = Vec::new();

@@ -15,14 +15,14 @@ const JOINED_MAX: usize = 16;
 /// What a run of tokens leaves open: brackets that close what was open before, brackets that
 /// it opens, and whether quotes are odd.
 #[derive(Debug, PartialEq, Eq, Default)]
-struct Open {
+pub(super) struct Open {
     closes: Vec<u8>,
     opens: Vec<u8>,
     odd: [bool; 2],
 }
 
 impl Open {
-    fn of(tokens: &[&[u8]]) -> Self {
+    pub(super) fn of(tokens: &[&[u8]]) -> Self {
         let mut open = Open::default();
         for token in tokens {
             match token {

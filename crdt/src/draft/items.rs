@@ -7,6 +7,7 @@
 //! and each is edited by lines.
 
 mod across;
+mod touch;
 
 use std::sync::Arc;
 
@@ -45,6 +46,9 @@ pub(super) fn write(desk: &mut Desk<'_>, edits: Vec<TextEdit>, matched: bool) ->
     let mut items = Items { desk, sheets: Vec::new() };
     let (fresh, edited): (Vec<_>, Vec<_>) = edits.into_iter().partition(|edit| edit.fresh);
     for edit in edited {
+        if items.touch(&edit)? {
+            continue;
+        }
         let (sheet, by_items) = items.sheet(edit)?;
         if by_items && matched { items.sheets.push(sheet) } else { items.write_plain(&sheet)? }
     }
