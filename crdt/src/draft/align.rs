@@ -71,6 +71,20 @@ impl<'a> Alignment<'a> {
         self.pairs.iter().map(|(_, line)| self.new.weight(*line)).sum()
     }
 
+    /// The lines that do not stay, as ranges of bytes: what goes, and what comes in its place.
+    pub(super) fn changed(&self) -> Vec<(Range<usize>, Range<usize>)> {
+        let end = (self.old.len(), self.new.len());
+        let (mut changed, mut from) = (Vec::new(), (0, 0));
+        for (old, new) in self.pairs.iter().copied().chain([end]) {
+            if (old, new) != from {
+                let gone = self.old.start(from.0)..self.old.start(old);
+                changed.push((gone, self.new.start(from.1)..self.new.start(new)));
+            }
+            from = (old + 1, new + 1);
+        }
+        changed
+    }
+
     /// The part of the new text that belongs to each piece of the old one, by the ends of the pieces.
     pub(super) fn spread(&self, ends: &[usize]) -> Vec<Range<usize>> {
         let all = self.new.start(self.new.len());

@@ -23,6 +23,7 @@ use crate::op::{Cut, NodeKind, Op, Place, Split};
 use crate::position;
 use crate::split::Pieces;
 use crate::syntax::cut;
+use crate::view::outline::Outline;
 
 /// A text file and what it is to say.
 #[derive(Debug)]
@@ -46,10 +47,11 @@ pub(super) fn write(desk: &mut Desk<'_>, edits: Vec<TextEdit>, matched: bool) ->
     let mut items = Items { desk, sheets: Vec::new() };
     let (fresh, edited): (Vec<_>, Vec<_>) = edits.into_iter().partition(|edit| edit.fresh);
     for edit in edited {
-        if items.touch(&edit)? {
+        let outline = items.outline(&edit)?;
+        if items.touch(&edit, &outline)? {
             continue;
         }
-        let (sheet, by_items) = items.sheet(edit)?;
+        let (sheet, by_items) = items.sheet(edit, outline)?;
         if by_items && matched { items.sheets.push(sheet) } else { items.write_plain(&sheet)? }
     }
     for sheet in 0..items.sheets.len() {
@@ -58,7 +60,7 @@ pub(super) fn write(desk: &mut Desk<'_>, edits: Vec<TextEdit>, matched: bool) ->
     // A new text is parsed only if something that left another text may have come to it.
     if items.sheets.iter().any(|sheet| !sheet.loose_haves(false).is_empty()) {
         for edit in fresh.into_iter().filter(|edit| has_grammar(edit.codec)) {
-            let (sheet, _) = items.sheet(edit)?;
+            let (sheet, _) = items.sheet(edit, Outline::default())?;
             items.sheets.push(sheet);
         }
     }
@@ -74,8 +76,17 @@ pub(super) fn write(desk: &mut Desk<'_>, edits: Vec<TextEdit>, matched: bool) ->
 }
 
 impl Items<'_, '_> {
-    /// Reads an edited text, cutting it first if nobody has; says whether it has items to match.
-    fn sheet(&mut self, edit: TextEdit) -> Result<(Sheet, bool), CrdtError> {
+    /// The pieces that an edited text had; it is cut first if nobody has.
+    fn outline(&mut self, edit: &TextEdit) -> Result<Outline, CrdtError> {
+        if self.desk.is_untouched(&edit.leaf) {
+            let split = self.desk.split(edit.leaf, edit.codec)?;
+            self.desk.put(Op::Split(split))?;
+        }
+        self.desk.outline(edit.node, edit.leaf)
+    }
+
+    /// Reads an edited text; says whether it has items to match.
+    fn sheet(&mut self, edit: TextEdit, outline: Outline) -> Result<(Sheet, bool), CrdtError> {
         let TextEdit { node: file, leaf: body, codec, new, fresh } = edit;
         let (haves, wants) = (Vec::new(), Vec::new());
         let mut sheet =
@@ -85,11 +96,6 @@ impl Items<'_, '_> {
             sheet.read_wants(cuts);
             return Ok((sheet, by != LINES));
         }
-        if self.desk.is_untouched(&body) {
-            let split = self.desk.split(body, codec)?;
-            self.desk.put(Op::Split(split))?;
-        }
-        let outline = self.desk.outline(file, body)?;
         sheet.haves = Sheet::haves(&outline);
         sheet.old = outline.bytes;
         sheet.codec = self.codec(body)?;

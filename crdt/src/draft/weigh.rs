@@ -45,8 +45,7 @@ pub(super) fn weigh(sheets: &mut [Sheet], at: usize) {
     let top = sheet.haves.first().map(|have| have.children.clone()).unwrap_or_default();
     let mut open = vec![Level { haves: top, wants: sheet.top.clone(), above: None }];
     while let Some(level) = open.pop() {
-        let mut scale = Scale { sheets, at, alignment: &alignment, level: &level, partners: Vec::new() };
-        scale.partners = scale.partners();
+        let scale = Scale::of(sheets, at, &alignment, &level);
         let knots = scale.knots();
         let heavy: Vec<_> = knots.into_iter().filter(|knot| scale.is_heavy(knot)).collect();
         for knot in heavy.into_iter().rev() {
@@ -75,9 +74,31 @@ struct Scale<'a> {
     level: &'a Level,
     /// For each new piece, the old ones of this level that become it where they are.
     partners: Vec<Vec<usize>>,
+    /// The lines of the old pieces, and of the new ones.
+    lines: (Vec<Range<usize>>, Vec<Range<usize>>),
 }
 
-impl Scale<'_> {
+impl<'a> Scale<'a> {
+    fn of(sheets: &'a [Sheet], at: usize, alignment: &'a Alignment<'a>, level: &'a Level) -> Self {
+        let mut scale =
+            Scale { sheets, at, alignment, level, partners: Vec::new(), lines: Default::default() };
+        scale.partners = scale.partners();
+        let old = (0..level.haves.len()).map(|index| scale.lines_of_have(index));
+        let new = (0..level.wants.len()).map(|index| scale.lines_of_want(index));
+        scale.lines = (old.collect(), new.collect());
+        scale
+    }
+
+    /// The lines of an old piece.
+    fn old_lines(&self, index: usize) -> Range<usize> {
+        self.lines.0.get(index).cloned().unwrap_or_default()
+    }
+
+    /// The lines of a new piece.
+    fn new_lines(&self, index: usize) -> Range<usize> {
+        self.lines.1.get(index).cloned().unwrap_or_default()
+    }
+
     fn sheet(&self) -> &Sheet {
         &self.sheets[self.at]
     }
@@ -86,14 +107,12 @@ impl Scale<'_> {
         self.sheet().wants.get(*self.level.wants.get(index)?)
     }
 
-    /// The lines of an old piece.
-    fn old_lines(&self, index: usize) -> Range<usize> {
+    fn lines_of_have(&self, index: usize) -> Range<usize> {
         let have = self.level.haves.get(index).and_then(|have| self.sheet().haves.get(*have));
         have.map_or(0..0, |have| self.alignment.old.within(have.start..have.end))
     }
 
-    /// The lines of a new piece.
-    fn new_lines(&self, index: usize) -> Range<usize> {
+    fn lines_of_want(&self, index: usize) -> Range<usize> {
         let cut = self.want(index).map(|want| want.cut.start as usize..want.cut.end as usize);
         cut.map_or(0..0, |bytes| self.alignment.new.within(bytes))
     }

@@ -6,40 +6,49 @@
 //! text. Should that guess be wrong, the text is right all the same, and the next edit
 //! that is not of this kind cuts anew.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::{Items, TextEdit};
 use crate::diff::keeps_brackets;
+use crate::draft::align::Alignment;
 use crate::error::CrdtError;
+use crate::id::LeafId;
+use crate::languages::has_items;
 use crate::op::NodeKind;
 use crate::view::outline::{Entry, Outline};
 
 impl Items<'_, '_> {
-    /// Writes an edit that is inside one item; says whether it was one.
-    pub(super) fn touch(&mut self, edit: &TextEdit) -> Result<bool, CrdtError> {
-        if edit.fresh || self.desk.is_untouched(&edit.leaf) {
-            return Ok(false);
+    /// Writes an edit of which every part is inside an item; says whether it was one.
+    pub(super) fn touch(&mut self, edit: &TextEdit, outline: &Outline) -> Result<bool, CrdtError> {
+        let codec = self.codec(edit.leaf)?;
+        let alignment = Alignment::of(&outline.bytes, &edit.new);
+        let mut touched = BTreeSet::new();
+        for (gone, come) in alignment.changed() {
+            let Some(leaf) = inside(codec, outline, &edit.new, (&gone, &come)) else { return Ok(false) };
+            touched.insert(leaf);
         }
-        let outline = self.desk.outline(edit.node, edit.leaf)?;
-        let Some((gone, come)) = changed(&outline.bytes, &edit.new) else { return Ok(true) };
-        let Some(entry) = around(&outline, &gone) else { return Ok(false) };
-        let Some(leaf) = entry.leaf.filter(|_| is_inside(&outline, entry, &edit.new, &gone, &come)) else {
-            return Ok(false);
-        };
-        let behind = outline.bytes.len() - entry.end;
-        let text = edit.new.get(entry.start..edit.new.len() - behind).unwrap_or_default();
-        self.desk.edit(leaf, text)?;
+        let leaves = outline.entries.iter().filter_map(|entry| Some((entry.leaf?, entry.end)));
+        let (leaves, ends): (Vec<LeafId>, Vec<usize>) = leaves.unzip();
+        for (leaf, range) in leaves.iter().zip(alignment.spread(&ends)) {
+            if touched.contains(leaf) {
+                self.desk.edit(*leaf, edit.new.get(range).unwrap_or_default())?;
+            }
+        }
         Ok(true)
     }
 }
 
-/// The bytes that go and those that come; none if the texts are equal.
-fn changed(old: &[u8], new: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
-    let start = old.iter().zip(new).take_while(|(a, b)| a == b).count();
-    let (old_rest, new_rest) = (old.get(start..)?, new.get(start..)?);
-    let end = old_rest.iter().rev().zip(new_rest.iter().rev()).take_while(|(a, b)| a == b).count();
-    let (gone, come) = (start..old.len() - end, start..new.len() - end);
-    (!gone.is_empty() || !come.is_empty()).then_some((gone, come))
+/// The leaf of the item that a change is inside of, unless the change may have brought items into it.
+fn inside(
+    codec: u16,
+    outline: &Outline,
+    new: &[u8],
+    (gone, come): (&Range<usize>, &Range<usize>),
+) -> Option<LeafId> {
+    let entry = around(outline, gone)?;
+    let whole = !has_items(codec, &entry.place.as_ref()?.kind);
+    entry.leaf.filter(|_| whole && is_inside(outline, entry, new, gone, come))
 }
 
 /// The innermost item that a change lies in, if it holds no pieces.
@@ -55,18 +64,12 @@ fn is_inside(outline: &Outline, entry: &Entry, new: &[u8], gone: &Range<usize>, 
     let text = outline.text(entry);
     let (head, tail) = edges(text);
     let within = entry.start + head.end <= gone.start && gone.end <= entry.start + tail;
-    let line_start = |bytes: &[u8], at: usize| {
-        bytes.get(..at).and_then(|head| head.iter().rposition(|byte| *byte == b'\n')).map_or(0, |at| at + 1)
-    };
-    let from = line_start(new, come.start);
-    let to = new.get(come.end..).and_then(|rest| rest.iter().position(|byte| *byte == b'\n'));
-    let to = to.map_or(new.len(), |more| come.end + more);
     let depth = indent(text.get(head).unwrap_or_default());
-    let lines = new.get(from..to).unwrap_or_default().split(|byte| *byte == b'\n');
+    let is = new.get(come.clone()).unwrap_or_default();
+    let was = outline.bytes.get(gone.clone()).unwrap_or_default();
     let deeper = |line: &[u8]| line.trim_ascii().is_empty() || indent(line) > depth;
-    let was = outline.bytes.get(line_start(&outline.bytes, gone.start)..gone.end).unwrap_or_default();
-    let is = new.get(from..come.end).unwrap_or_default();
-    within && lines.into_iter().all(deeper) && keeps_brackets(was, is)
+    let mut lines = was.split(|byte| *byte == b'\n').chain(is.split(|byte| *byte == b'\n'));
+    within && lines.all(deeper) && keeps_brackets(was, is)
 }
 
 /// The first line of an item that says something, and where its last one begins.
@@ -89,13 +92,6 @@ fn indent(line: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_changed_is_between_what_both_have() {
-        assert_eq!(changed(b"abcd", b"axd"), Some((1..3, 1..2)));
-        assert_eq!(changed(b"aa", b"aaa"), Some((2..2, 2..3)));
-        assert_eq!(changed(b"same", b"same"), None);
-    }
 
     #[test]
     fn the_edges_of_an_item_are_its_first_and_last_line() {
