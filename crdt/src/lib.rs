@@ -4,12 +4,13 @@
 //!   Change ──► graph      who has seen whom           edits ──► draft ──► ops
 //!     │                                                          │  plan   which paths
 //!     └──────► state      what a set of waypoints                │  places which nodes
-//!                │        has written: registers, leaves         │  sheet  which items
-//!                ▼                                               │  spread which lines
+//!                │        has written: registers, leaves         │  items  which items
+//!                ▼                                               │  weigh  or which lines
 //!              view       tree   where everything stands         ▼
 //!                         paths  under which names             leaf::edit  which tokens
 //!                         outline the text, piece by piece
 //!                         report  where changes met
+//!                         beside  where they came near
 //! ```
 //!
 //! Folders, files and named items are *nodes*: one register says where a node is, so a move
