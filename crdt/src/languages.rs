@@ -80,12 +80,16 @@ macro_rules! row {
         row!($codec $name $joint $grammar, $($file)+ ; is_mostly_signs)
     };
     ($codec:literal $name:literal $joint:literal $grammar:expr, $($file:literal)+ ; $beyond:expr) => {
+        row!($codec $name as $name, $joint $grammar, $($file)+ ; $beyond)
+    };
+    // A dialect whose items are those of another row.
+    ($codec:literal $name:literal as $query:literal, $joint:literal $grammar:expr, $($file:literal)+ ; $beyond:expr) => {
         Language {
             name: $name,
             codec: $codec,
             files: &[$($file),+],
             grammar: || $grammar.into(),
-            query: include_str!(concat!("languages/queries/", $name, ".scm")),
+            query: include_str!(concat!("languages/queries/", $query, ".scm")),
             joint: $joint,
             beyond: $beyond,
             rules: OnceLock::new(),
@@ -99,7 +103,7 @@ pub(crate) static LANGUAGES: [Language; 19] = [
     row!(3 "python" "." tree_sitter_python::LANGUAGE, ".py" ".pyi" ".pyw" "SConstruct" "wscript"),
     row!(4 "javascript" "." tree_sitter_javascript::LANGUAGE, ".js" ".jsx" ".mjs" ".cjs"),
     row!(5 "typescript" "." tree_sitter_typescript::LANGUAGE_TYPESCRIPT, ".ts" ".mts" ".cts"),
-    row!(6 "tsx" "." tree_sitter_typescript::LANGUAGE_TSX, ".tsx"),
+    row!(6 "tsx" as "typescript", "." tree_sitter_typescript::LANGUAGE_TSX, ".tsx" ; is_mostly_signs),
     row!(7 "go" "." tree_sitter_go::LANGUAGE, ".go"),
     row!(8 "java" "." tree_sitter_java::LANGUAGE, ".java"),
     row!(9 "c" "::" tree_sitter_c::LANGUAGE, ".c"),

@@ -1,4 +1,4 @@
-; TypeScript: functions, classes, methods, interfaces, types, enums and namespaces.
+; TypeScript and TSX: functions, classes, methods, interfaces, types, enums and namespaces.
 
 [(comment) (decorator)] @lead
 
