@@ -87,17 +87,14 @@ impl<'w, 'a> Contest<'w, 'a> {
         }
         self.find_twins();
         let collides = |hunk: &usize| self.relevant[*hunk] && self.collides(*hunk);
-        let mut ranked: Vec<(Rank, usize)> = (0..self.weave.len())
+        // A part is asked for only once it is known whether what holds it stands.
+        let turn = |hunk: usize| self.part_of[hunk].map(|_| Reverse(self.weave.inserted(hunk).len()));
+        let mut ranked: Vec<(Option<Reverse<usize>>, Rank, usize)> = (0..self.weave.len())
             .filter(collides)
-            .map(|hunk| (rank(self.weave, hunk, |above| self.able[above]), hunk))
+            .map(|hunk| (turn(hunk), rank(self.weave, hunk, |above| self.able[above]), hunk))
             .collect();
         ranked.sort_unstable();
-        self.ranked = ranked.into_iter().map(|(_, hunk)| hunk).collect();
-        // A part is asked for only once it is known whether what holds it stands.
-        let turn = |hunk: &usize| self.part_of[*hunk].map(|_| Reverse(self.weave.inserted(*hunk).len()));
-        let mut ranked = std::mem::take(&mut self.ranked);
-        ranked.sort_by_key(turn);
-        self.ranked = ranked;
+        self.ranked = ranked.into_iter().map(|(.., hunk)| hunk).collect();
     }
 
     fn collides(&self, hunk: usize) -> bool {
