@@ -8,15 +8,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cairn_crdt::id::{ContentHash, ProjectId, WaypointId};
+use cairn_crdt::id::{ProjectId, WaypointId};
 use cairn_crdt::languages::{codec_of, name_of};
 use cairn_crdt::op::Cut;
 use cairn_crdt::path::{Name, RepoPath};
 use cairn_crdt::syntax::{cut, is_text};
-use cairn_crdt::{Absent, Change, Contents, CrdtError, Documents, FileEdit, Frontier};
+use cairn_crdt::{Change, CrdtError, Documents, FileEdit, Frontier, Kept};
 
 #[derive(Default)]
 struct Tally {
@@ -27,15 +26,6 @@ struct Tally {
     time: Duration,
     slowest: (Duration, PathBuf),
     edited: usize,
-}
-
-#[derive(Default)]
-struct Kept(BTreeMap<ContentHash, Arc<[u8]>>);
-
-impl Contents for Kept {
-    fn get(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent> {
-        self.0.get(&content).cloned().ok_or(Absent::Missing(content))
-    }
 }
 
 fn main() -> Result<(), String> {
@@ -116,7 +106,7 @@ fn round(name: &[u8], bytes: &[u8]) -> Result<(), CrdtError> {
     for (step, text) in [bytes.to_vec(), edited(bytes), bytes.to_vec()].into_iter().enumerate() {
         let edit = FileEdit::Write { path: path.clone(), bytes: text.clone().into(), executable: false };
         let draft = documents.draft(&base, &[edit], &kept)?;
-        kept.0.extend(draft.contents);
+        kept.extend(draft.contents);
         let id = WaypointId([step as u8 + 1; 32]);
         documents.insert(Change { id, parents: base.heads().to_vec(), ops: draft.ops.into() })?;
         base = Frontier::from_iter([id]);

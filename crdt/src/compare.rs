@@ -12,11 +12,12 @@ mod verdict;
 use std::collections::BTreeMap;
 
 use crate::languages::codec_of;
+use crate::lines::Lines;
 use crate::matching::{Candidate, pairs};
 use crate::path::RepoPath;
 use crate::pieces::Piece;
 use crate::syntax::settings;
-pub use items::{ItemAt, Lines, items_of};
+pub use items::{ItemAt, items_of};
 
 use items::Items;
 use pairing::Pairing;

@@ -41,6 +41,15 @@ pub trait Contents {
     fn get(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent>;
 }
 
+/// Bytes that are all in memory.
+pub type Kept = BTreeMap<ContentHash, Arc<[u8]>>;
+
+impl Contents for Kept {
+    fn get(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent> {
+        BTreeMap::get(self, &content).cloned().ok_or(Absent::Missing(content))
+    }
+}
+
 /// The documents of one project.
 #[derive(Debug)]
 pub struct Documents {
@@ -49,12 +58,12 @@ pub struct Documents {
     pub(crate) lineage: Arc<Lineage>,
     pub(crate) texts: Texts,
     pub(crate) acts: BTreeMap<WaypointId, Arc<[Act]>>,
-    kept: VecDeque<Kept>,
+    kept: VecDeque<Ready>,
 }
 
 /// A version that was asked for lately.
 #[derive(Debug, Clone)]
-struct Kept {
+struct Ready {
     frontier: Frontier,
     state: Arc<State>,
     /// The state with all edits routed, and its view.
@@ -245,9 +254,9 @@ impl Documents {
     /// The kept view that lacks least of a frontier, and what it lacks.
     fn older_view(&self, frontier: &Frontier) -> Option<(Arc<Resolved>, Vec<WaypointId>)> {
         let heads = frontier.heads();
-        let within = |kept: &&Kept| kept.frontier.heads().iter().all(|id| self.graph.is_within(id, heads));
+        let within = |kept: &&Ready| kept.frontier.heads().iter().all(|id| self.graph.is_within(id, heads));
         let ready = self.kept.iter().filter(within).filter_map(|kept| Some((kept, kept.resolved.clone()?.1)));
-        let lacking = |kept: &Kept| self.graph.between(kept.frontier.heads(), heads);
+        let lacking = |kept: &Ready| self.graph.between(kept.frontier.heads(), heads);
         ready.map(|(kept, resolved)| (resolved, lacking(kept))).min_by_key(|(_, missing)| missing.len())
     }
 
@@ -269,15 +278,15 @@ impl Documents {
             grown.apply(id, acts, &self.graph);
         }
         self.kept.truncate(KEPT_MAX - 1);
-        self.kept.push_front(Kept { frontier: frontier.clone(), state: state.clone(), resolved: None });
+        self.kept.push_front(Ready { frontier: frontier.clone(), state: state.clone(), resolved: None });
         Ok(state)
     }
 
     /// The kept state that lacks least of a frontier, and what it lacks.
     fn nearest(&self, frontier: &Frontier) -> (Arc<State>, Vec<WaypointId>) {
         let heads = frontier.heads();
-        let within = |kept: &&Kept| kept.frontier.heads().iter().all(|id| self.graph.is_within(id, heads));
-        let lacking = |kept: &Kept| self.graph.between(kept.frontier.heads(), heads);
+        let within = |kept: &&Ready| kept.frontier.heads().iter().all(|id| self.graph.is_within(id, heads));
+        let lacking = |kept: &Ready| self.graph.between(kept.frontier.heads(), heads);
         let nearest = self.kept.iter().filter(within).map(|kept| (lacking(kept), &kept.state));
         match nearest.min_by_key(|(missing, _)| missing.len()) {
             Some((missing, state)) => (state.clone(), missing),

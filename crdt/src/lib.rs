@@ -39,6 +39,7 @@ pub mod id;
 pub mod languages;
 pub mod leaf;
 mod lineage;
+pub mod lines;
 mod matching;
 pub mod merge;
 pub mod op;
@@ -56,7 +57,7 @@ pub mod token;
 pub mod view;
 
 pub use conservation::Lost;
-pub use documents::{Change, Contents, Documents};
+pub use documents::{Change, Contents, Documents, Kept};
 pub use draft::{Draft, FileEdit};
 pub use error::{Absent, CrdtError};
 pub use frontier::Frontier;

@@ -4,14 +4,11 @@
 //! frontier is the answer. So a merge of three loose files and a merge in a project are one
 //! piece of code, and neither the order of the sides nor who wrote them has any say.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use crate::documents::{Change, Contents, Documents};
+use crate::documents::{Change, Documents, Kept};
 use crate::draft::FileEdit;
-use crate::error::{Absent, CrdtError};
+use crate::error::CrdtError;
 use crate::frontier::Frontier;
-use crate::id::{ContentHash, ProjectId, WaypointId, derive};
+use crate::id::{ProjectId, WaypointId, derive};
 use crate::overlap::Overlap;
 use crate::path::{Name, RepoPath};
 
@@ -42,16 +39,6 @@ pub fn merge(name: &[u8], base: &[u8], sides: &[&[u8]]) -> Result<Merged, CrdtEr
     Ok(Merged { bytes, overlaps: view.overlaps.clone(), notes: view.notes.clone(), sides })
 }
 
-/// The bytes of the sides.
-#[derive(Debug, Default)]
-struct Kept(BTreeMap<ContentHash, Arc<[u8]>>);
-
-impl Contents for Kept {
-    fn get(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent> {
-        self.0.get(&content).cloned().ok_or(Absent::Missing(content))
-    }
-}
-
 /// A project of one file.
 struct Bench {
     documents: Documents,
@@ -77,7 +64,7 @@ impl Bench {
         }
         let edit = FileEdit::Write { path: self.path.clone(), bytes: bytes.into(), executable: false };
         let draft = self.documents.draft(base, &[edit], &self.contents)?;
-        self.contents.0.extend(draft.contents);
+        self.contents.extend(draft.contents);
         self.documents.insert(Change { id, parents: parents.to_vec(), ops: draft.ops.into() })?;
         Ok(id)
     }

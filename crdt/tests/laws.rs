@@ -13,7 +13,7 @@ use world::{Replica, Store};
 fn everything(replicas: &[Replica]) -> (Vec<Change>, Store) {
     let (mut changes, mut store) = (Vec::<Change>::new(), Store::default());
     for replica in replicas {
-        store.0.extend(replica.store.0.clone());
+        store.extend(replica.store.clone());
         for change in &replica.changes {
             if !changes.iter().any(|other| other.id == change.id) {
                 changes.push(change.clone());

@@ -1,11 +1,10 @@
 //! What benchmarks need of the state and of its grammars, and nothing else does.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use cairn_crdt::id::{ContentHash, ProjectId, WaypointId, derive};
+use cairn_crdt::id::{ProjectId, WaypointId, derive};
 use cairn_crdt::path::RepoPath;
-use cairn_crdt::{Absent, Change, Contents, Documents, FileEdit, Frontier};
+use cairn_crdt::{Change, Documents, FileEdit, Frontier, Kept};
 
 use crate::error::NodeError;
 
@@ -36,15 +35,6 @@ pub struct Fork {
     both: Frontier,
 }
 
-#[derive(Default)]
-struct Kept(BTreeMap<ContentHash, Arc<[u8]>>);
-
-impl Contents for Kept {
-    fn get(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent> {
-        self.0.get(&content).cloned().ok_or(Absent::Missing(content))
-    }
-}
-
 impl Fork {
     /// A project with these files, and what two branches wrote on top of them.
     pub fn new(base: &Files, sides: [&Files; 2]) -> Result<Self, NodeError> {
@@ -60,7 +50,7 @@ impl Fork {
     fn post(&mut self, name: &[u8], base: &Frontier, files: &Files) -> Result<WaypointId, NodeError> {
         let edits: Result<Vec<_>, _> = files.iter().map(|(path, bytes)| write(path, bytes)).collect();
         let draft = self.documents.draft(base, &edits?, &self.contents)?;
-        self.contents.0.extend(draft.contents);
+        self.contents.extend(draft.contents);
         let id = WaypointId(derive("cairn bench waypoint", &[name]));
         self.documents.insert(Change { id, parents: base.heads().to_vec(), ops: draft.ops.into() })?;
         Ok(id)

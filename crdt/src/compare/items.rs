@@ -3,6 +3,7 @@
 use crate::compare::Text;
 use crate::id::NodeId;
 use crate::languages::{codec_of, joint};
+use crate::lines::Lines;
 use crate::op::NodeKind;
 use crate::path::RepoPath;
 use crate::pieces::Piece;
@@ -69,23 +70,6 @@ pub fn items_of(path: &RepoPath, bytes: &[u8]) -> Vec<ItemAt> {
         items.push(ItemAt { word, name: cut.name, full, start, end, above });
     }
     items
-}
-
-/// Where the lines of a text begin.
-#[derive(Debug, Clone)]
-pub struct Lines(Vec<usize>);
-
-impl Lines {
-    /// The lines of a text.
-    pub fn of(bytes: &[u8]) -> Self {
-        let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-        Self(std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect())
-    }
-
-    /// The number of the line that a byte is in, from 1.
-    pub fn number(&self, at: usize) -> usize {
-        self.0.partition_point(|start| *start <= at)
-    }
 }
 
 /// An item of one of several files.

@@ -1,11 +1,9 @@
 use super::*;
-use crate::documents::{Change, Contents, Documents};
+use crate::documents::{Change, Documents, Kept};
 use crate::draft::FileEdit;
-use crate::error::Absent;
 use crate::frontier::Frontier;
-use crate::id::{ContentHash, ProjectId, WaypointId, derive};
+use crate::id::{ProjectId, WaypointId, derive};
 use crate::view::View;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 fn path(name: &str) -> RepoPath {
@@ -125,15 +123,6 @@ struct Story {
     tips: Vec<Frontier>,
 }
 
-#[derive(Default)]
-struct Kept(BTreeMap<ContentHash, Arc<[u8]>>);
-
-impl Contents for Kept {
-    fn get(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent> {
-        self.0.get(&content).cloned().ok_or(Absent::Missing(content))
-    }
-}
-
 impl Story {
     fn new() -> Self {
         let documents = Documents::new(ProjectId(derive("compare", &[])));
@@ -152,7 +141,7 @@ impl Story {
             })
             .collect();
         let draft = self.documents.draft(&base, &edits, &self.kept).unwrap();
-        self.kept.0.extend(draft.contents);
+        self.kept.extend(draft.contents);
         let id = WaypointId(derive("compare", &[&[self.tips.len() as u8]]));
         let change = Change { id, parents: base.heads().to_vec(), ops: draft.ops.into() };
         self.documents.insert(change).unwrap();

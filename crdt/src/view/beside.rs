@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use crate::id::{NodeId, WaypointId};
 use crate::languages::is_unordered;
+use crate::lines::Lines;
 use crate::op::NodeKind;
 use crate::overlap::OverlapKind;
 use crate::token::tokenize;
@@ -69,8 +70,7 @@ pub(crate) fn writers(ground: Ground<'_>, text: &Outline) -> BTreeSet<WaypointId
 }
 
 fn touches(ground: Ground<'_>, heads: &[WaypointId], text: &Outline) -> Vec<Touch> {
-    let ends = text.bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
-    let starts: Vec<usize> = std::iter::once(0).chain(ends).collect();
+    let starts = Lines::of(&text.bytes);
     let touch = |entry: usize, bytes: Range<usize>, by: Vec<WaypointId>| {
         let lines = lines(&starts, &bytes);
         let heads = seen_by(ground, heads, &by);
@@ -90,12 +90,11 @@ fn touches(ground: Ground<'_>, heads: &[WaypointId], text: &Outline) -> Vec<Touc
 }
 
 /// The lines that a range of bytes touches; none for a border between two lines.
-fn lines(starts: &[usize], bytes: &Range<usize>) -> Range<usize> {
-    let line = |at: usize| starts.partition_point(|start| *start <= at) - 1;
+fn lines(starts: &Lines, bytes: &Range<usize>) -> Range<usize> {
+    let line = |at: usize| starts.number(at) - 1;
     let first = line(bytes.start);
-    let at_border = bytes.is_empty() && starts.get(first) == Some(&bytes.start);
     match bytes.is_empty() {
-        true => first..first + usize::from(!at_border),
+        true => first..first + usize::from(!starts.begins(bytes.start)),
         false => first..line(bytes.end - 1) + 1,
     }
 }

@@ -4,13 +4,13 @@
 pub mod book;
 pub mod program;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::{ContentHash, ProjectId, WaypointId, derive};
 use cairn_crdt::path::RepoPath;
-use cairn_crdt::{Absent, Change, Contents, Documents, Draft, FileEdit, Frontier, Overlap, View};
+use cairn_crdt::{Change, Documents, Draft, FileEdit, Frontier, Kept, Overlap, View};
 
 pub fn path(text: &str) -> RepoPath {
     RepoPath::new(text.as_bytes()).unwrap()
@@ -24,14 +24,7 @@ pub fn remove(at: &str) -> FileEdit {
     FileEdit::Remove { path: path(at) }
 }
 
-#[derive(Default, Clone)]
-pub struct Store(pub BTreeMap<ContentHash, Arc<[u8]>>);
-
-impl Contents for Store {
-    fn get(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent> {
-        self.0.get(&content).cloned().ok_or(Absent::Missing(content))
-    }
-}
+pub type Store = Kept;
 
 /// One replica that follows one branch.
 pub struct Replica {
@@ -68,7 +61,7 @@ impl Replica {
         let above: Vec<u8> = parents.iter().flat_map(|id| id.0).collect();
         let id =
             WaypointId(derive("test waypoint", &[&[self.name], &self.count.to_le_bytes(), &above, &ops]));
-        self.store.0.extend(draft.contents);
+        self.store.extend(draft.contents);
         let change = Change { id, parents, ops: draft.ops.into() };
         self.docs.insert(change.clone()).unwrap();
         self.changes.push(change);
@@ -78,7 +71,7 @@ impl Replica {
 
     /// Takes in what another replica has, and shows both.
     pub fn pull(&mut self, other: &Replica) {
-        self.store.0.extend(other.store.0.clone());
+        self.store.extend(other.store.clone());
         for change in &other.changes {
             if !self.docs.contains(&change.id) {
                 self.docs.insert(change.clone()).unwrap();
@@ -91,7 +84,7 @@ impl Replica {
 
     /// Takes in one waypoint of another replica with its past, and shows it too.
     pub fn pull_some(&mut self, other: &Replica, some: WaypointId) {
-        self.store.0.extend(other.store.0.clone());
+        self.store.extend(other.store.clone());
         let past = other.docs.ancestors(&Frontier::from_iter([some])).collect::<BTreeSet<_>>();
         for change in other.changes.iter().filter(|change| past.contains(&change.id)) {
             if !self.docs.contains(&change.id) {

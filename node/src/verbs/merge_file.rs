@@ -8,7 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use cairn_crdt::compare::Lines;
+use cairn_crdt::lines::Lines;
 use cairn_crdt::{Merged, Overlap as Met, OverlapSide, merge};
 use serde::Serialize;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cairn_crdt::compare::Lines;
 use cairn_crdt::id::WaypointId;
+use cairn_crdt::lines::Lines;
 use cairn_crdt::path::RepoPath;
 use cairn_crdt::{Overlap as Met, OverlapKind, OverlapSide, View};
 use cairn_protocol::Replica;
