@@ -13,6 +13,7 @@ mod merge_file;
 mod overlaps;
 mod owner;
 mod rights;
+mod states;
 mod symbols;
 mod sync;
 mod transcripts;

@@ -4,7 +4,7 @@ use crate::harness::{Stage, told};
 use serde_json::Value;
 use std::process::Command;
 
-const VERBS: [&str; 26] = [
+const VERBS: [&str; 28] = [
     "init",
     "get",
     "post",
@@ -18,6 +18,8 @@ const VERBS: [&str; 26] = [
     "root",
     "overlaps",
     "mark",
+    "undo",
+    "redo",
     "serve",
     "watch",
     "peers",

@@ -13,7 +13,13 @@ Four verbs give the direction in which data moves; URIs say the rest:
 
 A URI is [//repo][/@owner/project][/path][?ref]; the worktree supplies what is
 left out. Shells treat `?` specially: quote it, or leave a leading `?` out where
-no file has that name.
+no file has that name. A ref is a branch, a mark, the first digits of a hash, a
+time, or words of a message:
+  ?2026-11-20T15:50  ?2026-11-20  ?3d  ?head,15:50  ?main,2h   as it was then
+  ?head,skiplist     ?main,\"skip list\"                         where a message says so
+Times are UTC unless they end in an offset (+02:00); each stands for its last
+moment, and is read against the clocks of those who wrote. What can mean several
+things lists them and ends with 3.
 
 Exit codes: 0 done, 1 done and there is something to look at, 2 usage,
 3 not found, 4 refused, 5 network, 6 damaged data found, 70 a bug.
@@ -79,6 +85,10 @@ pub(crate) enum Verb {
     MergeFile(merge_file::Args),
     /// Name a version, with a changelog entry, and pin it
     Mark(mark::Args),
+    /// Take back the last step of this worktree
+    Undo(undo::Args),
+    /// Bring back what was undone last
+    Redo(redo::Args),
     /// Serve every repo of the home to its peers
     Serve(serve::Args),
     /// Keep a worktree and its branch together as files change

@@ -21,10 +21,12 @@ pub(crate) mod overlaps;
 pub(crate) mod peers;
 pub(crate) mod post;
 pub(crate) mod put;
+pub(crate) mod redo;
 pub(crate) mod root;
 pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod status;
+pub(crate) mod undo;
 pub(crate) mod verify;
 pub(crate) mod watch;
 
@@ -71,6 +73,8 @@ pub(crate) fn run(args: Args) -> Result<u8, Failure> {
         Verb::Overlaps(args) => overlaps::run(args, &desk),
         Verb::MergeFile(args) => merge_file::run(args, &desk),
         Verb::Mark(args) => mark::run(args, &desk),
+        Verb::Undo(args) => undo::run(args, &desk),
+        Verb::Redo(args) => redo::run(args, &desk),
         Verb::Serve(args) => serve::run(args, &desk),
         Verb::Watch(args) => watch::run(args, &desk),
         Verb::Peers(args) => peers::run(args, &desk),

@@ -99,6 +99,9 @@ pub enum NodeError {
         /// Its name.
         name: String,
     },
+    /// There is no step left to go along.
+    #[error("there is nothing to {0}")]
+    NothingLeft(&'static str),
     /// A name stands for several things.
     #[error("{name} can mean {}", candidates.join(", "))]
     Ambiguous {
@@ -159,7 +162,7 @@ impl NodeError {
             NodeError::Poisoned => "E_POISONED",
             NodeError::Damaged(_) => "E_DAMAGED",
             NodeError::Format { .. } => "E_FORMAT",
-            NodeError::NotFound { .. } => "E_NOT_FOUND",
+            NodeError::NotFound { .. } | NodeError::NothingLeft(_) => "E_NOT_FOUND",
             NodeError::Ambiguous { .. } => "E_AMBIGUOUS",
             NodeError::TooLarge { .. } => "E_TOO_LARGE",
             NodeError::Usage(_) => "E_USAGE",
@@ -186,7 +189,7 @@ impl NodeError {
     pub fn exit_code(&self) -> u8 {
         match self {
             NodeError::Usage(_) => 2,
-            NodeError::NotFound { .. } | NodeError::Ambiguous { .. } => 3,
+            NodeError::NotFound { .. } | NodeError::NothingLeft(_) | NodeError::Ambiguous { .. } => 3,
             NodeError::Absent(_) | NodeError::Faded(_) => 3,
             NodeError::Network(_) => 5,
             NodeError::Damaged(_) | NodeError::Format { .. } => 6,
@@ -205,6 +208,9 @@ impl NodeError {
             NodeError::Damaged(_) => "run `cairn fsck` to see what is lost and to fetch it again from a peer",
             NodeError::Format { .. } => "a newer cairn may have written it; otherwise restore it",
             NodeError::NotFound { .. } => "check the name; `cairn log` and `cairn status` list what there is",
+            NodeError::NothingLeft(_) => {
+                "a worktree remembers the steps that were taken in it; `undo ?hash` takes back any waypoint"
+            }
             NodeError::Ambiguous { .. } => "write more of the name",
             NodeError::TooLarge { .. } => "large contents do not merge; keep them with `cairn artifact add`",
             NodeError::Usage(_) => "see --help",

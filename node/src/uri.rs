@@ -11,6 +11,7 @@ use cairn_crdt::path::{PathError, RepoPath};
 use crate::error::NodeError;
 
 mod percent;
+pub mod when;
 
 pub use percent::{bytes as percent_decode, encode as percent_encode, path_text};
 

@@ -25,10 +25,13 @@ pub mod peers;
 mod place;
 pub mod post;
 pub mod put;
+pub mod redo;
+mod replay;
 pub mod root;
 pub mod show;
 pub mod site;
 pub mod status;
+pub mod undo;
 pub mod verify;
 mod version;
 
@@ -121,6 +124,10 @@ verbs! {
     Overlaps overlaps (network);
     /// Names a version.
     Mark mark ();
+    /// Takes back a step.
+    Undo undo (network);
+    /// Brings it back.
+    Redo redo (network);
     /// Lets another device in.
     Invite invite (network);
     /// Enters by an invitation.
@@ -146,6 +153,7 @@ impl Answer {
             Self::Diff(answer) => !answer.files.is_empty(),
             Self::Overlaps(answer) => answer.waypoint.is_none() && !answer.overlaps.is_empty(),
             Self::Put(answer) => answer.overlaps > 0,
+            Self::Undo(answer) | Self::Redo(answer) => !answer.places.is_empty(),
             Self::Get(answer) => answer.blended && answer.overlaps > 0,
             _ => false,
         }

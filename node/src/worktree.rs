@@ -17,11 +17,13 @@ pub mod ignored;
 pub mod index;
 pub mod link;
 pub mod scan;
+pub mod steps;
 pub mod watch;
 
 use beneath::Beneath;
 use index::Index;
-pub use link::{Link, Underway};
+pub use link::Link;
+pub use steps::{Stand, Step, Steps};
 
 /// A folder that shows one version of a project.
 #[derive(Debug)]

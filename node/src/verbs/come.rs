@@ -58,6 +58,7 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
         (there, None)
     };
     let target = Target { frontier, branch: Some(branch.clone()), merge: false };
+    site.note_move("come", &target);
     site.move_to(owner, network, target)?;
     let root = site.view(owner)?.root.to_string();
     Ok(Answer { branch, waypoint, frontier: digits(site.frontier()), root })

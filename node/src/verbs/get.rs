@@ -112,6 +112,9 @@ fn switch(
             Target { frontier, branch, merge: false }
         }
     };
+    if !versions.is_empty() {
+        site.note_move("get", &target);
+    }
     let moved = site.move_to(owner, network, target)?;
     let blended = versions.len() > 1 || versions.iter().any(|version| version.refs > 1);
     let saved = moved.saved.or(saved.map(|saved| saved.written.waypoint));

@@ -14,7 +14,7 @@ use crate::worktree::link::digits;
 pub use question::Question;
 pub use settle::Settlement;
 pub use tell::{Alternative, Overlap, Spot};
-pub(crate) use tell::{spots, told};
+pub(crate) use tell::{kind, spots, told};
 
 /// What `overlaps` is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

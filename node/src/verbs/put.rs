@@ -10,6 +10,7 @@ use crate::owner::Owner;
 use crate::verbs::overlaps::{Spot, spots};
 use crate::verbs::site::{Moved, Posting, Target};
 use crate::verbs::{Here, Network, Site, Version};
+use crate::worktree::Stand;
 use crate::worktree::link::digits;
 
 /// Above so many concurrent tips a waypoint joins them, long before a header is full.
@@ -63,6 +64,11 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     let moved = if target == before {
         Moved::default()
     } else {
+        // Only a merge that someone asked for is a step; what others wrote on the branch is theirs.
+        if let Some(waypoint) = waypoint.filter(|_| !others.is_empty()) {
+            let branch = site.branch().to_owned();
+            site.note("put", Stand { frontier: target.clone(), branch }, Some(waypoint));
+        }
         site.move_to(owner, network, Target::merging(target))?
     };
     if !args.peers.is_empty() && (posted.is_some() || waypoint.is_some()) {

@@ -16,7 +16,7 @@ use crate::error::NodeError;
 use crate::identity;
 use crate::owner::{Owner, Write, Written};
 use crate::worktree::scan::{Change, Disk};
-use crate::worktree::{Link, Worktree};
+use crate::worktree::{Link, Stand, Step, Steps, Worktree};
 
 mod carry;
 mod moving;
@@ -77,6 +77,7 @@ impl Site {
             underway: None,
             absent: std::collections::BTreeSet::new(),
             key: here.key.clone(),
+            steps: Steps::default(),
         };
         Worktree::create(&here.dir, link)?;
         Self::open(owner, here)
@@ -163,18 +164,27 @@ impl Site {
         }
         let posted = self.keep(owner, network, &changes, posting)?;
         if let Some(posted) = &posted {
-            self.stand_on(posted.written.waypoint);
-            if let Some(branch) = posting.branch {
-                self.worktree.link.branch = branch.to_owned();
-            }
+            let waypoint = posted.written.waypoint;
+            let branch = posting.branch.unwrap_or(self.branch()).to_owned();
+            let to = Stand { frontier: Frontier::from_iter([waypoint]), branch };
+            self.note("post", to.clone(), Some(waypoint));
+            (self.worktree.link.frontier, self.worktree.link.branch) = (to.frontier, to.branch);
             self.worktree.link.save(self.worktree.root())?;
         }
         self.worktree.index.save(self.worktree.root())?;
         Ok(posted)
     }
 
-    fn stand_on(&mut self, waypoint: WaypointId) {
-        self.worktree.link.frontier = Frontier::from_iter([waypoint]);
+    /// Where the worktree stands.
+    pub fn stand(&self) -> Stand {
+        Stand { frontier: self.frontier().clone(), branch: self.branch().to_owned() }
+    }
+
+    /// Notes a step from where the worktree stands, so that it can be undone. It is written down with
+    /// the link, which every step saves.
+    pub fn note(&mut self, verb: &str, to: Stand, waypoint: Option<WaypointId>) {
+        let step = Step { verb: verb.to_owned(), from: self.stand(), to, waypoint };
+        self.worktree.link.steps.push(step);
     }
 
     /// Writes these changes as a waypoint on the version stood on, which does not move.

@@ -10,6 +10,8 @@ use cairn_protocol::Wanted;
 use super::*;
 use crate::Home;
 
+mod undoing;
+
 /// A network with nobody on it; artifacts lie in memory.
 #[derive(Default)]
 pub(crate) struct Alone {
@@ -471,7 +473,7 @@ fn a_checkout_that_was_cut_off_is_ended_by_the_next_verb() {
     let mut site = Site::open(&world.owner, &world.here("b")).unwrap();
     let frontier = posted.frontier.iter().filter_map(|id| cairn_crdt::id::WaypointId::from_hex(id)).collect();
     let branch = site.branch().to_owned();
-    site.worktree.link.underway = Some(crate::worktree::Underway { frontier, branch });
+    site.worktree.link.underway = Some(crate::worktree::Stand { frontier, branch });
     site.worktree.save().unwrap();
     world.write("b/t", "2\n");
     assert!(world.changed("b").is_empty());

@@ -7,12 +7,16 @@ use cairn_crdt::path::RepoPath;
 use cairn_protocol::replica::Candidate;
 
 use super::{Here, Place, Site};
+use crate::clock;
 use crate::error::NodeError;
 use crate::owner::Owner;
-use crate::uri::{Ref, Uri};
+use crate::uri::{Ref, Uri, when};
+use crate::worktree::Stand;
 
 /// The branch that a worktree follows unless told otherwise.
 pub const DEFAULT_BRANCH: &str = "main";
+/// How many meanings of an ambiguous ref are listed.
+const CANDIDATES_TOLD: usize = 20;
 
 /// What a URI stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +42,8 @@ impl Version {
             let unknown = || NodeError::NotFound { what: "repo", name: repo.clone() };
             let repo = owner.config().repo(repo).ok_or_else(unknown)?;
             let place = Place::find(owner, repo, uri.project.as_deref())?;
-            let stand = place.branch(owner, DEFAULT_BRANCH)?;
+            let frontier = place.branch(owner, DEFAULT_BRANCH)?;
+            let stand = Stand { frontier, branch: DEFAULT_BRANCH.to_owned() };
             return Self::of(owner, place, &stand, &uri);
         }
         let site = Site::open(owner, here)?;
@@ -53,23 +58,24 @@ impl Version {
             None => site.place,
         };
         let stand = if place == site.place {
-            site.frontier().clone()
+            site.stand()
         } else {
-            place.branch(owner, DEFAULT_BRANCH)?
+            let frontier = place.branch(owner, DEFAULT_BRANCH)?;
+            Stand { frontier, branch: DEFAULT_BRANCH.to_owned() }
         };
         if uri.path.is_some() && uri.project.is_none() {
             let words = text.split(['?', '#']).next().unwrap_or_default();
             match site.path(words) {
                 Ok(path) => uri.path = path,
                 Err(error) if uri.refs.is_empty() => {
-                    return Self::bare(owner, place, words).map_err(|_| error);
+                    return Self::bare(owner, place, &stand, text).map_err(|_| error);
                 }
                 Err(error) => return Err(error),
             }
-            if uri.refs.is_empty() && !is_shown(owner, place, &stand, uri.path.as_ref())? {
+            if uri.refs.is_empty() && !is_shown(owner, place, &stand.frontier, uri.path.as_ref())? {
                 // A leading `?` may be left out where no file has that name.
                 let path = text.to_owned();
-                return Self::bare(owner, place, words).map_err(|error| match error {
+                return Self::bare(owner, place, &stand, text).map_err(|error| match error {
                     NodeError::NotFound { .. } => {
                         NodeError::NotFound { what: "file, branch, mark or waypoint", name: path }
                     }
@@ -80,19 +86,20 @@ impl Version {
         Self::of(owner, place, &stand, &uri)
     }
 
-    fn bare(owner: &mut Owner, place: Place, word: &str) -> Result<Self, NodeError> {
-        let uri = Uri { refs: vec![Ref { name: word.to_owned(), at: None }], ..Uri::default() };
-        Self::of(owner, place, &Frontier::empty(), &uri)
+    fn bare(owner: &mut Owner, place: Place, stand: &Stand, text: &str) -> Result<Self, NodeError> {
+        let uri = Uri::parse(&format!("?{text}"))?;
+        Self::of(owner, place, stand, &uri)
     }
 
-    fn of(owner: &mut Owner, place: Place, stand: &Frontier, uri: &Uri) -> Result<Self, NodeError> {
+    fn of(owner: &mut Owner, place: Place, stand: &Stand, uri: &Uri) -> Result<Self, NodeError> {
         if uri.query.is_some() {
             return Err(NodeError::Usage(
                 "questions about structure (`#…`) are not answered by this verb".to_owned(),
             ));
         }
         let path = uri.path.clone();
-        let mut version = Self { place, frontier: stand.clone(), branch: None, path, refs: uri.refs.len() };
+        let mut version =
+            Self { place, frontier: stand.frontier.clone(), branch: None, path, refs: uri.refs.len() };
         let mut named = Vec::new();
         for reference in &uri.refs {
             let (branch, frontier) = one(owner, place, stand, reference)?;
@@ -110,22 +117,82 @@ impl Version {
 }
 
 /// What one ref stands for; its branch, if it is one.
+///
+/// A name that is there wins over a time. What is narrowed (`main,3d`, `main,"skip list"`) is a version of
+/// that branch or of that past; without a name before it, of where one stands.
 fn one(
     owner: &Owner,
     place: Place,
-    stand: &Frontier,
+    stand: &Stand,
     reference: &Ref,
 ) -> Result<(Option<String>, Frontier), NodeError> {
-    if reference.at.is_some() {
-        return Err(NodeError::Usage(format!("{reference}: times and changelog words are not read yet")));
-    }
-    match place.reference(owner, &reference.name) {
-        Err(NodeError::NotFound { .. }) if reference.name == "head" => Ok((None, stand.clone())),
-        found => match found? {
-            (Candidate::Branch(name), frontier) => Ok((Some(name), frontier)),
-            (_, frontier) => Ok((None, frontier)),
+    let Ref { name, at } = reference;
+    let here = (None, stand.frontier.clone());
+    let found = match (place.reference(owner, name), at) {
+        (Err(NodeError::NotFound { .. }), _) if name == "head" => here,
+        (Err(NodeError::NotFound { .. }), None) if moment(name).is_some() || quoted(name).is_some() => {
+            return narrowed(owner, place, stand, here, name).map(|frontier| (None, frontier));
+        }
+        (Ok((Candidate::Waypoint(waypoint), _)), None) if moment(name).is_some() => {
+            let candidates = vec![format!("waypoint ?{waypoint}"), format!("time ?head,{name}")];
+            return Err(NodeError::Ambiguous { name: format!("?{name}"), candidates });
+        }
+        (found, _) => match found? {
+            (Candidate::Branch(name), frontier) => (Some(name), frontier),
+            (_, frontier) => (None, frontier),
         },
+    };
+    match at {
+        None => Ok(found),
+        Some(at) => narrowed(owner, place, stand, found, at).map(|frontier| (None, frontier)),
     }
+}
+
+/// What a version was at a time, or where in its past somebody said these words.
+fn narrowed(
+    owner: &Owner,
+    place: Place,
+    stand: &Stand,
+    (branch, frontier): (Option<String>, Frontier),
+    at: &str,
+) -> Result<Frontier, NodeError> {
+    let replica = owner.replica(place.repo)?;
+    let branch = branch.as_ref().unwrap_or(&stand.branch);
+    if let Some(wall_ms) = moment(at) {
+        let none =
+            || NodeError::NotFound { what: "state", name: format!("{branch} at {}", when::spell(wall_ms)) };
+        return replica.as_of(place.project, &frontier, branch, wall_ms).ok_or_else(none);
+    }
+    let words = quoted(at).unwrap_or(at);
+    let mut said = replica.saying(place.project, &frontier, words);
+    match said.len() {
+        0 => Err(NodeError::NotFound { what: "mark or message with the words", name: words.to_owned() }),
+        1 => Ok(said.remove(0).1),
+        more => {
+            let line = |message: &str| message.lines().next().unwrap_or_default().to_owned();
+            let told = |(what, _, message): &(Candidate, Frontier, String)| match what {
+                Candidate::Mark(name, _) => format!("mark ?{name} ({})", line(message)),
+                Candidate::Waypoint(waypoint) => {
+                    format!("waypoint ?{} ({})", waypoint.short(), line(message))
+                }
+                Candidate::Branch(name) => format!("branch ?{name}"),
+            };
+            let mut candidates: Vec<String> = said.iter().take(CANDIDATES_TOLD).map(told).collect();
+            if more > CANDIDATES_TOLD {
+                candidates.push(format!("{} more", more - CANDIDATES_TOLD));
+            }
+            Err(NodeError::Ambiguous { name: format!("words {words:?}"), candidates })
+        }
+    }
+}
+
+fn moment(text: &str) -> Option<u64> {
+    when::moment(text, clock::now_ms())
+}
+
+/// What stands between quotation marks.
+fn quoted(text: &str) -> Option<&str> {
+    text.strip_prefix('"')?.strip_suffix('"').filter(|words| !words.is_empty())
 }
 
 fn is_shown(

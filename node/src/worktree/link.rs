@@ -10,6 +10,7 @@ use cairn_crdt::id::{RepoId, WaypointId};
 use cairn_crdt::path::{PRIVATE_DIR, RepoPath};
 use serde::{Deserialize, Serialize};
 
+use super::steps::{Stand, Steps, WrittenStand, WrittenSteps};
 use crate::error::NodeError;
 use crate::uri::{percent_decode, percent_encode};
 
@@ -32,28 +33,14 @@ pub struct Link {
     /// The version that the files show.
     pub frontier: Frontier,
     /// Where a checkout goes that has not ended; what is there already is no change of the user's.
-    pub underway: Option<Underway>,
+    pub underway: Option<Stand>,
     /// Files that the version shows and whose bytes were not to be had: that they are not on
     /// disk is no change of the user's.
     pub absent: BTreeSet<RepoPath>,
     /// The key that signs here, when it is not the home's own.
     pub key: Option<PathBuf>,
-}
-
-/// Where a checkout goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Underway {
-    /// The version whose files are being written.
-    pub frontier: Frontier,
-    /// The branch that will be followed then.
-    pub branch: String,
-}
-
-/// Where a checkout goes, as it is written down.
-#[derive(Serialize, Deserialize)]
-struct WrittenUnderway {
-    frontier: Vec<String>,
-    branch: String,
+    /// What was done here, and can be undone and done again.
+    pub steps: Steps,
 }
 
 /// The link as it is written down.
@@ -66,11 +53,13 @@ struct Written {
     branch: String,
     frontier: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    underway: Option<WrittenUnderway>,
+    underway: Option<WrittenStand>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     absent: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "WrittenSteps::is_empty")]
+    steps: WrittenSteps,
 }
 
 /// The form of link files.
@@ -103,12 +92,13 @@ impl Link {
         Ok(Self {
             repo: RepoId::from_hex(&written.repo).ok_or("the repo's id is not 64 digits")?,
             frontier: frontier(&written.frontier)?,
-            underway: written.underway.map(Underway::read).transpose()?,
+            underway: written.underway.map(Stand::read).transpose()?,
             absent: written.absent.iter().map(|text| path(text)).collect::<Result<_, _>>()?,
             home: written.home,
             project: written.project,
             branch: written.branch,
             key: written.key,
+            steps: Steps::read(written.steps)?,
         })
     }
 
@@ -121,23 +111,14 @@ impl Link {
             project: self.project.clone(),
             branch: self.branch.clone(),
             frontier: digits(&self.frontier),
-            underway: self.underway.as_ref().map(Underway::written),
+            underway: self.underway.as_ref().map(Stand::written),
             absent: self.absent.iter().map(|path| percent_encode(path.as_bytes())).collect(),
             key: self.key.clone(),
+            steps: self.steps.written(),
         };
         let bytes = serde_json::to_vec_pretty(&written)
             .map_err(|_| NodeError::Usage("the path of a home or key must be UTF-8".to_owned()))?;
         replace(&link_path(root), &bytes)
-    }
-}
-
-impl Underway {
-    fn read(written: WrittenUnderway) -> Result<Self, String> {
-        Ok(Self { frontier: frontier(&written.frontier)?, branch: written.branch })
-    }
-
-    fn written(&self) -> WrittenUnderway {
-        WrittenUnderway { frontier: digits(&self.frontier), branch: self.branch.clone() }
     }
 }
 
@@ -167,7 +148,7 @@ fn link_path(root: &Path) -> PathBuf {
     private_dir(root).join(LINK_FILE)
 }
 
-fn frontier(digits: &[String]) -> Result<Frontier, String> {
+pub(super) fn frontier(digits: &[String]) -> Result<Frontier, String> {
     let read =
         |text: &String| WaypointId::from_hex(text).ok_or_else(|| format!("{text:?} names no waypoint"));
     digits.iter().map(read).collect()
@@ -180,6 +161,7 @@ fn path(text: &str) -> Result<RepoPath, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worktree::steps::Step;
 
     fn link() -> Link {
         Link {
@@ -191,6 +173,7 @@ mod tests {
             underway: None,
             absent: [RepoPath::new(b"a/%41\xff").unwrap()].into_iter().collect(),
             key: Some("/k".into()),
+            steps: Steps::default(),
         }
     }
 
@@ -198,8 +181,12 @@ mod tests {
     fn a_link_is_read_as_it_was_written() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Link::load(dir.path()).unwrap(), None);
-        let link =
-            Link { underway: Some(Underway { frontier: Frontier::empty(), branch: "b".into() }), ..link() };
+        let stand =
+            |byte: u8| Stand { frontier: Frontier::from_iter([WaypointId([byte; 32])]), branch: "b".into() };
+        let mut link = Link { underway: Some(stand(1)), ..link() };
+        let step = Step { verb: "post".into(), from: stand(2), to: stand(3), waypoint: None };
+        link.steps.push(Step { waypoint: Some(WaypointId([3; 32])), ..step.clone() });
+        link.steps.undone.push(step);
         link.save(dir.path()).unwrap();
         assert_eq!(Link::load(dir.path()).unwrap(), Some(link));
     }

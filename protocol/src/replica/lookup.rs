@@ -1,10 +1,13 @@
 //! Finding what a reference stands for. Nothing is guessed: several meanings are several candidates.
 
+use std::collections::BTreeSet;
+
 use cairn_crdt::Frontier;
 use cairn_crdt::id::{ProjectId, WaypointId};
 
 use super::Replica;
-use super::project::Project;
+use super::project::{Known, Project};
+use crate::mark::Mark;
 
 /// The fewest hexadecimal digits that may stand for a waypoint.
 pub const PREFIX_DIGITS_MIN: usize = 4;
@@ -41,6 +44,64 @@ impl Replica {
             1 => meanings.pop().map_or(Found::Nothing, |(what, frontier)| Found::One(what, frontier)),
             _ => Found::Ambiguous(meanings.into_iter().map(|(what, _)| what).collect()),
         }
+    }
+}
+
+impl Replica {
+    /// What a branch showed at a moment, as far as a version knows: of its past the latest waypoints of the
+    /// branch whose stamp is not later. Before a branch began, it is the branch that it was forked from.
+    ///
+    /// The clock is that of the authors: a stamp is its author's wall clock, never earlier than what the author had
+    /// seen. So all nodes agree, and where somebody's clock was wrong, so is the answer.
+    pub fn as_of(
+        &self,
+        project: ProjectId,
+        frontier: &Frontier,
+        branch: &str,
+        wall_ms: u64,
+    ) -> Option<Frontier> {
+        let project = self.projects.get(&project)?;
+        let (mut frontier, mut branch) = (frontier.clone(), Some(branch.to_owned()));
+        loop {
+            let past: Vec<WaypointId> = project.documents.ancestors(&frontier).collect();
+            let known: Vec<(WaypointId, &Known)> =
+                past.iter().filter_map(|id| Some((*id, project.applied(id)?))).collect();
+            let is_of = |known: &Known| !known.continued && known.labels.branch == branch;
+            let mut own = known.iter().filter(|(_, known)| is_of(known)).peekable();
+            let (first, _) = own.peek()?;
+            let (first, old) = (*first, own.filter(|(_, known)| known.stamp.wall_ms <= wall_ms));
+            let old = project.documents.frontier_of(old.map(|(id, _)| *id));
+            if !old.is_empty() {
+                return Some(old);
+            }
+            frontier = project.documents.frontier_of(project.documents.parents(&first).iter().copied());
+            let from = frontier.heads().first().and_then(|head| project.applied(head))?;
+            branch = from.labels.branch.clone();
+        }
+    }
+
+    /// The marks and the waypoints of a version whose messages hold these words, newest first.
+    pub fn saying(
+        &self,
+        project: ProjectId,
+        frontier: &Frontier,
+        words: &str,
+    ) -> Vec<(Candidate, Frontier, String)> {
+        let words = words.to_lowercase();
+        let says = |text: &str| text.to_lowercase().contains(&words);
+        let log = self.log(project, frontier);
+        let past: BTreeSet<WaypointId> = log.iter().map(|entry| entry.id).collect();
+        let is_past = |mark: &Mark| mark.frontier.iter().all(|head| past.contains(head));
+        let marks = self.marks(project).into_iter().rev().filter(|(_, mark)| is_past(mark));
+        let marks = marks.filter(|(_, mark)| says(&mark.name) || says(&mark.message)).map(|(id, mark)| {
+            let version = mark.frontier.iter().copied().collect();
+            (Candidate::Mark(mark.name, id), version, mark.message)
+        });
+        let posts = log.into_iter().filter(|entry| !entry.continued).filter_map(|entry| {
+            let message = entry.message.filter(|message| says(message))?;
+            Some((Candidate::Waypoint(entry.id), Frontier::from_iter([entry.id]), message))
+        });
+        marks.chain(posts).collect()
     }
 }
 

@@ -300,3 +300,46 @@ fn a5_a_key_signs_no_place_twice_after_its_store_was_damaged() {
     let found = post(&b, project, &key, file(project, "c", b"c"));
     assert_eq!(b.write(found).unwrap().feeds[0].start, 2);
 }
+
+/// Writes one file on a branch at a time and applies it.
+fn on(
+    replica: &mut Replica,
+    project: ProjectId,
+    branch: &str,
+    from: &Frontier,
+    name: &str,
+    now_ms: u64,
+) -> Frontier {
+    let key = keypair(1);
+    let mut post = post(replica, project, &key, file(project, name, name.as_bytes()));
+    post.labels.branch = Some(branch.to_owned());
+    post.labels.message = Some(format!("about {name}"));
+    (post.parents, post.now_ms) = (from.clone(), now_ms);
+    let batch = replica.write(post).unwrap();
+    replica.apply(&batch, NOW_MS);
+    replica.branch(project, branch)
+}
+
+#[test]
+fn c20_a_branch_as_of_a_time_and_what_said_some_words() {
+    let (mut replica, project) = replica();
+    let one = on(&mut replica, project, "main", &Frontier::empty(), "one", NOW_MS - 900);
+    let two = on(&mut replica, project, "main", &one, "two", NOW_MS - 700);
+    let side = on(&mut replica, project, "side", &one, "side", NOW_MS - 800);
+    let both: Frontier = two.heads().iter().chain(side.heads()).copied().collect();
+    let three = on(&mut replica, project, "main", &both, "three", NOW_MS - 500);
+    let as_of = |frontier, branch, age_ms| replica.as_of(project, frontier, branch, NOW_MS - age_ms);
+    assert_eq!(as_of(&three, "main", 0), Some(three.clone()));
+    assert_eq!(as_of(&three, "main", 600), Some(two.clone()), "what was merged later was not there yet");
+    assert_eq!(as_of(&three, "main", 800), Some(one.clone()));
+    assert_eq!(
+        as_of(&side, "side", 850),
+        Some(one.clone()),
+        "before it began, a branch is what it was forked from"
+    );
+    assert_eq!(as_of(&three, "main", 901), None);
+    assert_eq!(as_of(&three, "none", 0), None);
+    let said = |words: &str| replica.saying(project, &three, words).len();
+    assert_eq!((said("ABOUT"), said("about two"), said("nothing")), (4, 1, 0));
+    assert_eq!(replica.saying(project, &one, "about").len(), 1, "only the past of the version is asked");
+}

@@ -14,6 +14,7 @@ use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::verbs::site::{Posting, Target};
 use crate::verbs::{Network, Site};
+use crate::worktree::Stand;
 use crate::worktree::link::digits;
 
 /// How an overlap is settled.
@@ -157,6 +158,8 @@ fn write(
     let labels = Labels { branch: Some(site.branch().to_owned()), message, ..Labels::default() };
     let written = site.write(owner, site.frontier().clone(), draft, labels)?;
     let target = Frontier::from_iter([written.waypoint]);
+    let to = Stand { frontier: target.clone(), branch: site.branch().to_owned() };
+    site.note("settle", to, Some(written.waypoint));
     site.move_to(owner, network, Target::merging(target))?;
     Ok(written.waypoint.to_string())
 }

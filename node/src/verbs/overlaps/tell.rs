@@ -146,7 +146,8 @@ fn author(replica: &Replica, place: Place, waypoint: WaypointId) -> Option<Strin
     Some(entry.author.map_or_else(|| entry.key.short(), |author| author.name))
 }
 
-fn kind(kind: OverlapKind) -> &'static str {
+/// The word for what met.
+pub(crate) fn kind(kind: OverlapKind) -> &'static str {
     match kind {
         OverlapKind::Replace => "replace",
         OverlapKind::DeleteEdit => "delete_edit",

@@ -11,7 +11,7 @@ use super::{Files, Posting, Site};
 use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::verbs::Network;
-use crate::worktree::Underway;
+use crate::worktree::Stand;
 use crate::worktree::checkout::Outcome;
 use crate::worktree::scan::{Change, Difference, shows};
 
@@ -53,11 +53,20 @@ impl Site {
     /// Ends a checkout that was cut off.
     pub fn finish(&mut self, owner: &mut Owner, network: &mut dyn Network) -> Result<(), NodeError> {
         match self.worktree.link.underway.clone() {
-            Some(Underway { frontier, branch }) => {
+            Some(Stand { frontier, branch }) => {
                 let target = Target { frontier, branch: Some(branch), merge: true };
                 self.move_to(owner, network, target).map(drop)
             }
             None => Ok(()),
+        }
+    }
+
+    /// Notes that the worktree goes elsewhere without anything being written, so that it can go back.
+    pub fn note_move(&mut self, verb: &str, target: &Target) {
+        let branch = target.branch.clone().unwrap_or_else(|| self.branch().to_owned());
+        let to = Stand { frontier: target.frontier.clone(), branch };
+        if to != self.stand() {
+            self.note(verb, to, None);
         }
     }
 
@@ -101,12 +110,12 @@ impl Site {
     /// Notes where the move goes, so that a crash half-way is no change of the user's.
     fn begin(&mut self, target: &Target) -> Result<(), NodeError> {
         let branch = target.branch.clone().unwrap_or_else(|| self.branch().to_owned());
-        self.worktree.link.underway = Some(Underway { frontier: target.frontier.clone(), branch });
+        self.worktree.link.underway = Some(Stand { frontier: target.frontier.clone(), branch });
         self.worktree.link.save(self.worktree.root())
     }
 
     fn arrive(&mut self, shown: &View) -> Result<(), NodeError> {
-        if let Some(Underway { frontier, branch }) = self.worktree.link.underway.take() {
+        if let Some(Stand { frontier, branch }) = self.worktree.link.underway.take() {
             self.worktree.link.frontier = frontier;
             self.worktree.link.branch = branch;
         }

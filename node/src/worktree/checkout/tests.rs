@@ -76,6 +76,7 @@ fn worktree() -> (tempfile::TempDir, Worktree) {
         underway: None,
         absent: BTreeSet::new(),
         key: None,
+        steps: crate::worktree::Steps::default(),
     };
     let worktree = Worktree::create(dir.path(), link).unwrap();
     (dir, worktree)
