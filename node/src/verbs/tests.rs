@@ -10,6 +10,7 @@ use cairn_protocol::Wanted;
 use super::*;
 use crate::Home;
 
+#[cfg(test)]
 mod undoing;
 
 /// A network with nobody on it; artifacts lie in memory.

@@ -27,8 +27,8 @@ pub(super) fn taken(path: &RepoPath, text: &[u8], other: &[u8], symbol: &str) ->
 /// Where an item goes that only the other text has: behind the one that stands before it there.
 fn neighbour(here: &[ItemAt], there: &[ItemAt], new: &ItemAt) -> Option<usize> {
     let before = there.iter().filter(|item| item.end <= new.start && item.above == new.above);
-    let known = before.filter_map(|item| here.iter().find(|other| other.spell() == item.spell()));
-    known.last().map(|item| item.end)
+    let mut known = before.filter_map(|item| here.iter().find(|other| other.spell() == item.spell()));
+    known.next_back().map(|item| item.end)
 }
 
 /// The item that `symbol` names: `fn(Point::norm)`, `Point::norm` or `norm`.
