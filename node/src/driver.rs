@@ -55,6 +55,7 @@ pub(crate) enum Order {
 }
 
 /// What the wire tells the core.
+#[expect(clippy::large_enum_variant, reason = "each is taken in at once")]
 #[derive(Debug)]
 pub(crate) enum Report {
     /// Something for the service.

@@ -23,6 +23,7 @@ use cairn_crdt::{Absent, Contents};
 use cairn_protocol::effect::Batch;
 use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::grant::GrantRecord;
+use cairn_protocol::proof::ForkProof;
 use cairn_protocol::stone::Stored;
 use cairn_protocol::top::Top;
 use cairn_protocol::waypoint::Waypoint;
@@ -77,6 +78,8 @@ pub struct Store {
 /// What is held of one feed.
 #[derive(Debug)]
 struct Held {
+    /// The feed, or the local name of a side of one.
+    feed: FeedId,
     name: FeedName,
     top: Signed<Top>,
     stones: Vec<StoneRecord>,
@@ -94,9 +97,9 @@ struct Pending {
 }
 
 impl Held {
-    fn new(top: Signed<Top>) -> Self {
+    fn new(feed: FeedId, top: Signed<Top>) -> Self {
         let name = top.claimed().feed;
-        Self { name, top, stones: Vec::new(), pending: Vec::new(), patches: BTreeMap::new() }
+        Self { feed, name, top, stones: Vec::new(), pending: Vec::new(), patches: BTreeMap::new() }
     }
 
     /// How many waypoints lie in stones.
@@ -180,10 +183,10 @@ impl Store {
         let offset = self.log.append(&record)?;
         let mut extents = extents.into_iter().map(|extent| shifted(extent, offset));
         for batch in batches {
-            self.admit(&batch.projects, &batch.grants);
+            self.admit(&batch.projects, &batch.grants, &batch.forks);
             for run in &batch.feeds {
                 let waypoints = run.waypoints.iter().map(|waypoint| &**waypoint);
-                self.admit_run(run.top.signed(), run.start, waypoints.zip(extents.by_ref()));
+                self.admit_run(run.feed, run.top.signed(), run.start, waypoints.zip(extents.by_ref()));
             }
         }
         self.heal()
@@ -202,7 +205,7 @@ impl Store {
         Ok(())
     }
 
-    fn admit(&mut self, projects: &[String], rights: &[GrantRecord]) {
+    fn admit(&mut self, projects: &[String], rights: &[GrantRecord], forks: &[ForkProof]) {
         for project in projects {
             if !self.manifest.projects.contains(project) {
                 self.manifest.projects.push(project.clone());
@@ -213,17 +216,22 @@ impl Store {
                 self.manifest.rights.push(right.clone());
             }
         }
+        for fork in forks {
+            // One proof of a feed is enough; the replica chose which.
+            self.manifest.forks.retain(|known| known.feed() != fork.feed());
+            self.manifest.forks.push(fork.clone());
+        }
     }
 
     /// Takes in where waypoints of one feed lie in the log.
     fn admit_run<'a>(
         &mut self,
+        feed: FeedId,
         top: &Signed<Top>,
         start: u64,
         waypoints: impl Iterator<Item = (&'a Waypoint, Extent)>,
     ) {
-        let feed = top.claimed().feed_id();
-        let held = self.feeds.entry(feed).or_insert_with(|| Held::new(top.clone()));
+        let held = self.feeds.entry(feed).or_insert_with(|| Held::new(feed, top.clone()));
         for (place, (waypoint, extent)) in (start..).zip(waypoints) {
             let pending = Pending { id: waypoint.id(), extent };
             if place == held.n() {
@@ -243,7 +251,7 @@ impl Store {
     /// Takes in a run that was read back from the log, whose record's payload begins at `offset`.
     fn readmit_run(&mut self, run: &Run, offset: u64) {
         let waypoints = run.waypoints.iter().map(|(waypoint, extent)| (waypoint, shifted(*extent, offset)));
-        self.admit_run(&run.top, run.start, waypoints);
+        self.admit_run(run.feed, &run.top, run.start, waypoints);
     }
 
     /// How many waypoints of a feed are held.

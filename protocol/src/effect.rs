@@ -11,6 +11,7 @@ use crate::grant::GrantRecord;
 use crate::hash::Topic;
 use crate::input::{GossipId, LoadId, ReplyId, RequestId, Ticket};
 use crate::key::DeviceKey;
+use crate::proof::ForkProof;
 use crate::signed::{Signed, Verified};
 use crate::top::Top;
 use crate::waypoint::Waypoint;
@@ -26,6 +27,8 @@ pub struct Batch {
     pub projects: Vec<String>,
     /// Grants and revocations that are new here.
     pub grants: Vec<GrantRecord>,
+    /// Proofs of forks that are new here.
+    pub forks: Vec<ForkProof>,
     /// Runs of waypoints, each with the top that vouches for it.
     pub feeds: Vec<Accepted>,
 }
@@ -33,12 +36,20 @@ pub struct Batch {
 impl Batch {
     /// A batch with nothing in it.
     pub fn new(repo: RepoId) -> Self {
-        Self { repo, founding: None, projects: Vec::new(), grants: Vec::new(), feeds: Vec::new() }
+        Self {
+            repo,
+            founding: None,
+            projects: Vec::new(),
+            grants: Vec::new(),
+            forks: Vec::new(),
+            feeds: Vec::new(),
+        }
     }
 
     /// Whether there is nothing to make durable.
     pub fn is_empty(&self) -> bool {
-        self.founding.is_none() && self.projects.is_empty() && self.grants.is_empty() && self.feeds.is_empty()
+        let records = self.projects.is_empty() && self.grants.is_empty() && self.forks.is_empty();
+        self.founding.is_none() && records && self.feeds.is_empty()
     }
 }
 
@@ -47,7 +58,7 @@ impl Batch {
 pub struct Accepted {
     /// The project.
     pub project: ProjectId,
-    /// The feed.
+    /// The feed; of a forked one, every history but the first that came has a local name of its own.
     pub feed: FeedId,
     /// Whose feed it is.
     pub key: DeviceKey,
@@ -145,7 +156,7 @@ pub enum Event {
         /// The waypoints.
         waypoints: Vec<WaypointId>,
     },
-    /// A key signed two histories; nothing more of the feed is taken.
+    /// A key signed two histories; what lies past the fork counts only where others have built on it.
     Forked {
         /// The repo.
         repo: RepoId,

@@ -72,6 +72,13 @@ pub const INLINE_BYTES_MAX: usize = 32 << 10;
 pub const ANNOUNCE_BYTES_MAX: usize = INLINE_BYTES_MAX + (16 << 10);
 /// The projects of one repo that an answer lists.
 pub const PROJECTS_COUNT_MAX: usize = 4096;
+/// The forks that one message tells of: their proofs stay far below a frame.
+pub const FORKS_COUNT_MAX: usize = 256;
+/// The histories of one forked feed that are kept beside the first one: enough for every machine of a
+/// person who copied a key, too few to fill a disk with.
+pub const SIDES_COUNT_MAX: usize = 8;
+/// The lengths and roots by which an asker tells what it holds of a forked feed.
+pub const KNOWN_COUNT_MAX: usize = SIDES_COUNT_MAX + 1;
 /// The tops that one answer lists.
 pub const TOPS_COUNT_MAX: usize = 1 << 15;
 

@@ -123,6 +123,22 @@ impl ForkProof {
         fork.verify().is_ok().then_some(fork)
     }
 
+    /// The feed that this says is forked.
+    pub fn feed(&self) -> FeedName {
+        self.shorter.claimed().feed
+    }
+
+    /// What no history of the feed can have in common with all others, by this proof alone.
+    pub(crate) fn bound(&self) -> u64 {
+        self.shorter.claimed().n.saturating_sub(1)
+    }
+
+    /// Whether this is to be kept rather than `other`. All nodes keep the same of several proofs: the one
+    /// that shows the fork earliest.
+    pub(crate) fn precedes(&self, other: &Self) -> bool {
+        (self.bound(), self.to_bytes()) < (other.bound(), other.to_bytes())
+    }
+
     /// Checks both signatures and that the two contradict; names the forked feed.
     pub fn verify(&self) -> Result<FeedName, Reject> {
         let short = self.shorter.clone().verify()?;

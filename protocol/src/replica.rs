@@ -8,6 +8,7 @@
 
 mod apply;
 mod branches;
+mod forks;
 mod history;
 mod ingest;
 mod lookup;
@@ -68,6 +69,10 @@ pub struct FeedInfo {
     pub top: Option<Verified<Top>>,
     /// Why nothing more is taken from it.
     pub frozen: Option<Reject>,
+    /// Whether its key is known to have signed two histories.
+    pub forked: bool,
+    /// How many other histories of it are held.
+    pub sides: usize,
 }
 
 /// What applying a batch changed.
@@ -79,6 +84,8 @@ pub struct Applied {
     pub marks: Vec<(ProjectId, String)>,
     /// Waypoints that show on no branch.
     pub held: Vec<(ProjectId, FeedId, WaypointId)>,
+    /// Feeds of which a fork was not known before.
+    pub forked: Vec<(ProjectId, FeedId)>,
     /// Waypoints that documents refused; their feeds are frozen there.
     pub refused: Vec<(ProjectId, FeedId, WaypointId, Reject)>,
 }
@@ -147,15 +154,17 @@ impl Replica {
 
     /// The feeds of a project.
     pub fn feeds(&self, project: ProjectId) -> Vec<FeedInfo> {
-        let feeds = self.projects.get(&project).map(|project| project.feeds.iter());
+        let Some(project) = self.projects.get(&project) else { return Vec::new() };
         let info = |(feed, held): (&FeedId, &project::Feed)| FeedInfo {
             feed: *feed,
             key: held.key,
             n: held.n(),
             top: held.whole.clone(),
             frozen: held.frozen.clone(),
+            forked: project.forks.contains_key(feed),
+            sides: project.sides.get(feed).map_or(0, Vec::len),
         };
-        feeds.into_iter().flatten().map(info).collect()
+        project.feeds.iter().filter(|(id, feed)| feed.origin == **id).map(info).collect()
     }
 
     /// How many waypoints of a feed are held.

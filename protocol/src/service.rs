@@ -6,6 +6,7 @@
 
 mod announce;
 mod fetch;
+mod forks;
 mod open;
 mod push;
 mod regain;

@@ -5,7 +5,7 @@ pub mod message;
 pub mod segment;
 
 pub use announce::Announce;
-pub use message::{Request, Response};
+pub use message::{Request, Response, Tip};
 pub use segment::Segment;
 
 use cairn_crdt::encoding::{Encoded, Reader, Writer};

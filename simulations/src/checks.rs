@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cairn_crdt::id::{ProjectId, RepoId, Root, WaypointId};
+use cairn_crdt::id::{FeedId, ProjectId, RepoId, Root, WaypointId};
 use cairn_crdt::{Frontier, View};
 use cairn_protocol::hash::Topic;
 use cairn_protocol::{Batch, DeviceKey, Event, Reject};
@@ -11,6 +11,9 @@ use cairn_protocol::{Batch, DeviceKey, Event, Reject};
 use crate::author::Files;
 use crate::peer::Peer;
 use crate::world::BRANCH;
+
+/// The author of what the copy of a peer's home writes.
+pub const COPY: usize = usize::MAX;
 
 /// What was promised so far, and the first promise that was broken.
 #[derive(Debug, Default)]
@@ -31,6 +34,17 @@ pub struct Checks {
     pub writes: u64,
     /// How many times a liar was caught.
     pub caught: u64,
+    /// The feeds whose keys were copied.
+    pub copied: BTreeMap<FeedId, Copied>,
+    /// How many times a fork was told of.
+    pub forks: u64,
+}
+
+/// A feed whose key was copied.
+#[derive(Debug, Default)]
+pub struct Copied {
+    /// Who told of its fork.
+    told: BTreeSet<usize>,
 }
 
 impl Checks {
@@ -73,7 +87,14 @@ impl Checks {
             ));
         }
         if let Event::Forked { feed, .. } = event {
-            self.violate(format!("peer {} believes that {feed:?} was forked, and nobody did", peer.index));
+            self.forks += 1;
+            match self.copied.get_mut(feed).map(|copied| copied.told.insert(peer.index)) {
+                Some(true) => {}
+                Some(false) => {
+                    self.violate(format!("peer {} told twice that {feed:?} is forked", peer.index))
+                }
+                None => self.violate(format!("peer {} believes that {feed:?} was forked", peer.index)),
+            }
         }
     }
 
@@ -116,18 +137,27 @@ impl Checks {
 
     /// After all is mended, everybody has everything and sees the same.
     pub fn converged(&mut self, peers: &mut [Peer], repo: RepoId, project: ProjectId) {
-        let mut first: Option<(usize, Frontier)> = None;
+        // What the copy of a home wrote may have reached nobody before the copy was gone.
+        let reached = |id: &WaypointId| peers.iter().any(|peer| holds(peer, repo, project, id));
+        self.acknowledged.retain(|id, author| *author != COPY || reached(id));
+        let mut first: Option<(usize, Frontier, Vec<WaypointId>)> = None;
         for peer in peers.iter_mut().filter(|peer| !peer.liar) {
             let Some(replica) = peer.service.replica(repo) else {
                 return self.violate(format!("peer {} never got the repo", peer.index));
             };
             let frontier = replica.branch(project, BRANCH);
+            let held: Vec<WaypointId> = replica.held(project).into_iter().map(|(id, _)| id).collect();
             if let Some(lost) = self.acknowledged.keys().find(|id| !holds(peer, repo, project, id)) {
                 return self.violate(format!("peer {} never got {lost:?}", peer.index));
             }
-            let (index, known) = first.get_or_insert_with(|| (peer.index, frontier.clone()));
+            let (index, known, back) =
+                first.get_or_insert_with(|| (peer.index, frontier.clone(), held.clone()));
             if *known != frontier {
                 let text = format!("peers {index} and {} end at {known:?} and {frontier:?}", peer.index);
+                return self.violate(text);
+            }
+            if *back != held {
+                let text = format!("peers {index} and {} hold back {back:?} and {held:?}", peer.index);
                 return self.violate(text);
             }
             self.shown(peer, repo, project);

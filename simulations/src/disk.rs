@@ -8,6 +8,7 @@ use cairn_crdt::id::{ContentHash, FeedId, ProjectId, RepoId};
 use cairn_crdt::{Absent, Contents};
 use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::grant::GrantRecord;
+use cairn_protocol::proof::ForkProof;
 use cairn_protocol::top::Top;
 use cairn_protocol::waypoint::Waypoint;
 use cairn_protocol::{Batch, Replica, Signed};
@@ -34,6 +35,7 @@ pub struct Image {
     founding: Signed<FoundingRecord>,
     projects: Vec<String>,
     grants: Vec<GrantRecord>,
+    forks: Vec<ForkProof>,
     feeds: BTreeMap<FeedId, Kept>,
     contents: BTreeMap<ContentHash, Arc<[u8]>>,
 }
@@ -91,6 +93,7 @@ impl Image {
             founding,
             projects: Vec::new(),
             grants: Vec::new(),
+            forks: Vec::new(),
             feeds: BTreeMap::new(),
             contents: BTreeMap::new(),
         }
@@ -100,6 +103,7 @@ impl Image {
         let fresh = batch.projects.iter().filter(|name| !self.projects.contains(name));
         self.projects.extend(fresh.cloned().collect::<Vec<_>>());
         self.grants.extend(batch.grants.iter().cloned());
+        self.forks.extend(batch.forks.iter().cloned());
         for accepted in &batch.feeds {
             let kept = self.feeds.entry(accepted.feed).or_insert_with(|| Kept {
                 project: accepted.project,
@@ -124,12 +128,13 @@ impl Image {
             replica.add_project(name).ok()?;
         }
         replica.admit_grants(&self.grants, now_ms);
-        for kept in self.feeds.values() {
+        for (feed, kept) in &self.feeds {
             let name = self.projects.iter().find(|name| replica.project(name) == Some(kept.project))?.clone();
             let skeleton = |waypoint: &Arc<Waypoint>| waypoint.without(|_, entry| entry.content().is_some());
             let waypoints = kept.waypoints.iter().map(skeleton).collect();
-            replica.restore(&name, kept.top.clone(), waypoints, now_ms).ok()?;
+            replica.restore(&name, *feed, kept.top.clone(), waypoints, now_ms).ok()?;
         }
+        replica.admit_forks(&self.forks, now_ms);
         Some(replica)
     }
 

@@ -52,16 +52,18 @@ fn number(text: &str) -> Result<u64, String> {
 }
 
 fn report(arguments: &Arguments, outcome: &Outcome) {
-    let Outcome { violation, trace, lines, writes, caught } = outcome;
+    let Outcome { violation, trace, lines, writes, caught, forks } = outcome;
     let (seed, name, peers) = (arguments.seed, arguments.scenario.name(), arguments.peers);
     if arguments.json {
         let text = violation.as_ref().map_or("null".to_owned(), |text| format!("\"{}\"", escaped(text)));
         println!(
             "{{\"seed\":{seed},\"scenario\":\"{name}\",\"peers\":{peers},\"events\":{lines},\"writes\":{writes},\
-             \"caught\":{caught},\"trace\":\"{trace}\",\"violation\":{text}}}"
+             \"caught\":{caught},\"forks\":{forks},\"trace\":\"{trace}\",\"violation\":{text}}}"
         );
     } else {
-        println!("seed {seed}, {name}, {peers} peers: {writes} writes, {lines} events, {caught} lies caught");
+        println!(
+            "seed {seed}, {name}, {peers} peers: {writes} writes, {lines} events, {caught} lies caught, {forks} forks told"
+        );
         println!("trace {trace}");
         if let Some(text) = violation {
             println!("{text}");

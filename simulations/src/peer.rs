@@ -36,6 +36,8 @@ pub struct Peer {
     pub wake_at_ms: Option<u64>,
     /// Whether what it sends is tampered with, and what it signs counts for nothing.
     pub liar: bool,
+    /// Whether its key is used elsewhere too; it may find that it cannot write any more.
+    pub copied: bool,
     /// The last name given to a request of others or to a local write.
     pub last_id: u64,
 }
@@ -56,6 +58,7 @@ impl Peer {
             replies: BTreeMap::new(),
             wake_at_ms: None,
             liar: false,
+            copied: false,
             last_id: 0,
         }
     }

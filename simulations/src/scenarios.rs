@@ -2,6 +2,7 @@
 //! which everything is mended and all must agree.
 
 mod crash_at_persist;
+mod equivocation;
 mod hostile;
 mod late_joiner;
 mod long_partition;
@@ -37,12 +38,20 @@ pub enum Scenario {
     CrashAtPersist,
     /// One of the peers lies.
     Hostile,
+    /// A key signs two histories.
+    Equivocation,
 }
 
 impl Scenario {
     /// All stories.
-    pub const ALL: [Self; 5] =
-        [Self::Default, Self::LateJoiner, Self::LongPartition, Self::CrashAtPersist, Self::Hostile];
+    pub const ALL: [Self; 6] = [
+        Self::Default,
+        Self::LateJoiner,
+        Self::LongPartition,
+        Self::CrashAtPersist,
+        Self::Hostile,
+        Self::Equivocation,
+    ];
 
     /// The story's name.
     pub fn name(self) -> &'static str {
@@ -52,6 +61,7 @@ impl Scenario {
             Self::LongPartition => "long_partition",
             Self::CrashAtPersist => "crash_at_persist",
             Self::Hostile => "hostile",
+            Self::Equivocation => "equivocation",
         }
     }
 
@@ -67,6 +77,7 @@ impl Scenario {
             Self::LongPartition => long_partition::play(world),
             Self::CrashAtPersist => crash_at_persist::play(world),
             Self::Hostile => hostile::play(world),
+            Self::Equivocation => equivocation::play(world),
         }
     }
 }
@@ -84,6 +95,8 @@ pub struct Outcome {
     pub writes: u64,
     /// How often a lie was caught.
     pub caught: u64,
+    /// How often a fork was told of.
+    pub forks: u64,
 }
 
 /// Runs a story.
@@ -97,6 +110,7 @@ pub fn run(scenario: Scenario, seed: u64, peers: usize, echo: bool) -> Outcome {
         lines: world.trace.lines,
         writes: world.checks.writes,
         caught: world.checks.caught,
+        forks: world.checks.forks,
     }
 }
 
@@ -196,7 +210,9 @@ impl World {
         if !self.peers[index].up || !self.peers[index].has(repo) || self.peers[index].liar {
             return;
         }
-        if let Err(text) = self.try_edit(index, repo, project) {
+        if let Err(text) = self.try_edit(index, repo, project)
+            && !self.peers[index].copied
+        {
             self.checks.violate(format!("peer {index} cannot write: {text}"));
         }
     }
@@ -281,6 +297,17 @@ mod tests {
                 run(scenario, seed, peers, false),
                 "seed {seed} ran differently the second time"
             );
+        }
+    }
+
+    /// Each half hears another history of one feed, honest peers build on both; then all have all, show the
+    /// same, hold back the same, and were told once.
+    #[test]
+    fn a4_two_histories_of_one_feed_end_the_same_everywhere() {
+        for seed in 0..(seeds() / 4).max(8) {
+            let outcome = run(Scenario::Equivocation, seed, 2 + seed as usize % 5, false);
+            assert_eq!(outcome.violation, None, "seed {seed}");
+            assert!(outcome.forks > 0, "seed {seed}: nobody noticed");
         }
     }
 

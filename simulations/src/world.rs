@@ -50,6 +50,8 @@ pub enum Act {
     Cut(Vec<usize>),
     /// All wires are mended.
     Heal,
+    /// The copy of a peer's home writes something and meets another peer.
+    Equivocate(usize, usize),
     /// A liar sends something.
     Mischief(usize),
 }
@@ -173,6 +175,7 @@ impl World {
             Act::Start(peer) => self.start(peer),
             Act::Cut(side) => self.cut(&side),
             Act::Heal => self.heal(),
+            Act::Equivocate(copied, victim) => self.equivocate(copied, victim),
             Act::Mischief(peer) => self.make_mischief(peer),
         }
     }

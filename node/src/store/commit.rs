@@ -1,15 +1,17 @@
 //! One commit as a record of the log: rights, tops and waypoints that become durable together.
 //!
 //! ```text
-//! record = projects  rights  feeds
-//! feed   = top  start (u64)  waypoints, each with its length
+//! record = projects  rights  forks  feeds
+//! feed   = feed id  top  start (u64)  waypoints, each with its length
 //! ```
 
 use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
+use cairn_crdt::id::FeedId;
 use cairn_protocol::Signed;
 use cairn_protocol::effect::Batch;
 use cairn_protocol::grant::GrantRecord;
 use cairn_protocol::limits::{GRANTS_COUNT_MAX, PROJECTS_COUNT_MAX, TOPS_COUNT_MAX, WAYPOINT_BYTES_MAX};
+use cairn_protocol::proof::ForkProof;
 use cairn_protocol::top::Top;
 use cairn_protocol::waypoint::Waypoint;
 
@@ -25,6 +27,8 @@ pub(crate) struct Commit {
     pub(crate) projects: Vec<String>,
     /// Grants and revocations that are new.
     pub(crate) rights: Vec<GrantRecord>,
+    /// Proofs of forks that are new.
+    pub(crate) forks: Vec<ForkProof>,
     /// Runs of waypoints.
     pub(crate) runs: Vec<Run>,
 }
@@ -32,6 +36,8 @@ pub(crate) struct Commit {
 /// Neighbouring waypoints of one feed in a commit.
 #[derive(Debug)]
 pub(crate) struct Run {
+    /// The feed, or the local name of a side of one.
+    pub(crate) feed: FeedId,
     /// The top that vouches for them.
     pub(crate) top: Signed<Top>,
     /// The place of the first, from 0.
@@ -53,10 +59,11 @@ pub(crate) struct Extent {
 pub(crate) fn encode(batches: &[&Batch]) -> (Vec<u8>, Vec<Extent>) {
     let projects: Vec<&str> = batches.iter().flat_map(|batch| &batch.projects).map(String::as_str).collect();
     let rights: Vec<GrantRecord> = batches.iter().flat_map(|batch| batch.grants.iter().cloned()).collect();
+    let forks: Vec<ForkProof> = batches.iter().flat_map(|batch| batch.forks.iter().cloned()).collect();
     let runs: Vec<_> = batches.iter().flat_map(|batch| &batch.feeds).collect();
-    let (mut bytes, mut extents) = (encode_head(&projects, &rights, runs.len()), Vec::new());
+    let (mut bytes, mut extents) = (encode_head(&projects, &rights, &forks, runs.len()), Vec::new());
     for run in runs {
-        encode_run(run.top.signed(), run.start, run.waypoints.len(), &mut bytes);
+        encode_run(run.feed, run.top.signed(), run.start, run.waypoints.len(), &mut bytes);
         extents.extend(run.waypoints.iter().map(|waypoint| encode_waypoint(waypoint, &mut bytes)));
     }
     (bytes, extents)
@@ -65,9 +72,9 @@ pub(crate) fn encode(batches: &[&Batch]) -> (Vec<u8>, Vec<Extent>) {
 /// Writes a commit that was read back.
 pub(crate) fn encode_again(commit: &Commit) -> Vec<u8> {
     let projects: Vec<&str> = commit.projects.iter().map(String::as_str).collect();
-    let mut bytes = encode_head(&projects, &commit.rights, commit.runs.len());
+    let mut bytes = encode_head(&projects, &commit.rights, &commit.forks, commit.runs.len());
     for run in &commit.runs {
-        encode_run(&run.top, run.start, run.waypoints.len(), &mut bytes);
+        encode_run(run.feed, &run.top, run.start, run.waypoints.len(), &mut bytes);
         for (waypoint, _) in &run.waypoints {
             encode_waypoint(waypoint, &mut bytes);
         }
@@ -75,17 +82,19 @@ pub(crate) fn encode_again(commit: &Commit) -> Vec<u8> {
     bytes
 }
 
-fn encode_head(projects: &[&str], rights: &[GrantRecord], runs: usize) -> Vec<u8> {
+fn encode_head(projects: &[&str], rights: &[GrantRecord], forks: &[ForkProof], runs: usize) -> Vec<u8> {
     let mut out = Writer::default();
     out.count(projects.len() as u64);
     projects.iter().for_each(|project| out.bytes(project.as_bytes()));
     out.list(rights);
+    out.list(forks);
     out.count(runs as u64);
     out.into_bytes()
 }
 
-fn encode_run(top: &Signed<Top>, start: u64, waypoints: usize, bytes: &mut Vec<u8>) {
+fn encode_run(feed: FeedId, top: &Signed<Top>, start: u64, waypoints: usize, bytes: &mut Vec<u8>) {
     let mut head = Writer::default();
+    feed.write(&mut head);
     top.write(&mut head);
     head.u64(start);
     head.count(waypoints as u64);
@@ -107,21 +116,22 @@ pub(crate) fn decode(record: &[u8]) -> Decode<Commit> {
     let mut input = Reader::new(record);
     let projects = read_texts(&mut input, PROJECTS_COUNT_MAX)?;
     let rights = input.list(GRANTS_COUNT_MAX)?;
+    let forks = input.list(TOPS_COUNT_MAX)?;
     let mut runs = Vec::new();
     for _ in 0..input.count(TOPS_COUNT_MAX as u64)? {
         runs.push(decode_run(&mut input)?);
     }
     input.finish()?;
-    Ok(Commit { projects, rights, runs })
+    Ok(Commit { projects, rights, forks, runs })
 }
 
 fn decode_run(input: &mut Reader<'_>) -> Decode<Run> {
-    let (top, start) = (Signed::read(input)?, input.u64()?);
+    let (feed, top, start) = (FeedId::read(input)?, Signed::read(input)?, input.u64()?);
     let mut waypoints = Vec::new();
     for _ in 0..input.count(RUN_COUNT_MAX)? {
         let body = input.bytes(WAYPOINT_BYTES_MAX)?;
         let extent = Extent { offset: (input.offset() - body.len()) as u64, len: body.len() };
         waypoints.push((Waypoint::from_bytes(body)?, extent));
     }
-    Ok(Run { top, start, waypoints })
+    Ok(Run { feed, top, start, waypoints })
 }

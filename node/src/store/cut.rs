@@ -98,7 +98,7 @@ impl Store {
         span: Span,
         subtree: LogHash,
     ) -> Result<StoneRecord, NodeError> {
-        let feed = held.name.id();
+        let feed = held.feed;
         let places = span.start..span.end();
         let stored: Vec<Stored> =
             places.map(|place| self.load(Place { feed, place })).collect::<Result<_, _>>()?;
@@ -111,6 +111,7 @@ impl Store {
         let path = self.dir.join(log_name(number));
         let log = Log::create(&*self.files, &path)?;
         let record = |(feed, held): (&FeedId, &Held)| FeedRecord {
+            feed: *feed,
             top: held.top.clone(),
             stones: planned.get(feed).unwrap_or(&held.stones).clone(),
         };
@@ -118,15 +119,20 @@ impl Store {
         self.put_manifest(number, feeds)?;
         let old_log = self.dir.join(log_name(number - 1));
         self.log = log;
+        let mut gone = Vec::new();
         for (feed, held) in &mut self.feeds {
             if let Some(stones) = planned.remove(feed) {
                 let old = std::mem::replace(&mut held.stones, stones);
                 let pending = std::mem::take(&mut held.pending).len() as u64;
-                let gone = old.into_iter().filter(|stone| !held.stones.contains(stone));
-                gone.for_each(|stone| self.stones.remove(&stone));
+                old.into_iter()
+                    .filter(|stone| !held.stones.contains(stone))
+                    .for_each(|stone| gone.push(stone));
                 index_new(&self.index, &self.stones, held, pending);
             }
         }
+        // The histories of a forked feed begin alike, and so with the same stones.
+        let used = |stone: &StoneRecord| self.feeds.values().any(|held| held.stones.contains(stone));
+        gone.iter().filter(|stone| !used(stone)).for_each(|stone| self.stones.remove(stone));
         self.fresh.clear();
         // What cannot be removed now goes when the store is opened.
         let _ = self.files.remove(&old_log);
@@ -148,7 +154,7 @@ impl Store {
 
 /// Adds the newest waypoints to the index; where that fails, opening the store does it.
 fn index_new(index: &super::Index, stones: &super::Stones, held: &Held, count: u64) {
-    let (feed, start) = (held.name.id(), held.base() - count);
+    let (feed, start) = (held.feed, held.base() - count);
     let read = |place| held.stone(place).and_then(|stone| stones.read(held.name, stone, place).ok());
     let stored: Option<Vec<Stored>> = (start..held.base()).map(read).collect();
     let covered = index.covered(feed).unwrap_or(0);

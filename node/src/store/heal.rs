@@ -68,7 +68,7 @@ impl Store {
             }
         };
         let mut feeds = self.manifest.feeds.clone();
-        let same = |record: &&mut FeedRecord| record.top.claimed().feed_id() == feed;
+        let same = |record: &&mut FeedRecord| record.feed == feed;
         feeds.iter_mut().filter(same).flat_map(|record| &mut record.stones).for_each(swap);
         self.put_manifest(self.manifest.log, feeds)?;
         self.feeds.get_mut(&feed).into_iter().flat_map(|held: &mut Held| &mut held.stones).for_each(swap);

@@ -1,23 +1,25 @@
 //! The manifest: what a store consists of at this moment, replaced as a whole.
 //!
-//! It names the log in use and every stone, and keeps the founding record, the rights and the
-//! tops, so that these outlive the log. One rename flips a store from its old state to
+//! It names the log in use and every stone, and keeps the founding record, the rights, the proofs of
+//! forks and the tops, so that these outlive the log. One rename flips a store from its old state to
 //! its new one, so every cut is there or not there, wherever the power went. What the manifest does
 //! not name is not part of the store.
 //!
 //! ```text
 //! "cairn manifest 1\n"  generation (u64)  log number (u64)  founding record
-//! projects  rights  feeds  BLAKE3 of all that (32)
+//! projects  rights  forks  feeds  BLAKE3 of all that (32)
 //! ```
 
 use std::path::Path;
 
 use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
+use cairn_crdt::id::FeedId;
 use cairn_protocol::Signed;
 use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::grant::GrantRecord;
 use cairn_protocol::hash::LogHash;
 use cairn_protocol::limits::{GRANTS_COUNT_MAX, LABEL_BYTES_MAX, PROJECTS_COUNT_MAX, TOPS_COUNT_MAX};
+use cairn_protocol::proof::ForkProof;
 use cairn_protocol::top::Top;
 use cairn_protocol::tower::Span;
 
@@ -48,6 +50,8 @@ pub(crate) struct Manifest {
     pub(crate) projects: Vec<String>,
     /// Its grants and revocations, in the order in which they came.
     pub(crate) rights: Vec<GrantRecord>,
+    /// The proofs of forks, in the order in which they came.
+    pub(crate) forks: Vec<ForkProof>,
     /// Its feeds.
     pub(crate) feeds: Vec<FeedRecord>,
 }
@@ -55,6 +59,8 @@ pub(crate) struct Manifest {
 /// One feed in a manifest.
 #[derive(Debug, Clone)]
 pub(crate) struct FeedRecord {
+    /// The feed, or the local name of a side of one.
+    pub(crate) feed: FeedId,
     /// Its newest top that is known.
     pub(crate) top: Signed<Top>,
     /// Its stones, from the old to the new.
@@ -118,6 +124,7 @@ impl Encoded for Manifest {
             out.bytes(project.as_bytes());
         }
         out.list(&self.rights);
+        out.list(&self.forks);
         out.list(&self.feeds);
     }
 
@@ -128,18 +135,21 @@ impl Encoded for Manifest {
         let founding = Signed::read(input)?;
         let projects = read_texts(input, PROJECTS_COUNT_MAX)?;
         let rights = input.list(GRANTS_COUNT_MAX)?;
-        Ok(Self { generation, log, founding, projects, rights, feeds: input.list(TOPS_COUNT_MAX)? })
+        let (forks, feeds) = (input.list(TOPS_COUNT_MAX)?, input.list(TOPS_COUNT_MAX)?);
+        Ok(Self { generation, log, founding, projects, rights, forks, feeds })
     }
 }
 
 impl Encoded for FeedRecord {
     fn write(&self, out: &mut Writer) {
+        self.feed.write(out);
         self.top.write(out);
         out.list(&self.stones);
     }
 
     fn read(input: &mut Reader<'_>) -> Decode<Self> {
-        Ok(Self { top: Signed::read(input)?, stones: input.list(STONES_COUNT_MAX)? })
+        let feed = FeedId::read(input)?;
+        Ok(Self { feed, top: Signed::read(input)?, stones: input.list(STONES_COUNT_MAX)? })
     }
 }
 

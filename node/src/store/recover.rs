@@ -12,6 +12,7 @@ use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::grant::GrantRecord;
 use cairn_protocol::hash::LogHash;
 use cairn_protocol::log as merkle;
+use cairn_protocol::proof::ForkProof;
 use cairn_protocol::stone::Stored;
 use cairn_protocol::top::Top;
 use cairn_protocol::waypoint::Waypoint;
@@ -41,6 +42,8 @@ pub struct Recovered {
     pub projects: Vec<String>,
     /// Grants and revocations, in the order in which they came.
     pub rights: Vec<GrantRecord>,
+    /// The proofs of forks.
+    pub forks: Vec<ForkProof>,
     /// The feeds.
     pub feeds: Vec<RecoveredFeed>,
     /// What is damaged.
@@ -54,6 +57,8 @@ pub struct Recovered {
 pub struct RecoveredFeed {
     /// The name of its project.
     pub project: String,
+    /// Its name, or the local name of a side.
+    pub feed: FeedId,
     /// Its top.
     pub top: Signed<Top>,
     /// Its waypoints from the first, contents left out as hashes. Fewer than are held where a
@@ -85,9 +90,9 @@ pub(super) fn create(
     let written = files::replace(&*files, &dir.join("FORMAT.new"), &path, FORMAT_WORDS.as_bytes());
     written.map_err(|error| NodeError::io("write", &path, error))?;
     let log = Log::create(&*files, &dir.join(log_name(1)))?;
-    let (projects, rights, feeds) = (Vec::new(), Vec::new(), Vec::new());
+    let (projects, rights, forks, feeds) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let founding = founding.clone();
-    let manifest = Manifest { generation: 1, log: 1, founding, projects, rights, feeds };
+    let manifest = Manifest { generation: 1, log: 1, founding, projects, rights, forks, feeds };
     manifest.replace(&*files, dir)?;
     let parent = dir.parent().unwrap_or(Path::new("."));
     files.sync_dir(parent).map_err(|error| NodeError::io("sync", parent, error))?;
@@ -110,6 +115,7 @@ pub(super) fn open(files: Arc<dyn Files>, dir: &Path) -> Result<(Store, Recovere
         founding: store.manifest.founding.clone(),
         projects: store.manifest.projects.clone(),
         rights: store.manifest.rights.clone(),
+        forks: store.manifest.forks.clone(),
         feeds,
         damages: store.damages(),
         torn_bytes: replayed.torn.len() as u64,
@@ -119,8 +125,8 @@ pub(super) fn open(files: Arc<dyn Files>, dir: &Path) -> Result<(Store, Recovere
 
 fn assemble(files: Arc<dyn Files>, dir: &Path, manifest: Manifest, log: Log, index: Index) -> Store {
     let held = |feed: &super::manifest::FeedRecord| {
-        let held = Held { stones: feed.stones.clone(), ..Held::new(feed.top.clone()) };
-        (held.name.id(), held)
+        let held = Held { stones: feed.stones.clone(), ..Held::new(feed.feed, feed.top.clone()) };
+        (feed.feed, held)
     };
     let feeds = manifest.feeds.iter().map(held).collect();
     let stones = Stones::new(files.clone(), dir);
@@ -177,7 +183,7 @@ pub(super) fn salvage(files: &Arc<dyn Files>, dir: &Path) -> Result<(u64, u64), 
     let mut ends: BTreeMap<FeedId, u64> = BTreeMap::new();
     for feed in &manifest.feeds {
         let end = feed.stones.last().map_or(0, |stone| stone.span.end());
-        ends.insert(feed.top.claimed().feed_id(), end);
+        ends.insert(feed.feed, end);
     }
     manifest.log += 1;
     manifest.generation += 1;
@@ -198,7 +204,7 @@ pub(super) fn salvage(files: &Arc<dyn Files>, dir: &Path) -> Result<(u64, u64), 
 
 /// Whether a run leaves no gap behind what is known of its feed, and what is known then.
 fn follows(ends: &mut BTreeMap<FeedId, u64>, run: &commit::Run) -> bool {
-    let end = ends.entry(run.top.claimed().feed_id()).or_insert(0);
+    let end = ends.entry(run.feed).or_insert(0);
     let fits = run.start <= *end;
     if fits {
         *end = (*end).max(run.start + run.waypoints.len() as u64);
@@ -219,9 +225,9 @@ impl Store {
         let mut skeletons = Skeletons::new();
         for record in records {
             let commit = decode(record, self.manifest.log)?;
-            self.admit(&commit.projects, &commit.rights);
+            self.admit(&commit.projects, &commit.rights, &commit.forks);
             for run in &commit.runs {
-                let feed = run.top.claimed().feed_id();
+                let feed = run.feed;
                 let before = self.feed_length(feed);
                 self.readmit_run(run, record.offset);
                 let new = usize::try_from(before.saturating_sub(run.start)).unwrap_or(usize::MAX);
@@ -272,7 +278,7 @@ impl Store {
             let named = |name: &&String| project_id(held.name.repo, name) == held.name.project;
             let project = self.manifest.projects.iter().find(named);
             let project = project.ok_or(NodeError::Bug("a feed of a project without a name"))?.clone();
-            feeds.push(RecoveredFeed { project, top: held.top.clone(), waypoints });
+            feeds.push(RecoveredFeed { project, feed, top: held.top.clone(), waypoints });
         }
         Ok(feeds)
     }

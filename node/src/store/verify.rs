@@ -125,7 +125,7 @@ impl Store {
         for (place, pending) in (held.base()..).zip(&held.pending) {
             known.insert(pending.id);
             log.append(&pending.id);
-            let loaded = self.load(Place { feed: held.name.id(), place });
+            let loaded = self.load(Place { feed: held.feed, place });
             match loaded.and_then(|stored| check_place(held.name, place, pending.id, &stored)) {
                 Ok(header) => headers.extend(header),
                 Err(error) => report.add_error(&log_name(self.manifest.log), &error),

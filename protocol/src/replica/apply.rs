@@ -5,6 +5,7 @@
 //! alike, whatever order things came in.
 
 use std::collections::VecDeque;
+use std::collections::btree_map::Entry;
 
 use cairn_crdt::Change;
 use cairn_crdt::CrdtError;
@@ -27,6 +28,7 @@ impl Replica {
         for accepted in &batch.feeds {
             self.apply_feed(accepted, now_ms, &mut applied);
         }
+        applied.add(self.admit_forks(&batch.forks, now_ms));
         applied
     }
 
@@ -36,13 +38,16 @@ impl Replica {
         let fresh = project.grow(accepted);
         for id in project.insert_ready(fresh, applied) {
             let Some(known) = project.waypoints.get(&id) else { continue };
-            let feed = known.feed;
+            let feed = known.origin;
             self.clock = later(self.clock, known.stamp, now_ms);
             project.order.push(id);
             project.label(&id, &self.grants, now_ms);
             if project.held.contains_key(&id) {
                 applied.held.push((accepted.project, feed, id));
             }
+        }
+        if project.part(accepted.top.feed_id()) {
+            project.hold_again(&self.grants, now_ms, applied);
         }
         project.report(&before, marks, applied);
         if project.held.len() > held {
@@ -51,9 +56,23 @@ impl Replica {
     }
 }
 
+impl Applied {
+    fn add(&mut self, more: Applied) {
+        self.branches.extend(more.branches);
+        self.marks.extend(more.marks);
+        self.held.extend(more.held);
+        self.forked.extend(more.forked);
+        self.refused.extend(more.refused);
+    }
+}
+
 impl Project {
     /// Appends to a feed what it does not have yet; returns what may be ready for documents.
     fn grow(&mut self, accepted: &Accepted) -> Vec<WaypointId> {
+        let origin = accepted.top.feed_id();
+        if accepted.feed != origin && !self.feeds.contains_key(&accepted.feed) {
+            self.sides.entry(origin).or_default().push(accepted.feed);
+        }
         let feed = self.feeds.entry(accepted.feed).or_insert_with(|| Feed::new(accepted));
         let skip = feed.n().saturating_sub(accepted.start) as usize;
         let mut fresh = Vec::new();
@@ -61,11 +80,15 @@ impl Project {
             // What was accepted has been read before; what cannot be read is never accepted.
             let Ok(known) = Known::read(waypoint) else { break };
             feed.append(waypoint.id());
-            self.waypoints.insert(waypoint.id(), known);
-            fresh.push(waypoint.id());
+            // Histories of one feed begin alike; what is known from another is known.
+            if let Entry::Vacant(entry) = self.waypoints.entry(waypoint.id()) {
+                entry.insert(Known { feed: accepted.feed, ..known });
+                fresh.push(waypoint.id());
+            }
         }
-        feed.signed = feed.signed.max(accepted.top.n);
         feed.note_top(&accepted.top);
+        let signed = self.signed.entry(origin).or_insert(0);
+        *signed = accepted.top.n.max(*signed);
         self.writing.remove(&accepted.feed);
         fresh
     }

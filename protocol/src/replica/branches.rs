@@ -26,6 +26,9 @@ pub enum HeldFor {
     /// Its author's right had ended, or was taken back.
     #[error("its author's right does not cover it: {0:?}")]
     Rights(Held),
+    /// Its author's key signed two histories, this lies past the fork, and nobody else has built on it.
+    #[error("its author's key signed two histories, and nobody else has built on this one")]
+    Forked,
     /// It was written too far ahead of this node's clock.
     #[error("it was written {0} ms ahead of this clock")]
     Future(u64),
@@ -109,7 +112,7 @@ impl Project {
         tips.any(|tip| self.documents.is_ancestor(id, tip))
     }
 
-    fn relabel(&mut self, grants: &Grants, now_ms: u64) {
+    pub(super) fn relabel(&mut self, grants: &Grants, now_ms: u64) {
         self.branches.clear();
         self.marks.clear();
         self.profiles.clear();
@@ -124,7 +127,9 @@ impl Project {
     /// Reads what one applied waypoint says beside its operations.
     pub(super) fn label(&mut self, id: &WaypointId, grants: &Grants, now_ms: u64) {
         let Some(known) = self.waypoints.get(id) else { return };
-        if let Err(reason) = standing(known, self.id(), grants, now_ms) {
+        let contained = self.places.get(&known.origin).is_some_and(|place| known.seq > *place);
+        let forked = if contained { Err(HeldFor::Forked) } else { Ok(()) };
+        if let Err(reason) = standing(known, self.id(), grants, now_ms).and(forked) {
             self.held.insert(*id, reason);
             return;
         }

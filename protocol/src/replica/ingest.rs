@@ -6,12 +6,13 @@ use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::{FeedId, ProjectId};
 
 use super::Replica;
+use super::forks::side_name;
 use super::project::{Feed, Known, Project};
 use crate::effect::Accepted;
 use crate::error::Reject;
 use crate::feed::FeedName;
 use crate::grant::Standing;
-use crate::limits::WAITING_COUNT_MAX;
+use crate::limits::{SIDES_COUNT_MAX, WAITING_COUNT_MAX};
 use crate::log::Log;
 use crate::proof::ForkProof;
 use crate::signed::{Signed, Verified};
@@ -27,8 +28,9 @@ pub enum News {
     More,
     /// All of it is held.
     Known,
-    /// The author signed another history. The proof convinces anybody.
-    Fork(Box<ForkProof>),
+    /// The author signed another history, or continued one that is not here. The proof, where there is one,
+    /// convinces anybody.
+    Side(Option<Box<ForkProof>>),
 }
 
 /// How a top that nobody has verified yet relates to what is held.
@@ -40,18 +42,21 @@ pub enum Comparison {
     Same,
     /// It contradicts what is held; worth a closer look.
     Differs,
+    /// The feed is forked, and what it claims is in none of the histories that are held.
+    Side,
 }
 
 impl Replica {
     /// Compares a top, not verified yet, with what is held.
     pub fn compare(&self, top: &Top) -> Comparison {
-        let Some(feed) = self.feed(top.feed.project, top.feed.id()) else { return Comparison::More };
-        if top.n > feed.n() {
-            return Comparison::More;
+        let (project, id) = (top.feed.project, top.feed.id());
+        if !self.holding(top).is_empty() {
+            return Comparison::Same;
         }
-        match feed.log.root_of(top.n) {
-            Some(root) if root != top.root => Comparison::Differs,
-            _ => Comparison::Same,
+        match self.is_contested(project, id) {
+            true => Comparison::Side,
+            false if top.n > self.feed_length(project, id) => Comparison::More,
+            false => Comparison::Differs,
         }
     }
 
@@ -84,22 +89,49 @@ impl Replica {
     }
 
     /// Verifies a run of waypoints from a peer. Nothing is changed. What is held already is passed over.
+    ///
+    /// The run goes to the history that it continues; one that contradicts every history and comes
+    /// from its beginning is a side.
     pub fn ingest(&self, segment: Segment, now_ms: u64) -> Result<Accepted, Reject> {
         let name = segment.top.claimed().feed;
         let project = self.check_feed(&name, now_ms)?;
-        let feed = project.feeds.get(&name.id());
-        if let Some(reason) = feed.and_then(|feed| feed.frozen.clone()) {
-            return Err(reason);
-        }
         if project.waiting.len() >= WAITING_COUNT_MAX {
             return Err(Reject::Missing);
         }
-        let empty = Log::new();
-        let log = feed.map_or(&empty, |feed| &feed.log);
-        let segment = without_held(segment, log.len())?;
-        let proven = segment.verify(&name, log)?;
-        check_waypoints(&proven)?;
-        Ok(accept(name.project, proven))
+        let mut refused = None;
+        let mut held = 0;
+        for (id, feed) in project.histories(name.id()) {
+            held += 1;
+            match continued(feed, &name, segment.clone()) {
+                Ok(proven) => return Ok(accept(name.project, id, proven)),
+                Err(reject @ (Reject::Rollback { .. } | Reject::Format(_))) => return Err(reject),
+                Err(reject) => refused = refused.or(Some(reject)),
+            }
+        }
+        if let Some(reject) = refused.filter(|_| segment.start > 0 || held > SIDES_COUNT_MAX) {
+            return Err(reject);
+        }
+        begin(&name, held > 0, segment)
+    }
+
+    /// Verifies a run of waypoints of a history that this node asked for. Nothing is changed. One from
+    /// the history's beginning is a side, also where it has not come to the fork yet.
+    pub fn ingest_side(&self, segment: Segment, now_ms: u64) -> Result<Accepted, Reject> {
+        let name = segment.top.claimed().feed;
+        let held = self.check_feed(&name, now_ms)?.histories(name.id()).count();
+        if segment.start > 0 || held == 0 {
+            return self.ingest(segment, now_ms);
+        }
+        if held > SIDES_COUNT_MAX {
+            return Err(Reject::Fork);
+        }
+        let accepted = begin(&name, true, segment)?;
+        let known = self.feed_length(name.project, accepted.feed);
+        if accepted.end() <= known {
+            // The asker told that it holds this.
+            return Err(Reject::Rollback { known, found: accepted.end() });
+        }
+        Ok(accepted)
     }
 
     /// Verifies waypoints that are held by name and whose bytes this node's disk lost. Nothing is changed.
@@ -131,28 +163,19 @@ impl Replica {
         let name = top.claimed().feed;
         let project = self.check_feed(&name, now_ms)?;
         let top = top.verify()?;
-        let Some(feed) = project.feeds.get(&name.id()) else { return Ok(News::More) };
-        if top.n > feed.n() {
-            return Ok(News::More);
-        }
-        Ok(feed.contradiction(&top).map_or(News::Known, |proof| News::Fork(Box::new(proof))))
-    }
-
-    /// Takes note of a proven fork: nothing more of the feed is taken. False if it is no proof.
-    pub fn freeze(&mut self, proof: &ForkProof) -> bool {
-        let name = proof.longer.claimed().feed;
-        let feed = self.projects.get_mut(&name.project).and_then(|project| project.feeds.get_mut(&name.id()));
-        match feed {
-            Some(feed) if feed.frozen.is_none() && proof.verify().is_ok() => {
-                feed.frozen = Some(Reject::Fork);
-                true
+        match self.compare(&top) {
+            Comparison::More => Ok(News::More),
+            Comparison::Same => Ok(News::Known),
+            Comparison::Side => Ok(News::Side(None)),
+            Comparison::Differs => {
+                let feed = project.feeds.get(&name.id());
+                Ok(News::Side(feed.and_then(|feed| feed.contradiction(&top)).map(Box::new)))
             }
-            _ => false,
         }
     }
 
     /// The project of a feed whose key was given a right to write there, now or once.
-    fn check_feed(&self, name: &FeedName, now_ms: u64) -> Result<&Project, Reject> {
+    pub(super) fn check_feed(&self, name: &FeedName, now_ms: u64) -> Result<&Project, Reject> {
         if name.repo != self.repo {
             return Err(Reject::Graft("repo"));
         }
@@ -186,16 +209,44 @@ impl Feed {
     }
 }
 
+/// Verifies a run as the beginning of a history.
+fn begin(name: &FeedName, aside: bool, segment: Segment) -> Result<Accepted, Reject> {
+    if segment.start > 0 {
+        return Err(Reject::Gap { expected: 0, found: segment.start });
+    }
+    let id = if aside { side_name(name.id(), &segment.top.claimed().root) } else { name.id() };
+    let proven = segment.verify(name, &Log::new())?;
+    check_waypoints(&proven)?;
+    Ok(accept(name.project, id, proven))
+}
+
+/// Verifies a run as one that continues a history.
+fn continued(feed: &Feed, name: &FeedName, segment: Segment) -> Result<Proven, Reject> {
+    if let Some(reason) = &feed.frozen {
+        return Err(reason.clone());
+    }
+    let segment = without_held(segment, feed)?;
+    let proven = segment.verify(name, &feed.log)?;
+    check_waypoints(&proven)?;
+    Ok(proven)
+}
+
 /// Drops the waypoints at the front that are held already.
-fn without_held(mut segment: Segment, held: u64) -> Result<Segment, Reject> {
+fn without_held(mut segment: Segment, feed: &Feed) -> Result<Segment, Reject> {
+    let held = feed.n();
     if segment.start > held {
         return Err(Reject::Gap { expected: held, found: segment.start });
     }
-    let known = held - segment.start;
-    if known >= segment.waypoints.len() as u64 {
-        return Err(Reject::Rollback { known: held, found: segment.start + segment.waypoints.len() as u64 });
+    let known = (held - segment.start).min(segment.waypoints.len() as u64);
+    let ids = feed.ids.get(segment.start as usize..).unwrap_or_default();
+    for (bytes, id) in segment.waypoints.drain(..known as usize).zip(ids) {
+        if Waypoint::from_bytes(&bytes)?.id() != *id {
+            return Err(Reject::Fork);
+        }
     }
-    segment.waypoints.drain(..known as usize);
+    if segment.waypoints.is_empty() {
+        return Err(Reject::Rollback { known: held, found: segment.start + known });
+    }
     segment.start = held;
     Ok(segment)
 }
@@ -210,10 +261,10 @@ fn check_waypoints(proven: &Proven) -> Result<(), Reject> {
     Ok(())
 }
 
-fn accept(project: ProjectId, proven: Proven) -> Accepted {
+fn accept(project: ProjectId, feed: FeedId, proven: Proven) -> Accepted {
     Accepted {
         project,
-        feed: proven.top.feed_id(),
+        feed,
         key: proven.top.feed.key,
         start: proven.start,
         waypoints: proven.waypoints.into_iter().map(Arc::new).collect(),

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cairn_crdt::encoding::Encoded;
-use cairn_crdt::id::{ContentHash, ProjectId, WaypointId, derive};
+use cairn_crdt::id::{ContentHash, FeedId, ProjectId, WaypointId, derive};
 use cairn_crdt::op::{Body, Op};
 use cairn_crdt::{Draft, Frontier};
 
 use super::Replica;
-use super::project::Feed;
+use super::project::{Feed, Project};
 use crate::effect::{Accepted, Batch};
 use crate::entry::{Edge, Entry, Payload, Profile};
 use crate::error::Reject;
@@ -154,9 +154,7 @@ impl Replica {
         if project.writing.contains(&feed) {
             return Err(WriteError::Busy);
         }
-        if let Some(feed) = project.feeds.get(&feed) {
-            check_own(feed)?;
-        }
+        check_own(project, feed)?;
         let parents = post.parents.heads();
         if parents.len() > PARENTS_COUNT_MAX {
             return Err(WriteError::TooManyParents(parents.len()));
@@ -206,11 +204,16 @@ impl Replica {
 }
 
 /// A key signs no place of its feed twice.
-fn check_own(feed: &Feed) -> Result<(), WriteError> {
-    if let Some(reason) = &feed.frozen {
-        return Err(WriteError::Frozen(reason.clone()));
+fn check_own(project: &Project, id: FeedId) -> Result<(), WriteError> {
+    if project.forks.contains_key(&id) || project.sides.contains_key(&id) {
+        return Err(WriteError::Frozen(Reject::Fork));
     }
-    let (held, signed) = (feed.n(), feed.signed);
+    let feed = project.feeds.get(&id);
+    if let Some(reason) = feed.and_then(|feed| feed.frozen.clone()) {
+        return Err(WriteError::Frozen(reason));
+    }
+    let signed = project.signed.get(&id).copied().unwrap_or(0);
+    let held = feed.map_or(0, Feed::n);
     if held < signed { Err(WriteError::Behind { held, signed }) } else { Ok(()) }
 }
 

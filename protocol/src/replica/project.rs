@@ -16,6 +16,7 @@ use crate::feed::project_id;
 use crate::key::DeviceKey;
 use crate::log::Log;
 use crate::mark::Mark;
+use crate::proof::ForkProof;
 use crate::signed::Verified;
 use crate::stamp::Stamp;
 use crate::top::Top;
@@ -26,7 +27,16 @@ use crate::waypoint::Waypoint;
 pub(super) struct Project {
     pub(super) name: String,
     pub(super) documents: Documents,
+    /// The feeds, and the sides of forked ones under local names.
     pub(super) feeds: BTreeMap<FeedId, Feed>,
+    /// The local names of the sides of forked feeds.
+    pub(super) sides: BTreeMap<FeedId, Vec<FeedId>>,
+    /// Feeds that are proven to be forked.
+    pub(super) forks: BTreeMap<FeedId, ForkProof>,
+    /// Up to where all histories of a forked feed agree.
+    pub(super) places: BTreeMap<FeedId, u64>,
+    /// The highest place that each key is known to have signed, held here or not.
+    pub(super) signed: BTreeMap<FeedId, u64>,
     pub(super) waypoints: BTreeMap<WaypointId, Known>,
     pub(super) waiting: Waiting,
     /// The applied waypoints, parents first.
@@ -46,6 +56,10 @@ impl Project {
             name: name.to_owned(),
             documents: Documents::new(project_id(repo, name)),
             feeds: BTreeMap::new(),
+            sides: BTreeMap::new(),
+            forks: BTreeMap::new(),
+            places: BTreeMap::new(),
+            signed: BTreeMap::new(),
             waypoints: BTreeMap::new(),
             waiting: Waiting::default(),
             order: Vec::new(),
@@ -71,24 +85,30 @@ impl Project {
 #[derive(Debug)]
 pub(super) struct Feed {
     pub(super) key: DeviceKey,
+    /// The feed's own name, where this is a side.
+    pub(super) origin: FeedId,
     pub(super) ids: Vec<WaypointId>,
     pub(super) log: Log,
     /// The highest top of which every waypoint is held.
     pub(super) whole: Option<Verified<Top>>,
-    /// The highest place that the key is known to have signed, held here or not.
-    pub(super) signed: u64,
     /// Why nothing more is taken.
     pub(super) frozen: Option<Reject>,
 }
 
 impl Feed {
     pub(super) fn new(accepted: &Accepted) -> Self {
-        Self { key: accepted.key, ids: Vec::new(), log: Log::default(), whole: None, signed: 0, frozen: None }
+        let (key, origin) = (accepted.key, accepted.top.feed_id());
+        Self { key, origin, ids: Vec::new(), log: Log::default(), whole: None, frozen: None }
     }
 
     /// How many waypoints are held.
     pub(super) fn n(&self) -> u64 {
         self.ids.len() as u64
+    }
+
+    /// How many waypoints the highest top says that is held in full.
+    pub(super) fn whole_n(&self) -> u64 {
+        self.whole.as_ref().map_or(0, |top| top.n)
     }
 
     pub(super) fn append(&mut self, id: WaypointId) {
@@ -98,8 +118,7 @@ impl Feed {
 
     /// Remembers a top, if all of it is held and nothing higher is.
     pub(super) fn note_top(&mut self, top: &Verified<Top>) {
-        let known = self.whole.as_ref().map_or(0, |whole| whole.n);
-        if known < top.n && top.n <= self.n() {
+        if self.whole_n() < top.n && top.n <= self.n() {
             self.whole = Some(top.clone());
         }
     }
@@ -114,7 +133,10 @@ impl Feed {
 /// What is remembered of a waypoint: everything but the bytes of contents.
 #[derive(Debug)]
 pub(super) struct Known {
+    /// The feed, or side, in which it came.
     pub(super) feed: FeedId,
+    /// The feed that it names itself.
+    pub(super) origin: FeedId,
     pub(super) key: DeviceKey,
     pub(super) seq: u64,
     pub(super) stamp: Stamp,
@@ -138,6 +160,7 @@ impl Known {
         }
         Ok(Self {
             feed: header.feed.id(),
+            origin: header.feed.id(),
             key: header.feed.key,
             seq: header.seq,
             stamp: header.stamp,

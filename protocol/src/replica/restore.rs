@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use cairn_crdt::id::FeedId;
+
 use super::{Applied, Replica};
 use crate::effect::Accepted;
 use crate::error::Reject;
@@ -10,13 +12,15 @@ use crate::top::Top;
 use crate::waypoint::Waypoint;
 
 impl Replica {
-    /// Takes in what the local disk holds of one feed: all waypoints from the first, whose
+    /// Takes in what the local disk holds of one feed, or of a side of one, under the name that the
+    /// batch had which brought it: all waypoints from the first, whose
     /// contents may be left out as hashes, and the signed top. The disk was checked when it was
     /// opened, so only the top's signature and the log's root are checked again. Feeds may come in any
     /// order: waypoints wait for parents in other feeds.
     pub fn restore(
         &mut self,
         project: &str,
+        feed: FeedId,
         top: Signed<Top>,
         waypoints: Vec<Waypoint>,
         now_ms: u64,
@@ -28,7 +32,7 @@ impl Replica {
         }
         let accepted = Accepted {
             project,
-            feed: top.feed_id(),
+            feed,
             key: top.feed.key,
             start: 0,
             waypoints: waypoints.into_iter().map(Arc::new).collect(),

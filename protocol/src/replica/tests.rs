@@ -168,18 +168,96 @@ fn a_second_write_waits_for_the_first() {
     written(&mut a, project, 2, "b");
 }
 
+/// Applies a history as it came from a peer, and proves what that shows.
+fn take(replica: &mut Replica, history: &Segment) -> Applied {
+    let mut stored = Batch::new(replica.id());
+    stored.feeds.push(replica.ingest(history.clone(), NOW_MS).unwrap());
+    let mut applied = replica.apply(&stored, NOW_MS);
+    let mut proven = Batch::new(replica.id());
+    proven.forks.extend(replica.unproven(&history.top.claimed().feed));
+    applied.forked.extend(replica.apply(&proven, NOW_MS).forked);
+    applied
+}
+
 #[test]
-fn a4_two_histories_of_one_feed_freeze_it() {
+fn a4_a_key_that_signed_two_histories_signs_no_more_and_is_told_of_once() {
     let ((mut a, project), (mut b, _)) = (replica(), replica());
     let one = written(&mut a, project, 2, "a");
     let other = written(&mut b, project, 2, "b");
     a.apply(&one, NOW_MS);
-    let News::Fork(proof) = a.news(segment(&other).top, NOW_MS).unwrap() else { panic!("a fork") };
-    assert!(a.freeze(&proof) && !a.freeze(&proof));
-    assert_eq!(a.ingest(segment(&other), NOW_MS).unwrap_err(), Reject::Fork);
+    let News::Side(Some(proof)) = a.news(segment(&other).top, NOW_MS).unwrap() else { panic!("a fork") };
+    let feed = one.feeds[0].feed;
+    assert_eq!(a.admit_forks(&[(*proof).clone()], NOW_MS).forked, [(project, feed)]);
+    assert!(a.admit_forks(&[(*proof).clone()], NOW_MS).forked.is_empty());
+    assert!(a.new_forks(&[*proof], NOW_MS).0.is_empty());
     let key = keypair(2);
     let again = post(&a, project, &key, file(project, "c", b"c"));
     assert_eq!(a.write(again).unwrap_err(), WriteError::Frozen(Reject::Fork));
+}
+
+#[test]
+fn a4_past_a_fork_only_what_others_built_on_counts_whatever_came_first() {
+    let ((mut a, project), (mut b, _)) = (replica(), replica());
+    let shared = written(&mut a, project, 2, "s");
+    a.apply(&shared, NOW_MS);
+    b.apply(&shared, NOW_MS);
+    let (left, right) = (written(&mut a, project, 2, "l"), written(&mut b, project, 2, "r"));
+    a.apply(&left, NOW_MS);
+    b.apply(&right, NOW_MS);
+    let honest = written(&mut a, project, 1, "h");
+    a.apply(&honest, NOW_MS);
+    let whole = |last: &Batch| {
+        let waypoints = [segment(&shared).waypoints, segment(last).waypoints].concat();
+        Segment { start: 0, waypoints, ..segment(last) }
+    };
+    let (l, r, h) = (whole(&left), whole(&right), segment(&honest));
+    let orders = [[&l, &r, &h], [&r, &l, &h], [&l, &h, &r]];
+    let mut ends = Vec::new();
+    for order in orders {
+        let mut c = replica().0;
+        c.apply(&shared, NOW_MS);
+        let forked: Vec<_> = order.iter().flat_map(|history| take(&mut c, history).forked).collect();
+        assert_eq!(forked, [(project, shared.feeds[0].feed)], "told once");
+        assert_eq!(c.fork_place(project, shared.feeds[0].feed), Some(1));
+        let held = |batch: &Batch| c.documents(project).unwrap().contains(&batch.feeds[0].waypoints[0].id());
+        assert!([&left, &right, &honest].into_iter().all(held), "nothing is lost");
+        ends.push((c.branch(project, "main"), c.held(project)));
+    }
+    let (honest, right) = (honest.feeds[0].waypoints[0].id(), right.feeds[0].waypoints[0].id());
+    let end = (Frontier::from_iter([honest]), vec![(right, HeldFor::Forked)]);
+    assert!(ends.iter().all(|found| *found == end), "{ends:?}");
+}
+
+#[test]
+fn a4_a_fork_by_a_key_without_rights_is_nobodys_business() {
+    let ((mut a, project), (mut b, _)) = (replica(), replica());
+    for replica in [&mut a, &mut b] {
+        replica.admit_grants(&[grant(replica.id(), 3, None)], NOW_MS);
+    }
+    let (one, other) = (written(&mut a, project, 3, "a"), written(&mut b, project, 3, "b"));
+    a.apply(&one, NOW_MS);
+    let News::Side(Some(proof)) = a.news(segment(&other).top, NOW_MS).unwrap() else { panic!("a fork") };
+    let (c, _) = replica();
+    assert_eq!(c.new_forks(&[(*proof).clone()], NOW_MS), (Vec::new(), None));
+    let mut forged = *proof;
+    forged.longer = Signed::from_parts(forged.longer.claimed().clone(), Signature([5; 64]));
+    assert_eq!(b.new_forks(&[forged], NOW_MS), (Vec::new(), Some(Reject::Signature)));
+}
+
+#[test]
+fn a4_more_histories_than_a_feed_may_have_are_not_kept() {
+    let (mut a, project) = replica();
+    for seed in 0..crate::limits::SIDES_COUNT_MAX as u8 + 3 {
+        let other = written(&mut replica().0, project, 2, &char::from(b'a' + seed).to_string());
+        match a.ingest(segment(&other), NOW_MS) {
+            Ok(accepted) => {
+                let feeds = vec![accepted];
+                a.apply(&Batch { feeds, ..Batch::new(a.id()) }, NOW_MS);
+            }
+            Err(reject) => assert_eq!(reject, Reject::Fork),
+        }
+    }
+    assert_eq!(a.feeds(project)[0].sides, crate::limits::SIDES_COUNT_MAX);
 }
 
 #[test]
@@ -275,7 +353,7 @@ fn a_restart_finds_what_was_there() {
         let waypoint = &batch.feeds[0].waypoints[0];
         waypoints.push(waypoint.without(|_, entry| entry.content().is_some()));
     }
-    b.restore(PROJECT, top, waypoints, NOW_MS).unwrap();
+    b.restore(PROJECT, top.claimed().feed_id(), top, waypoints, NOW_MS).unwrap();
     assert_eq!(b.branch(project, "main"), version);
     assert_eq!(b.log(project, &version).len(), 3);
 }
@@ -291,7 +369,7 @@ fn a5_a_key_signs_no_place_twice_after_its_store_was_damaged() {
     let (mut b, _) = replica();
     let top = second.feeds[0].top.signed().clone();
     let held = first.feeds[0].waypoints.iter().map(|waypoint| (**waypoint).clone()).collect();
-    b.restore(PROJECT, top, held, NOW_MS).unwrap();
+    b.restore(PROJECT, top.claimed().feed_id(), top, held, NOW_MS).unwrap();
     let key = keypair(1);
     let lost = post(&b, project, &key, file(project, "c", b"c"));
     assert_eq!(b.write(lost).unwrap_err(), WriteError::Behind { held: 1, signed: 2 });

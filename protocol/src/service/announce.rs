@@ -107,17 +107,29 @@ impl Service {
         let (name, n) = (segment.top.claimed().feed, segment.top.claimed().n);
         let held = replica.feed_length(name.project, name.id());
         let news = replica.news(segment.top.clone(), now_ms)?;
-        if let Some(conversation) = self.talk(peer, repo) {
+        self.note_own(repo, &segment.top);
+        if !matches!(news, News::Side(_))
+            && let Some(conversation) = self.talk(peer, repo)
+        {
             conversation.claim(name.id(), n);
         }
         match news {
             News::Known => self.judge(message.clone(), Verdict::Ignore),
-            News::Fork(proof) => {
-                self.forked(repo, &proof);
+            News::Side(proof) => {
+                if let Some(proof) = proof {
+                    self.forked(peer, repo, *proof, now_ms);
+                }
+                self.want_side(peer, repo, segment.top, now_ms);
                 self.judge(message.clone(), Verdict::Accept);
             }
             News::More if !segment.waypoints.is_empty() && segment.start <= held => {
-                self.take(peer, repo, segment, Then::Judge { message: message.clone() }, now_ms)?;
+                let (top, then) = (segment.top.clone(), Then::Judge { message: message.clone() });
+                match self.take(peer, repo, segment, then, now_ms) {
+                    Err(reject) if self.doubt(peer, repo, &top, &reject, now_ms) => {
+                        self.judge(message.clone(), Verdict::Ignore);
+                    }
+                    taken => taken?,
+                }
             }
             News::More => {
                 if let Some(conversation) = self.talk(peer, repo) {

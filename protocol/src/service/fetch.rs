@@ -43,7 +43,8 @@ impl Service {
         let claims = &conversation.claims;
         conversation.wants.retain(|feed, project| {
             let claimed = claims.get(feed).copied().unwrap_or(0);
-            replica.feed_length(*project, *feed) < claimed && !replica.is_frozen(*project, *feed)
+            let more = replica.feed_length(*project, *feed) < claimed;
+            more && !replica.is_frozen(*project, *feed) && !replica.is_contested(*project, *feed)
         });
         let free = |feed: &FeedId| !self.taken.contains(&(repo, *feed));
         let (feed, project) = conversation.wants.iter().find(|(feed, _)| free(feed))?;
@@ -60,6 +61,7 @@ impl Service {
         now_ms: u64,
     ) {
         let asked_for = segment.top.claimed().feed_id() == feed && segment.start == from;
+        let top = segment.top.clone();
         let taken = if asked_for {
             self.take(peer, repo, segment, Then::Fetched { peer }, now_ms)
         } else {
@@ -67,6 +69,11 @@ impl Service {
         };
         match taken {
             Ok(()) => self.waiting_for_one(peer, repo),
+            Err(reject) if self.doubt(peer, repo, &top, &reject, now_ms) => {
+                if let Some(conversation) = self.talk(peer, repo) {
+                    conversation.wants.remove(&feed);
+                }
+            }
             Err(reject) => {
                 self.drop_want(peer, repo, &feed, SyncFailure::Rejected(reject.clone()));
                 self.refuse(peer, Some(repo), &reject, bytes);

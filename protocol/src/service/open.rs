@@ -6,7 +6,7 @@ use super::Service;
 use super::requests::What;
 use super::session::{Bring, Stage};
 use super::store::Then;
-use crate::effect::{Batch, Event, SyncFailure};
+use crate::effect::{Batch, SyncFailure};
 use crate::error::Reject;
 use crate::feed::project_id;
 use crate::founding::FoundingRecord;
@@ -155,6 +155,7 @@ impl Service {
         for top in tops {
             self.compare_one(peer, repo, top, now_ms);
         }
+        self.owe_forks(peer, repo);
         self.find_lacks(peer, repo);
         self.advance(peer, repo, now_ms);
     }
@@ -177,31 +178,43 @@ impl Service {
         let Some(replica) = self.replicas.get(&repo) else { return };
         let (name, n) = (top.claimed().feed, top.claimed().n);
         let (takes, comparison) = (replica.takes(&name, now_ms), replica.compare(top.claimed()));
+        let held = replica.holding(top.claimed());
+        self.note_own(repo, &top);
         let Some(conversation) = self.talk(peer, repo) else { return };
-        conversation.claim(name.id(), n);
         match comparison {
-            Comparison::More if takes => {
-                conversation.wants.insert(name.id(), name.project);
+            Comparison::More => {
+                conversation.claim(name.id(), n);
+                if takes {
+                    conversation.wants.insert(name.id(), name.project);
+                }
             }
-            Comparison::Differs => self.check_fork(peer, repo, top, now_ms),
-            Comparison::More | Comparison::Same => {}
+            Comparison::Same => held.into_iter().for_each(|feed| conversation.claim(feed, n)),
+            Comparison::Differs | Comparison::Side => self.check_fork(peer, repo, top, now_ms),
+        }
+    }
+
+    /// Notes how far this device has signed, if a peer knows more of that than is held here.
+    pub(super) fn note_own(&mut self, repo: RepoId, top: &Signed<Top>) {
+        if top.claimed().feed.key == self.me
+            && let Ok(top) = top.clone().verify()
+            && let Some(replica) = self.replicas.get_mut(&repo)
+        {
+            replica.note_signed(&top);
         }
     }
 
     /// Looks closer at a top that contradicts what is held.
-    fn check_fork(&mut self, peer: DeviceKey, repo: RepoId, top: Signed<Top>, now_ms: u64) {
+    pub(super) fn check_fork(&mut self, peer: DeviceKey, repo: RepoId, top: Signed<Top>, now_ms: u64) {
         let Some(replica) = self.replicas.get(&repo) else { return };
-        match replica.news(top, now_ms) {
-            Ok(News::Fork(proof)) => self.forked(repo, &proof),
+        match replica.news(top.clone(), now_ms) {
+            Ok(News::Side(proof)) => {
+                if let Some(proof) = proof {
+                    self.forked(peer, repo, *proof, now_ms);
+                }
+                self.want_side(peer, repo, top, now_ms);
+            }
             Ok(_) => {}
             Err(reject) => self.refuse(peer, Some(repo), &reject, &[]),
-        }
-    }
-
-    pub(super) fn forked(&mut self, repo: RepoId, proof: &crate::proof::ForkProof) {
-        let name = proof.longer.claimed().feed;
-        if self.replicas.get_mut(&repo).is_some_and(|replica| replica.freeze(proof)) {
-            self.notify(Event::Forked { repo, project: name.project, feed: name.id() });
         }
     }
 
@@ -264,11 +277,11 @@ impl Service {
         let readable = |project: &ProjectId| replica.may_read(&peer, Some(*project), now_ms);
         let projects = replica.projects().filter(|(id, _)| readable(id));
         let projects: Vec<_> = projects.map(|(id, name)| (name.to_owned(), id)).collect();
-        let tops = projects.iter().flat_map(|(_, id)| replica.feeds(*id)).filter_map(|feed| feed.top);
+        let tops = projects.iter().flat_map(|(_, id)| replica.tops(*id));
         let response = Response::Opened {
             founding: replica.founding().signed().clone(),
             grants: replica.grants().records().cloned().collect(),
-            tops: tops.map(|top| top.into_signed()).take(TOPS_COUNT_MAX).collect(),
+            tops: tops.take(TOPS_COUNT_MAX).collect(),
             projects,
         };
         if let Some(conversation) = self.talk(peer, repo) {

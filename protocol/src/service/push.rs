@@ -13,6 +13,7 @@ use crate::hash::RepoTag;
 use crate::input::{LoadError, ReplyId};
 use crate::key::DeviceKey;
 use crate::limits::SEGMENT_COUNT_MAX;
+use crate::replica::Comparison;
 use crate::wire::{Request, Response, Segment, repo_tag};
 
 impl Service {
@@ -112,10 +113,21 @@ impl Service {
 
     /// The peer refused what was pushed. It may only have to learn of a grant or a project first,
     /// or be taking the same feed from elsewhere: then the whole comparison is tried again.
-    pub(super) fn push_refused(&mut self, peer: DeviceKey, repo: RepoId, feed: FeedId, code: u16) {
+    pub(super) fn push_refused(
+        &mut self,
+        peer: DeviceKey,
+        repo: RepoId,
+        (project, feed): (ProjectId, FeedId),
+        code: u16,
+    ) {
         let again = self.config.push_retries_max;
         let Some(conversation) = self.talk(peer, repo) else { return };
         conversation.lacks.remove(&feed);
+        if code == Reject::Fork.code() {
+            // The peer asks for what it lacks of a forked feed.
+            conversation.lacks.insert(feed, (project, Bring::Hint));
+            return;
+        }
         let passing = [Reject::Busy, Reject::Missing, Reject::Ungranted].iter().any(|r| r.code() == code);
         if passing && conversation.failures < again {
             conversation.retry = true;
@@ -133,7 +145,7 @@ impl Service {
         bytes: &[u8],
         now_ms: u64,
     ) {
-        let name = segment.top.claimed().feed;
+        let (name, top) = (segment.top.claimed().feed, segment.top.clone());
         let Some(repo) = self.readable(peer, tag, None, now_ms) else {
             return self.respond(peer, reply, &Response::Absent);
         };
@@ -144,9 +156,13 @@ impl Service {
             return self.respond(peer, reply, &Response::Pushed { n });
         }
         let end = segment.start.saturating_add(segment.waypoints.len() as u64);
-        let then = Then::Pushed { peer, reply, project: name.project, feed: name.id() };
+        let then = Then::Pushed { peer, reply };
         match self.take(peer, repo, segment, then, now_ms) {
             Ok(()) => {}
+            Err(reject) if self.doubt(peer, repo, &top, &reject, now_ms) => {
+                self.respond(peer, reply, &Response::Rejected { code: Reject::Fork.code() });
+                self.advance(peer, repo, now_ms);
+            }
             Err(Reject::Rollback { known, .. }) => self.respond(peer, reply, &Response::Pushed { n: known }),
             Err(reject) => {
                 let unknown = matches!(reject, Reject::Missing | Reject::Ungranted | Reject::Gap { .. });
@@ -168,8 +184,13 @@ impl Service {
         let (name, n) = (segment.top.claimed().feed, segment.top.claimed().n);
         let known = replica.takes(&name, now_ms) && replica.documents(name.project).is_some();
         let more = replica.feed_length(name.project, name.id()) < n;
+        let aside = replica.compare(segment.top.claimed());
         if !known {
             return self.compare_at(peer, repo, now_ms + self.config.retry_min_ms);
+        }
+        if matches!(aside, Comparison::Differs | Comparison::Side) {
+            self.check_fork(peer, repo, segment.top.clone(), now_ms);
+            return self.advance(peer, repo, now_ms);
         }
         if let Some(conversation) = self.talk(peer, repo) {
             conversation.claim(name.id(), n);

@@ -6,7 +6,7 @@ use super::Service;
 use super::timer::Timer;
 use crate::effect::{Effect, Event, SyncFailure};
 use crate::error::{ErrorKind, Reject};
-use crate::hash::RepoTag;
+use crate::hash::{LogHash, RepoTag};
 use crate::input::{LoadError, LoadId, ReplyId, RequestId, Unanswered};
 use crate::key::DeviceKey;
 use crate::limits::SERVING_COUNT_MAX;
@@ -33,6 +33,10 @@ pub(super) enum What {
     Push { project: ProjectId, feed: FeedId, from: u64, end: u64 },
     /// To know that there are waypoints.
     Hint,
+    /// For waypoints of another history of a feed, the one with this root.
+    Side { feed: FeedId, root: LogHash },
+    /// To know of forks.
+    Forks,
 }
 
 /// A reading from the disk under way.
@@ -108,9 +112,7 @@ impl Service {
             session.inflight = session.inflight.saturating_sub(1);
         }
         self.finish_one(peer, asked.repo);
-        if let What::Fetch { feed, .. } = asked.what {
-            self.taken.remove(&(asked.repo, feed));
-        }
+        self.let_go(&asked);
         match result.map(|bytes| (Response::from_frame(&bytes), bytes)) {
             Ok((Ok(response), bytes)) => self.response(&asked, response, &bytes, now_ms),
             Ok((Err(reject), bytes)) => {
@@ -120,6 +122,14 @@ impl Service {
             Err(_) => self.failed(peer, asked.repo, SyncFailure::Disconnected, now_ms),
         }
         self.advance_all(asked.repo, now_ms);
+    }
+
+    /// Lets others ask for a feed again.
+    pub(super) fn let_go(&mut self, asked: &Asked) -> bool {
+        match asked.what {
+            What::Fetch { feed, .. } | What::Side { feed, .. } => self.taken.remove(&(asked.repo, feed)),
+            _ => false,
+        }
     }
 
     fn response(&mut self, asked: &Asked, response: Response, bytes: &[u8], now_ms: u64) {
@@ -136,16 +146,20 @@ impl Service {
             (What::Push { project, feed, from, end }, Response::Pushed { n }) => {
                 self.pushed(peer, repo, (project, feed), (from, end), n, now_ms);
             }
-            (What::Push { feed, .. }, Response::Rejected { code }) => {
-                self.push_refused(peer, repo, feed, code);
+            (What::Push { project, feed, .. }, Response::Rejected { code }) => {
+                self.push_refused(peer, repo, (project, feed), code);
             }
-            (What::Push { feed, .. }, Response::Absent) => {
-                self.push_refused(peer, repo, feed, Reject::Missing.code());
+            (What::Push { project, feed, .. }, Response::Absent) => {
+                self.push_refused(peer, repo, (project, feed), Reject::Missing.code());
             }
+            (What::Side { feed, root }, Response::Segment(segment)) => {
+                self.sided(peer, repo, (feed, root), segment, bytes, now_ms);
+            }
+            (What::Side { feed, root }, _) => self.drop_side(peer, repo, (feed, root)),
             (What::Regain { feed, from }, Response::Segment(segment)) => {
                 self.regained(peer, repo, (feed, from), segment, bytes);
             }
-            (What::Hint | What::Regain { .. }, _) => {}
+            (What::Hint | What::Forks | What::Regain { .. }, _) => {}
             (_, Response::Rejected { code }) => {
                 self.failed(peer, repo, SyncFailure::Refused(code), now_ms);
             }
@@ -177,6 +191,10 @@ impl Service {
                 self.serve_fetch(peer, reply, tag, (project, feed, from, bytes_max), now_ms);
             }
             Ok(Request::Push { tag, segment }) => self.serve_push(peer, reply, tag, segment, &bytes, now_ms),
+            Ok(Request::Forks { tag, proofs }) => self.serve_forks(peer, reply, tag, proofs, &bytes, now_ms),
+            Ok(Request::Side { tag, project, feed, top, known, bytes_max }) => {
+                self.serve_side(peer, reply, (tag, project, feed), (top, known), bytes_max, now_ms);
+            }
             Err(reject) => {
                 self.refuse(peer, None, &reject, &bytes);
                 self.respond(peer, reply, &Response::Rejected { code: reject.code() });

@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use cairn_crdt::id::{FeedId, ProjectId, RepoId};
 
 use super::Service;
-use super::requests::What;
 use super::timer::Timer;
 use crate::effect::{Event, SyncFailure};
 use crate::grant::GrantRecord;
-use crate::hash::{GrantId, RepoTag};
+use crate::hash::{GrantId, LogHash, RepoTag};
 use crate::input::Wanted;
 use crate::key::DeviceKey;
+use crate::proof::ForkProof;
 use crate::signed::Signed;
 use crate::top::Top;
 
@@ -78,6 +78,12 @@ pub(super) struct Conversation {
     pub(super) wants: BTreeMap<FeedId, ProjectId>,
     /// Feeds of which we hold more than the peer does, and that are to be brought to it.
     pub(super) lacks: BTreeMap<FeedId, (ProjectId, Bring)>,
+    /// Histories of forked feeds that the peer has and we lack, by feed and root.
+    pub(super) sides: BTreeMap<(FeedId, LogHash), Signed<Top>>,
+    /// Forks that the peer is to be told of.
+    pub(super) forks: Vec<ForkProof>,
+    /// Forks that the peer was told of, or told us of.
+    pub(super) told: Vec<ForkProof>,
     /// Grants that the peer lacks, to go out with the next opening.
     pub(super) owed: Vec<GrantRecord>,
     /// Grants that were offered once; a peer that does not want them is not asked again.
@@ -118,7 +124,8 @@ impl Conversation {
 
     /// Whether nothing is left to do.
     fn is_idle(&self) -> bool {
-        self.busy == 0 && self.wants.is_empty() && self.lacks.is_empty()
+        let wanting = !self.wants.is_empty() || !self.sides.is_empty();
+        self.busy == 0 && !wanting && self.lacks.is_empty() && (self.forks.is_empty() || !self.shares)
     }
 }
 
@@ -147,8 +154,7 @@ impl Service {
         let gone: Vec<_> = gone.map(|(_, asked)| asked).collect();
         self.loads.retain(|_, loading| loading.peer() != peer);
         for asked in gone {
-            if let What::Fetch { feed, .. } = asked.what {
-                self.taken.remove(&(asked.repo, feed));
+            if self.let_go(&asked) {
                 self.advance_all(asked.repo, now_ms);
             }
         }
@@ -183,7 +189,9 @@ impl Service {
     /// Does the next things that a conversation needs; rests when there are none.
     pub(super) fn advance(&mut self, peer: DeviceKey, repo: RepoId, now_ms: u64) {
         self.regain_more(peer, repo, now_ms);
+        self.forks_more(peer, repo, now_ms);
         self.fetch_more(peer, repo, now_ms);
+        self.sides_more(peer, repo, now_ms);
         self.push_more(peer, repo, now_ms);
         self.settle(peer, repo, now_ms);
     }
@@ -226,6 +234,7 @@ impl Service {
         let Some(conversation) = self.talk(peer, repo) else { return };
         conversation.stage = Stage::Resting;
         conversation.wants.clear();
+        conversation.sides.clear();
         conversation.lacks.clear();
         conversation.failure = None;
         conversation.reopen = false;

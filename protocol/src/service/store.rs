@@ -40,7 +40,9 @@ pub(super) enum Then {
     /// Show a peer the repo.
     Show { peer: DeviceKey, reply: ReplyId },
     /// Tell a peer that what it pushed is durable.
-    Pushed { peer: DeviceKey, reply: ReplyId, project: ProjectId, feed: FeedId },
+    Pushed { peer: DeviceKey, reply: ReplyId },
+    /// Tell a peer that the forks which it told of are.
+    Noted { peer: DeviceKey, reply: ReplyId },
     /// Pass a gossiped message on.
     Judge { message: GossipId },
 }
@@ -50,7 +52,7 @@ impl Service {
     pub(super) fn persist(&mut self, batch: Batch, source: Option<DeviceKey>, then: Then) {
         let ticket = Ticket(self.next_id());
         for accepted in &batch.feeds {
-            self.taken.insert((batch.repo, accepted.feed));
+            self.taken.insert((batch.repo, accepted.top.feed_id()));
         }
         self.effects.push_back(Effect::Persist { ticket, batch: Box::new(batch.clone()) });
         self.storing.insert(ticket, Storing { batch, source, then });
@@ -84,14 +86,15 @@ impl Service {
         }
         self.take_in(&batch, source, now_ms);
         let by_gossip = matches!(then, Then::Judge { .. });
-        self.go_on(repo, then, now_ms);
+        self.go_on(&batch, then, now_ms);
+        self.prove(repo, batch.feeds.iter().map(|accepted| accepted.top.feed).collect());
         self.spread(&batch, source, by_gossip, now_ms);
         self.advance_all(repo, now_ms);
     }
 
     fn release_feeds(&mut self, batch: &Batch) {
         for accepted in &batch.feeds {
-            self.taken.remove(&(batch.repo, accepted.feed));
+            self.taken.remove(&(batch.repo, accepted.top.feed_id()));
         }
     }
 
@@ -111,7 +114,7 @@ impl Service {
             self.notify(Event::Granted { repo });
         }
         for accepted in batch.feeds.iter().filter(|_| source.is_some()) {
-            let (project, feed, n) = (accepted.project, accepted.feed, accepted.end());
+            let (project, feed, n) = (accepted.project, accepted.top.feed_id(), accepted.end());
             self.notify(Event::Received { repo, project, feed, n });
         }
         self.tell(repo, source, applied);
@@ -121,6 +124,9 @@ impl Service {
     fn tell(&mut self, repo: RepoId, source: Option<DeviceKey>, applied: Applied) {
         for (project, branch, frontier) in applied.branches {
             self.notify(Event::Merged { repo, project, branch, frontier });
+        }
+        for (project, feed) in applied.forked {
+            self.notify(Event::Forked { repo, project, feed });
         }
         for (project, name) in applied.marks {
             self.notify(Event::Marked { repo, project, name });
@@ -138,19 +144,26 @@ impl Service {
         }
     }
 
-    fn go_on(&mut self, repo: RepoId, then: Then, now_ms: u64) {
+    fn go_on(&mut self, batch: &Batch, then: Then, now_ms: u64) {
+        let repo = batch.repo;
         match then {
             Then::Nothing | Then::Regained { .. } => {}
             Then::Fetched { peer } => self.finish_one(peer, repo),
             Then::Opened { peer, grants } => self.opened_with(peer, repo, &grants, now_ms),
             Then::Compare { peer } => self.compare(peer, repo, now_ms),
             Then::Show { peer, reply } => self.show(peer, reply, repo, now_ms),
-            Then::Pushed { peer, reply, project, feed } => {
-                let n = self.replicas.get(&repo).map_or(0, |replica| replica.feed_length(project, feed));
-                if let Some(conversation) = self.talk(peer, repo) {
+            Then::Pushed { peer, reply } => {
+                let run = batch.feeds.first().map(|accepted| (accepted.project, accepted.feed));
+                let replica = self.replicas.get(&repo);
+                let n =
+                    run.zip(replica).map_or(0, |((project, feed), known)| known.feed_length(project, feed));
+                if let Some((conversation, (_, feed))) = self.talk(peer, repo).zip(run) {
                     conversation.claim(feed, n);
                 }
                 self.respond(peer, reply, &Response::Pushed { n });
+            }
+            Then::Noted { peer, reply } => {
+                self.respond(peer, reply, &Response::Pushed { n: batch.forks.len() as u64 });
             }
             Then::Judge { message } => self.judge(message, Verdict::Accept),
         }
@@ -170,7 +183,7 @@ impl Service {
                 self.failed(peer, repo, SyncFailure::Disk, now_ms);
             }
             Then::Show { peer, reply } => self.respond(peer, reply, &Response::Absent),
-            Then::Pushed { peer, reply, .. } => {
+            Then::Pushed { peer, reply } | Then::Noted { peer, reply } => {
                 self.respond(peer, reply, &Response::Rejected { code: Reject::Busy.code() });
             }
             Then::Judge { message } => self.judge(message, Verdict::Ignore),
@@ -182,6 +195,10 @@ impl Service {
     fn spread(&mut self, batch: &Batch, source: Option<DeviceKey>, by_gossip: bool, now_ms: u64) {
         for accepted in &batch.feeds {
             self.announce(batch.repo, accepted, source, by_gossip);
+        }
+        if !batch.forks.is_empty() {
+            let peers: Vec<DeviceKey> = self.sessions.keys().copied().collect();
+            peers.into_iter().for_each(|peer| self.owe_forks(peer, batch.repo));
         }
         if batch.grants.is_empty() {
             return;

@@ -6,18 +6,18 @@ use cairn_crdt::id::{FeedId, ProjectId};
 use crate::error::Reject;
 use crate::founding::FoundingRecord;
 use crate::grant::GrantRecord;
-use crate::hash::RepoTag;
+use crate::hash::{LogHash, RepoTag};
 use crate::limits::{
-    FRAME_BYTES_MAX, GRANTS_COUNT_MAX, LABEL_BYTES_MAX, PROJECTS_COUNT_MAX, SHOWN_GRANTS_COUNT_MAX,
-    TOPS_COUNT_MAX,
+    FORKS_COUNT_MAX, FRAME_BYTES_MAX, GRANTS_COUNT_MAX, KNOWN_COUNT_MAX, LABEL_BYTES_MAX, PROJECTS_COUNT_MAX,
+    SHOWN_GRANTS_COUNT_MAX, TOPS_COUNT_MAX,
 };
+use crate::proof::ForkProof;
 use crate::signed::Signed;
 use crate::text::read_label;
 use crate::top::Top;
 use crate::wire::Segment;
 
 /// What a peer asks.
-#[expect(clippy::large_enum_variant, reason = "one exists at a time")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// To be shown a repo.
@@ -47,6 +47,38 @@ pub enum Request {
         /// The waypoints.
         segment: Segment,
     },
+    /// To take note of forked feeds.
+    Forks {
+        /// Which repo.
+        tag: RepoTag,
+        /// The proofs.
+        proofs: Vec<ForkProof>,
+    },
+    /// For waypoints of one of the histories of a feed.
+    Side {
+        /// Which repo.
+        tag: RepoTag,
+        /// Which project.
+        project: ProjectId,
+        /// Which feed.
+        feed: FeedId,
+        /// The history: the one whose first `n` have this root.
+        top: Tip,
+        /// What the asker holds of the feed's histories; the answer begins at the longest that
+        /// the wanted one continues, else at the first waypoint.
+        known: Vec<Tip>,
+        /// As many bytes as the asker takes.
+        bytes_max: u32,
+    },
+}
+
+/// How far a history goes, and the root of its log there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tip {
+    /// How many waypoints.
+    pub n: u64,
+    /// The root of the log over them.
+    pub root: LogHash,
 }
 
 /// What a peer answers.
@@ -130,6 +162,20 @@ impl Encoded for Request {
                 tag.write(out);
                 segment.write(out);
             }
+            Request::Forks { tag, proofs } => {
+                out.u8(4);
+                tag.write(out);
+                out.list(proofs);
+            }
+            Request::Side { tag, project, feed, top, known, bytes_max } => {
+                out.u8(5);
+                tag.write(out);
+                project.write(out);
+                feed.write(out);
+                top.write(out);
+                out.list(known);
+                out.u32(*bytes_max);
+            }
         }
     }
 
@@ -147,8 +193,28 @@ impl Encoded for Request {
                 bytes_max: input.u32()?,
             }),
             3 => Ok(Request::Push { tag: RepoTag::read(input)?, segment: Segment::read(input)? }),
+            4 => Ok(Request::Forks { tag: RepoTag::read(input)?, proofs: input.list(FORKS_COUNT_MAX)? }),
+            5 => Ok(Request::Side {
+                tag: RepoTag::read(input)?,
+                project: ProjectId::read(input)?,
+                feed: FeedId::read(input)?,
+                top: Tip::read(input)?,
+                known: input.list(KNOWN_COUNT_MAX)?,
+                bytes_max: input.u32()?,
+            }),
             tag => Err(at.error(Problem::UnknownTag(tag.into()))),
         }
+    }
+}
+
+impl Encoded for Tip {
+    fn write(&self, out: &mut Writer) {
+        out.u64(self.n);
+        self.root.write(out);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Decode<Self> {
+        Ok(Self { n: input.u64()?, root: LogHash::read(input)? })
     }
 }
 

@@ -19,7 +19,7 @@ use cairn_protocol::stone::{
 use cairn_protocol::top::Top;
 use cairn_protocol::tower::Span;
 use cairn_protocol::waypoint::{Header, Labels, Slot, Waypoint};
-use cairn_protocol::wire::{Announce, Request, Response, Segment};
+use cairn_protocol::wire::{Announce, Request, Response, Segment, Tip};
 use cairn_protocol::{FeedName, Keypair, Reject, Signed, Stamp, Verified, project_id};
 
 /// A record's name, its bytes, and how bytes of its sort are read.
@@ -389,6 +389,9 @@ fn frames() -> Vec<(&'static str, Vec<u8>, Format)> {
     let tag = RepoTag([5; 32]);
     let (project, feed) = (feed().project, feed().id());
     let fetch = Request::Fetch { tag, project, feed, from: 3, bytes_max: 1 << 20 };
+    let tip = |n| Tip { n, root: log(n).root() };
+    let side =
+        Request::Side { tag, project, feed, top: tip(4), known: vec![tip(2), tip(3)], bytes_max: 1 << 20 };
     let opened = Response::Opened {
         founding: founding(),
         grants: records(),
@@ -399,6 +402,8 @@ fn frames() -> Vec<(&'static str, Vec<u8>, Format)> {
         ("request_open", Request::Open { tag, grants: records() }),
         ("request_fetch", fetch),
         ("request_push", Request::Push { tag, segment: segment(0, 2, 2) }),
+        ("request_forks", Request::Forks { tag, proofs: vec![fork()] }),
+        ("request_side", side),
     ];
     let responses = [
         ("response_opened", opened),
