@@ -196,7 +196,7 @@ impl Service {
             return;
         }
         let Some(conversation) = self.talk(peer, repo) else { return };
-        if !conversation.shares || conversation.stage == Stage::Opening || conversation.forks.is_empty() {
+        if !conversation.shares || conversation.forks.is_empty() {
             return;
         }
         let mut proofs = std::mem::take(&mut conversation.forks);

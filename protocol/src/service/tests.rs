@@ -189,3 +189,60 @@ fn a_request_without_an_answer_is_tried_again_later() {
     service.handle(Input::Tick, again_ms);
     assert!(drain(&mut service).iter().any(|effect| matches!(effect, Effect::Request { .. })));
 }
+
+/// Two histories of the feed of key 2, and what they prove.
+fn fork(public: bool) -> crate::proof::ForkProof {
+    let mut replica = replica(public);
+    let project = replica.project("@me/trail").unwrap();
+    let key: Keypair = keypair(2);
+    let mut tops = [1, 2].map(|entropy| {
+        let labels = Labels { branch: Some("main".into()), ..Labels::default() };
+        let (parents, draft) = (Frontier::empty(), Draft::default());
+        let post =
+            Post { project, key: &key, parents, draft, labels, now_ms: NOW_MS, entropy: [entropy; 32] };
+        let mut payload = post;
+        payload.labels.message = Some(format!("history {entropy}"));
+        let batch = replica.write(payload).unwrap();
+        replica.abandon(&batch);
+        batch.feeds[0].top.clone()
+    });
+    tops.sort_by_key(|top| top.root);
+    crate::proof::ForkProof::find(&tops[0], &tops[1], &crate::log::Log::new()).unwrap()
+}
+
+#[test]
+fn a4_a_fork_is_durable_before_it_is_answered_and_is_told_to_every_peer() {
+    let (mut service, repo) = service(false, 2);
+    let gone = service.asked.keys().next().copied().unwrap();
+    let absent = Response::Absent.to_frame().unwrap();
+    service.handle(Input::Response { peer: keypair(2).key(), request: gone, result: Ok(absent) }, NOW_MS);
+    let tag = repo_tag(repo, &keypair(2).key(), &keypair(1).key());
+    request(&mut service, 2, &Request::Open { tag, grants: Vec::new() });
+    let proof = fork(false);
+    service
+        .handle(Input::Written { batch: Batch { forks: vec![proof.clone()], ..Batch::new(repo) } }, NOW_MS);
+    let effects = drain(&mut service);
+    let told = |effect: &Effect| match effect {
+        Effect::Request { bytes, .. } => {
+            matches!(Request::from_frame(bytes), Ok(Request::Forks { proofs, .. }) if proofs == [proof.clone()])
+        }
+        _ => false,
+    };
+    let forked = |effect: &Effect| matches!(effect, Effect::Notify(Event::Forked { .. }));
+    assert_eq!(effects.iter().filter(|effect| told(effect)).count(), 1, "{effects:?}");
+    assert_eq!(effects.iter().filter(|effect| forked(effect)).count(), 1);
+
+    let (mut other, _) = self::service(false, 2);
+    let note = Request::Forks { tag, proofs: vec![proof.clone()] };
+    let effects = request(&mut other, 2, &note);
+    assert_eq!(answer(&effects), None, "nothing is said before the proof is durable");
+    let ticket = effects.iter().find_map(|effect| match effect {
+        Effect::Persist { ticket, .. } => Some(*ticket),
+        _ => None,
+    });
+    other.handle(Input::Persisted { ticket: ticket.unwrap() }, NOW_MS);
+    let effects = drain(&mut other);
+    assert_eq!(answer(&effects), Some(Response::Pushed { n: 1 }));
+    assert_eq!(effects.iter().filter(|effect| forked(effect)).count(), 1);
+    assert_eq!(answer(&request(&mut other, 2, &note)), Some(Response::Pushed { n: 0 }), "it is known by now");
+}
