@@ -1,6 +1,6 @@
 //! Nothing enters from a key without a grant, and nothing is served to one without a read grant.
 
-use crate::harness::{Node, Stage, copy, wait_for_agreement};
+use crate::harness::{Node, Stage, copy, wait_for_agreement, wait_until};
 use std::fs;
 use std::thread;
 use std::time::Duration;
@@ -122,23 +122,49 @@ fn a2_an_old_tower_replayed_moves_nothing_back() {
     assert!(ben.is_serving());
 }
 
-/// A key that is used in two places signs two histories: nobody loses what was there, and all go on.
+/// The copy of Ana's machine, and Ben, who serves and has what she posted since on hers.
+fn cloned(stage: &Stage) -> (Node, Node, String) {
+    let mut ana = stage.founder("ana", &[("a.txt", b"1\n")]);
+    ana.serve();
+    let mut ben = stage.node("ben");
+    ben.join(&ana, "write");
+    let address = ben.serve();
+    ana.stop();
+    let (home, tree) = (stage.path().join("copy.home"), stage.path().join("copy.tree"));
+    copy(&ana.home, &home);
+    copy(&ana.tree, &tree);
+    ana.write("a.txt", "2\n");
+    ana.post("second");
+    ana.ok(&["put", "--peer", &address]);
+    wait_for_agreement(&[&ana, &ben]);
+    (Node::new("copy", home, tree), ben, address)
+}
+
+/// A key that is used in two places signs two histories. Both are kept everywhere, everybody is told once, what
+/// nobody else has built on waits, and all who did not copy their key go on.
 #[test]
-fn a2_a_cloned_key_takes_nothing_away() {
+fn a4_a_cloned_key_is_told_of_and_takes_nothing_away() {
     let stage = Stage::new();
-    let (ana, mut ben, address) = put_back(&stage);
-    let high = ben.branch();
-    let _ = ana.run(&["get", "?main"]);
-    ana.write("a.txt", "other\n");
-    let _ = ana.run(&["post", "-m", "another second"]);
-    let _ = ana.run(&["put", "--peer", &address]);
-    let held = ben.ok(&["log", "?main"]);
-    for waypoint in high.1.as_array().unwrap() {
-        let there = held["waypoints"].as_array().unwrap().iter().any(|told| &told["waypoint"] == waypoint);
-        assert!(there, "a fork took {waypoint} away: {held}");
-    }
+    let (ana, mut ben, address) = cloned(&stage);
+    ben.ok(&["get"]);
     ben.write("b.txt", "b\n");
+    ben.post("on top of the first second");
+    let high = ben.branch();
+    ana.write("a.txt", "other\n");
+    let other = ana.post("another second");
+    ana.ok(&["put", "--peer", &address]);
+    wait_until("ben is told", || ben.saw("forked"));
+    let forked = |node: &Node| node.events().iter().filter(|event| event["event"] == "forked").count();
+    assert_eq!(forked(&ben), 1, "{:#?}", ben.events());
+    assert_eq!(ben.branch(), high, "what ben built on stays, what only the copy wrote waits");
+    assert_eq!(ben.ok(&["show", &other])["waypoint"]["waypoint"], other, "what waits is there");
+    ana.write("a.txt", "a third\n");
+    let refused = ana.run(&["post", "-m", "by a key that is used twice"]);
+    assert_eq!((refused.code, &refused.json["code"]), (4, &"E_FORKED".into()), "{refused:#?}");
+    ben.stop();
+    ben.serve();
+    ben.write("b.txt", "b again\n");
     ben.post("ben goes on");
-    assert!(ben.is_serving());
+    assert_eq!(forked(&ben), 1, "told again after a start");
     assert_eq!(ben.ok(&["verify", "--deep"])["ok"], true);
 }

@@ -124,6 +124,12 @@ pub enum NodeError {
     /// Rights, verification or policy forbid it.
     #[error("refused: {0}")]
     Refused(String),
+    /// The key that writes has signed two histories of its feed.
+    #[error("{0}")]
+    Forked(String),
+    /// The key that writes has signed more than is here.
+    #[error("{0}")]
+    Behind(String),
     /// No peer could be reached, or it did not answer.
     #[error("network: {0}")]
     Network(String),
@@ -167,6 +173,8 @@ impl NodeError {
             NodeError::TooLarge { .. } => "E_TOO_LARGE",
             NodeError::Usage(_) => "E_USAGE",
             NodeError::Refused(_) => "E_REFUSED",
+            NodeError::Forked(_) => "E_FORKED",
+            NodeError::Behind(_) => "E_ROLLBACK",
             NodeError::Network(_) => "E_NETWORK",
             NodeError::Peer(_) => "E_PEER",
             NodeError::Rejected(_) => "E_REJECTED",
@@ -215,6 +223,12 @@ impl NodeError {
             NodeError::TooLarge { .. } => "large contents do not merge; keep them with `cairn artifact add`",
             NodeError::Usage(_) => "see --help",
             NodeError::Refused(_) => "ask whoever granted your rights",
+            NodeError::Forked(_) => {
+                "`cairn identity fork` gives this machine a key of its own; `cairn doctor` explains"
+            }
+            NodeError::Behind(_) => {
+                "`cairn put --peer ADDRESS` fetches what is missing; `cairn identity fork` goes on with a new key"
+            }
             NodeError::Network(_) => "check that the peer is running and reachable",
             NodeError::Peer(_) | NodeError::Rejected(_) => "nothing was taken over; try another peer",
             NodeError::Document(_) => "nothing was written; `cairn verify` tells whether the store is whole",
@@ -236,7 +250,11 @@ impl From<Reject> for NodeError {
 
 impl From<WriteError> for NodeError {
     fn from(error: WriteError) -> Self {
-        NodeError::Refused(error.to_string())
+        match error {
+            WriteError::Frozen(Reject::Fork) => NodeError::Forked(error.to_string()),
+            WriteError::Behind { .. } => NodeError::Behind(error.to_string()),
+            _ => NodeError::Refused(error.to_string()),
+        }
     }
 }
 
