@@ -9,12 +9,11 @@
 //!
 //! All limits are sizes, never times: the same two texts give the same changes on every machine.
 
-mod brackets;
-
 use std::ops::Range;
 
 use imara_diff::{Algorithm, Diff, InternedInput};
 
+use crate::brackets;
 use crate::token::tokenize;
 
 /// Above so many lines in both texts together, the difference is one block.

@@ -25,6 +25,7 @@
 //!
 //! Everything here is a pure function: no clock, no disk, no randomness, no threads.
 
+mod brackets;
 pub mod compare;
 pub mod conservation;
 pub mod diff;

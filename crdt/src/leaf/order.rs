@@ -1,6 +1,7 @@
 //! The order of runs that were put at one gap by hands that did not know of each other.
 //!
-//! The engine orders such runs by counters and actors, which mean nothing to a reader. Here they
+//! The engine orders such runs by counters and actors, which mean nothing to a reader. Here those
+//! that only open brackets come first and those that only close some come last; else they
 //! come in the order of their text. Only whole blocks of the engine's order move: a run with all that was
 //! later put into it. So runs never mix.
 //!
@@ -9,6 +10,8 @@
 //! `before` says which); text decides only among those filed at one place. The result is a walk
 //! through a tree with fixed keys: two tokens never change sides when hunks are added.
 
+use crate::brackets::Leaning;
+use crate::id::HunkId;
 use crate::leaf::weave::Weave;
 
 /// A block of the engine's order: one run and all inside it.
@@ -101,8 +104,8 @@ impl Walk<'_, '_> {
             under[lead.unwrap_or(hunks.len())].push(index);
         }
         for group in &mut under {
-            group.sort_by(|a, b| self.compare(hunks[*a], hunks[*b]));
             if group.len() > 1 {
+                group.sort_by_cached_key(|index| self.key(hunks[*index]));
                 self.gaps.push(group.iter().map(|index| hunks[*index]).collect());
             }
         }
@@ -122,9 +125,9 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn compare(&self, a: usize, b: usize) -> std::cmp::Ordering {
-        let text = |hunk: usize| self.weave.hunks[hunk].inserted.iter().flatten();
-        text(a).cmp(text(b)).then_with(|| self.weave.ids[a].cmp(&self.weave.ids[b]))
+    fn key(&self, hunk: usize) -> (Leaning, Vec<u8>, HunkId) {
+        let tokens: Vec<&[u8]> = self.weave.hunks[hunk].inserted.iter().map(Vec::as_slice).collect();
+        (Leaning::of(&tokens), tokens.concat(), self.weave.ids[hunk])
     }
 }
 

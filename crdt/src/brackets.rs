@@ -1,0 +1,149 @@
+//! What opens and what closes, told from tokens alone: no grammar is asked.
+//!
+//! Two sides of a block may each win some of its tokens. If one change opened a bracket and
+//! another closed it, half of the pair could go. So within a block an author's changes are joined
+//! until each leaves as many brackets and quotes open as it found. And where two runs were put at
+//! one gap, of which one leaves something open and the other closes something, the first comes first.
+
+use std::ops::Range;
+
+/// A change: old tokens that go, new tokens that come.
+type Pair = (Range<usize>, Range<usize>);
+
+/// How many neighbouring changes are joined at most; brackets in words and comments answer nothing.
+const JOINED_MAX: usize = 16;
+
+/// What a run of tokens leaves open: brackets that close what was open before, brackets that
+/// it opens, and whether quotes are odd.
+#[derive(Debug, PartialEq, Eq, Default)]
+pub(crate) struct Open {
+    closes: Vec<u8>,
+    opens: Vec<u8>,
+    odd: [bool; 2],
+}
+
+impl Open {
+    pub(crate) fn of(tokens: &[&[u8]]) -> Self {
+        let mut open = Open::default();
+        for token in tokens {
+            match token {
+                [bracket @ (b'(' | b'[' | b'{')] => open.opens.push(*bracket),
+                [bracket @ (b')' | b']' | b'}')] => open.close(*bracket),
+                [b'"'] => open.odd[0] ^= true,
+                [b'`'] => open.odd[1] ^= true,
+                _ => {}
+            }
+        }
+        open
+    }
+
+    fn close(&mut self, bracket: u8) {
+        let answered = self.opens.pop().is_some();
+        self.closes.extend((!answered).then_some(bracket));
+    }
+}
+
+/// Which way a run of tokens leans; what only opens comes before all else, what only closes behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Leaning {
+    /// It leaves something open.
+    Opens,
+    /// It leaves nothing open and closes nothing, or does both.
+    Neither,
+    /// It closes what was open before.
+    Closes,
+}
+
+impl Leaning {
+    /// How tokens lean: by their brackets, else by their block comments.
+    pub(crate) fn of(tokens: &[&[u8]]) -> Self {
+        let open = Open::of(tokens);
+        match (open.opens.is_empty(), open.closes.is_empty()) {
+            (false, true) => Self::Opens,
+            (true, false) => Self::Closes,
+            (true, true) => Self::of_comments(tokens),
+            (false, false) => Self::Neither,
+        }
+    }
+
+    fn of_comments(tokens: &[&[u8]]) -> Self {
+        let (mut closes, mut open) = (false, false);
+        let mut pairs = tokens.windows(2);
+        while let Some(pair) = pairs.next() {
+            match pair {
+                [b"/", b"*"] if !open => {
+                    open = true;
+                    // The star of an opening does not close.
+                    pairs.next();
+                }
+                [b"*", b"/"] => {
+                    closes |= !open;
+                    open = false;
+                }
+                _ => {}
+            }
+        }
+        match (open, closes) {
+            (true, false) => Self::Opens,
+            (false, true) => Self::Closes,
+            _ => Self::Neither,
+        }
+    }
+}
+
+/// The changes, those joined that only together keep brackets and quotes as they were.
+pub(crate) fn together(old: &[&[u8]], new: &[&[u8]], changes: Vec<Pair>) -> Vec<Pair> {
+    let mut joined = Vec::with_capacity(changes.len());
+    let mut at = 0;
+    while let Some(first) = changes.get(at) {
+        let whole = |last: &Pair| (first.0.start..last.0.end, first.1.start..last.1.end);
+        let keeps = |last: &&Pair| {
+            let (gone, come) = whole(last);
+            Open::of(&old[gone]) == Open::of(&new[come])
+        };
+        let ends = changes[at..].iter().take(JOINED_MAX);
+        let count = ends.clone().position(|last| keeps(&last)).map_or(1, |more| more + 1);
+        joined.push(whole(&changes[at + count - 1]));
+        at += count;
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::tokenize;
+
+    fn joined(old: &str, new: &str, changes: &[Pair]) -> Vec<Pair> {
+        together(&tokenize(old.as_bytes()), &tokenize(new.as_bytes()), changes.to_vec())
+    }
+
+    #[test]
+    fn a_bracket_waits_for_its_partner() {
+        assert_eq!(joined("a b", "(a b)", &[(0..0, 0..1), (3..3, 4..5)]), [(0..3, 0..5)]);
+        assert_eq!(joined("a b", "x y", &[(0..1, 0..1), (2..3, 2..3)]), [(0..1, 0..1), (2..3, 2..3)]);
+        assert_eq!(joined("f(a)", "g(b)", &[(0..1, 0..1), (2..3, 2..3)]), [(0..1, 0..1), (2..3, 2..3)]);
+    }
+
+    #[test]
+    fn what_only_opens_comes_first() {
+        let of = |text: &str| Leaning::of(&tokenize(text.as_bytes()));
+        for (text, leaning) in [
+            ("if a {\n    b();\n", Leaning::Opens),
+            ("    b();\n}\n", Leaning::Closes),
+            ("b(c[d]);\n", Leaning::Neither),
+            ("} else {\n", Leaning::Neither),
+            ("/**\n * One\n", Leaning::Opens),
+            ("/*/ one\n", Leaning::Opens),
+            (" * two\n */\n", Leaning::Closes),
+            ("/* one */\n", Leaning::Neither),
+        ] {
+            assert_eq!(of(text), leaning, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_bracket_without_partner_stays_alone() {
+        assert_eq!(joined("a b", "(a c", &[(0..0, 0..1), (2..3, 3..4)]), [(0..0, 0..1), (2..3, 3..4)]);
+    }
+}
