@@ -9,9 +9,11 @@ mod parse;
 mod settings;
 
 use tree_sitter::Node;
+pub(crate) use tree_sitter::Tree as Parsed;
 
 use crate::languages::{Found, LINES, Language, Mark, Rules, codec_of, language};
 use crate::op::{CUTS_MAX, Cut, NodeKind};
+pub(crate) use parse::Before;
 pub use parse::PARSED_BYTES_MAX;
 pub use settings::{Setting, settings};
 
@@ -41,9 +43,32 @@ fn is_control(byte: u8) -> bool {
 /// The pieces of a text and the codec that made them: the one that is asked for if the
 /// text is within its limits, else lines.
 pub fn cut(codec: u16, bytes: &[u8]) -> (u16, Vec<Cut>) {
-    match language(codec).and_then(|language| cut_by_grammar(language, bytes)) {
-        Some(cuts) => (codec, cuts),
-        None => (LINES, cut_by_lines(bytes)),
+    let made = read(codec, bytes, None);
+    (made.codec, made.cuts)
+}
+
+/// A text as it was cut.
+pub(crate) struct Made {
+    /// The codec that made the pieces.
+    pub(crate) codec: u16,
+    /// The pieces.
+    pub(crate) cuts: Vec<Cut>,
+    /// The tree, where a grammar made them.
+    pub(crate) tree: Option<Parsed>,
+}
+
+impl Made {
+    /// Whether there is something in the text that the grammar does not understand.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.tree.as_ref().is_some_and(|tree| tree.root_node().has_error())
+    }
+}
+
+/// The same as [`cut`], with the tree; faster if the text is mostly one whose tree is known.
+pub(crate) fn read(codec: u16, bytes: &[u8], before: Option<Before<'_>>) -> Made {
+    match language(codec).and_then(|language| cut_by_grammar(language, bytes, before)) {
+        Some((cuts, tree)) => Made { codec, cuts, tree: Some(tree) },
+        None => Made { codec: LINES, cuts: cut_by_lines(bytes), tree: None },
     }
 }
 
@@ -51,7 +76,7 @@ pub fn cut(codec: u16, bytes: &[u8]) -> (u16, Vec<Cut>) {
 /// measuring: no merge ever asks.
 pub fn parses(name: &[u8], bytes: &[u8]) -> Option<bool> {
     let language = language(codec_of(name))?;
-    Some(parse::parse(language, bytes).is_some_and(|tree| !tree.root_node().has_error()))
+    Some(parse::parse(language, bytes, None).is_some_and(|tree| !tree.root_node().has_error()))
 }
 
 /// Pieces that end at line borders.
@@ -61,13 +86,17 @@ pub(crate) fn cut_by_lines(bytes: &[u8]) -> Vec<Cut> {
     cuts
 }
 
-fn cut_by_grammar(language: &Language, bytes: &[u8]) -> Option<Vec<Cut>> {
+fn cut_by_grammar(
+    language: &Language,
+    bytes: &[u8],
+    before: Option<Before<'_>>,
+) -> Option<(Vec<Cut>, Parsed)> {
     let rules = language.rules()?;
-    let tree = parse::parse(language, bytes)?;
+    let tree = parse::parse(language, bytes, before)?;
     let mut cutter = Cutter { rules, bytes, cuts: Vec::new() };
     cutter.section(tree.root_node(), 0, 0, bytes.len(), 0);
     let cuts = coarsen(cutter.cuts);
-    (cuts.len() <= CUTS_MAX).then_some(cuts)
+    (cuts.len() <= CUTS_MAX).then_some((cuts, tree))
 }
 
 /// Leaves out the deepest items where there are more than a waypoint should name.

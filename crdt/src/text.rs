@@ -17,7 +17,7 @@ use crate::leaf::{Leaf, LeafError, Shown};
 use crate::lineage::{Lineage, Source};
 use crate::op::Split;
 use crate::state::LeafLog;
-use crate::syntax::cut;
+use crate::syntax::{Parsed, read};
 use crate::token::tokenize;
 
 /// How many edited leaves are kept.
@@ -38,21 +38,34 @@ pub(crate) struct Text {
 pub(crate) struct Texts {
     kept: BTreeMap<LeafId, Arc<Text>>,
     /// The last text that was cut: several drafts on one base cut the same.
-    cut: Option<(u16, Split)>,
+    cut: Option<LastCut>,
+}
+
+#[derive(Debug)]
+struct LastCut {
+    /// The codec that was asked for.
+    wanted: u16,
+    split: Split,
+    tree: Option<Parsed>,
 }
 
 impl Texts {
     /// How a leaf that nobody has edited is cut by a codec.
     pub(crate) fn split(&mut self, leaf: LeafId, wanted: u16, genesis: &[u8]) -> Split {
-        if let Some((_, split)) =
-            self.cut.as_ref().filter(|(codec, split)| *codec == wanted && split.leaf == leaf)
-        {
-            return split.clone();
+        let known = self.cut.as_ref().filter(|cut| cut.wanted == wanted && cut.split.leaf == leaf);
+        if let Some(cut) = known {
+            return cut.split.clone();
         }
-        let (codec, cuts) = cut(wanted, genesis);
-        let split = Split { leaf, codec, cuts };
-        self.cut = Some((wanted, split.clone()));
+        let made = read(wanted, genesis, None);
+        let split = Split { leaf, codec: made.codec, cuts: made.cuts };
+        self.cut = Some(LastCut { wanted, split: split.clone(), tree: made.tree });
         split
+    }
+
+    /// The tree of the bytes that a leaf began with, if it is the last that was cut by a codec.
+    pub(crate) fn tree(&self, leaf: LeafId, codec: u16) -> Option<Parsed> {
+        let known = self.cut.as_ref().filter(|cut| cut.split.codec == codec && cut.split.leaf == leaf);
+        known?.tree.clone()
     }
 
     /// The text of a leaf that has hunks.

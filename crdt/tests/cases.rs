@@ -200,3 +200,44 @@ fn a_thing_that_both_duplicate_is_there_twice_and_not_three_times() {
     assert!(hard(&merge(&mut a, &mut b)).is_empty());
     assert_eq!(a.paths(), ["a.rs", "b.rs"]);
 }
+
+#[test]
+fn what_opens_a_block_comes_before_what_closes_it() {
+    let base = "def f\n    a\n    b\nend\n";
+    let (head, rest) = ("    each {\n        x\n", "    y\n        }\n");
+    let with = |part: &str| base.replace("    b\n", &format!("{part}    b\n"));
+    // By text alone the second half would come first.
+    let (text, told) = merged("a.txt", base, &[&with(head), &with(&rest.replace("    y", "    Y"))]);
+    assert_eq!((text, told), (with(&format!("{head}    Y\n        }}\n")), vec![]));
+    let comment = ["/**\n * One.\n", " * Two.\n */\n"];
+    let with = |part: &str| format!("int a;\n\n{part}int b;\n");
+    let sides = comment.map(with);
+    let (text, _) = merged("a.txt", "int a;\n\nint b;\n", &[&sides[0], &sides[1]]);
+    assert_eq!(text, with(&comment.concat()));
+}
+
+const CLASS: &str = "class A {\n    one(r) {\n        if (r.d) {\n            r.t = r.d.x();\n            drop(r.d);\n        }\n\n        return f(r);\n    }\n}\n";
+
+/// Each side is half of a change: with either alone no bracket fits, and a grammar would guess.
+#[test]
+fn a_side_in_the_middle_of_being_written_merges_by_lines() {
+    let a = CLASS
+        .replace("        if (r.d) {\n            r.t = r.d.x();\n            drop(r.d);\n", "")
+        .replace(
+            "        return f(r);\n",
+            "        n.t = r.d.y();\n        drop(n.d);\n\n        return n;\n",
+        );
+    let b = CLASS.replace("        }\n\n", "        n = two(r);\n\n").replace("one(r)", "two(r)");
+    let (text, _) = merged("a.js", CLASS, &[&a, &b]);
+    let both = "class A {\n    two(r) {\n        n = two(r);\n\n        n.t = r.d.y();\n        drop(n.d);\n\n        return n;\n    }\n}\n";
+    assert_eq!(text, both);
+}
+
+#[test]
+fn a_function_moves_in_a_text_that_does_not_parse() {
+    let other = "fn other() {\n    four();\n}\n";
+    let moved = LONG.replace(&format!("\n{other}"), "");
+    let moved = format!("{other}\n{moved}\nfn half( {{\n");
+    let (text, told) = merged("a.rs", LONG, &[&moved, &LONG.replace("four()", "4()")]);
+    assert_eq!((text, told), (moved.replace("four()", "4()"), vec![]));
+}

@@ -66,6 +66,11 @@ impl<'a> Alignment<'a> {
         Self { old, new, pairs }
     }
 
+    /// The same, where it is known which lines stay.
+    pub(super) fn known(old: &'a [u8], new: &'a [u8], pairs: Vec<(usize, usize)>) -> Self {
+        Self { old: Lines::of(old), new: Lines::of(new), pairs }
+    }
+
     /// The bytes, blanks left out, of the lines that stay.
     pub(super) fn kept(&self) -> usize {
         self.pairs.iter().map(|(_, line)| self.new.weight(*line)).sum()

@@ -16,6 +16,7 @@ use crate::leaf::Leaf;
 use crate::lineage::Lineage;
 use crate::op::{Body, Op, Split};
 use crate::state::{Act, State};
+use crate::syntax::Parsed;
 use crate::text::{Texts, genesis};
 use crate::view::outline::{Outline, Reading};
 use crate::view::resolve::{Resolved, resolve};
@@ -105,6 +106,12 @@ impl<'a> Desk<'a> {
     pub(crate) fn split(&mut self, leaf: LeafId, codec: u16) -> Result<Split, CrdtError> {
         let begun = self.genesis(leaf)?;
         Ok(self.texts.split(leaf, codec, &begun))
+    }
+
+    /// The tree of a text that a leaf began with and still shows, if it is at hand.
+    pub(crate) fn tree(&self, leaf: LeafId, codec: u16, shown: &[u8]) -> Result<Option<Parsed>, CrdtError> {
+        let tree = self.texts.tree(leaf, codec);
+        Ok(if tree.is_some() && self.genesis(leaf)? == shown { tree } else { None })
     }
 
     /// Bytes that were written as a whole.

@@ -7,6 +7,7 @@
 //! and each is edited by lines.
 
 mod across;
+mod read;
 mod touch;
 
 use std::sync::Arc;
@@ -23,7 +24,6 @@ use crate::op::{Cut, NodeKind, Op, Place, Split};
 use crate::position;
 use crate::split::Pieces;
 use crate::syntax::cut;
-use crate::view::outline::Outline;
 
 /// A text file and what it is to say.
 #[derive(Debug)]
@@ -48,10 +48,12 @@ pub(super) fn write(desk: &mut Desk<'_>, edits: Vec<TextEdit>, matched: bool) ->
     let (fresh, edited): (Vec<_>, Vec<_>) = edits.into_iter().partition(|edit| edit.fresh);
     for edit in edited {
         let outline = items.outline(&edit)?;
-        if items.touch(&edit, &outline)? {
+        let alignment = Alignment::of(&outline.bytes, &edit.new);
+        if items.touch(&edit, &outline, &alignment)? {
             continue;
         }
-        let (sheet, by_items) = items.sheet(edit, outline)?;
+        let (changed, pairs) = (alignment.changed(), alignment.pairs);
+        let (sheet, by_items) = items.sheet(edit, outline, &changed, pairs)?;
         if by_items && matched { items.sheets.push(sheet) } else { items.write_plain(&sheet)? }
     }
     for sheet in 0..items.sheets.len() {
@@ -60,7 +62,7 @@ pub(super) fn write(desk: &mut Desk<'_>, edits: Vec<TextEdit>, matched: bool) ->
     // A new text is parsed only if something that left another text may have come to it.
     if items.sheets.iter().any(|sheet| !sheet.loose_haves(false).is_empty()) {
         for edit in fresh.into_iter().filter(|edit| has_grammar(edit.codec)) {
-            let (sheet, _) = items.sheet(edit, Outline::default())?;
+            let sheet = items.fresh_sheet(edit);
             items.sheets.push(sheet);
         }
     }
@@ -76,41 +78,6 @@ pub(super) fn write(desk: &mut Desk<'_>, edits: Vec<TextEdit>, matched: bool) ->
 }
 
 impl Items<'_, '_> {
-    /// The pieces that an edited text had; it is cut first if nobody has.
-    fn outline(&mut self, edit: &TextEdit) -> Result<Outline, CrdtError> {
-        if self.desk.is_untouched(&edit.leaf) {
-            let split = self.desk.split(edit.leaf, edit.codec)?;
-            self.desk.put(Op::Split(split))?;
-        }
-        self.desk.outline(edit.node, edit.leaf)
-    }
-
-    /// Reads an edited text; says whether it has items to match.
-    fn sheet(&mut self, edit: TextEdit, outline: Outline) -> Result<(Sheet, bool), CrdtError> {
-        let TextEdit { node: file, leaf: body, codec, new, fresh } = edit;
-        let (haves, wants) = (Vec::new(), Vec::new());
-        let mut sheet =
-            Sheet { file, body, codec, fresh, old: Vec::new(), new, haves, wants, top: Vec::new() };
-        if fresh {
-            let (by, cuts) = cut(codec, &sheet.new);
-            sheet.read_wants(cuts);
-            return Ok((sheet, by != LINES));
-        }
-        sheet.haves = Sheet::haves(&outline);
-        sheet.old = outline.bytes;
-        sheet.codec = self.codec(body)?;
-        let (by, cuts) = cut(sheet.codec, &sheet.new);
-        sheet.read_wants(cuts);
-        Ok((sheet, by != LINES))
-    }
-
-    /// The codec by which a leaf was cut.
-    fn codec(&self, leaf: LeafId) -> Result<u16, CrdtError> {
-        let length = self.desk.genesis(leaf)?.len() as u64;
-        let log = self.desk.state.leaves.get(&leaf);
-        Ok(log.and_then(|log| log.split(length)).map_or(LINES, |pieces| pieces.codec))
-    }
-
     /// Lays a text over the pieces that it has.
     fn write_plain(&mut self, sheet: &Sheet) -> Result<(), CrdtError> {
         let leaves = sheet.leaves_of(0, true).into_iter().map(|(leaf, range)| (leaf, range.end));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::draft::items::TextEdit;
 use crate::id::{LeafId, NodeId};
 use crate::matching::{Candidate, longest_rising, pairs};
 use crate::op::{Cut, NodeKind, Place};
@@ -50,8 +51,12 @@ pub(super) struct Sheet {
     pub(super) codec: u16,
     /// Whether the text is new as a whole.
     pub(super) fresh: bool,
+    /// Whether a grammar read all of the old text, and does not of the new one.
+    pub(super) broke: bool,
     pub(super) old: Vec<u8>,
     pub(super) new: Arc<[u8]>,
+    /// The lines of the old text that stay: old and new numbers, rising.
+    pub(super) pairs: Vec<(usize, usize)>,
     /// The file itself comes first.
     pub(super) haves: Vec<Have>,
     pub(super) wants: Vec<Want>,
@@ -73,6 +78,14 @@ impl Want {
 }
 
 impl Sheet {
+    /// A text of which nothing is known yet but what it is to say.
+    pub(super) fn of(edit: TextEdit) -> Self {
+        let TextEdit { node: file, leaf: body, codec, new, fresh } = edit;
+        let (old, pairs) = (Vec::new(), Vec::new());
+        let (haves, wants, top) = (Vec::new(), Vec::new(), Vec::new());
+        Self { file, body, codec, fresh, broke: false, old, new, pairs, haves, wants, top }
+    }
+
     /// The pieces of the old text.
     pub(super) fn haves(outline: &Outline) -> Vec<Have> {
         let mut haves: Vec<Have> = Vec::with_capacity(outline.entries.len());

@@ -5,6 +5,10 @@
 //! too, but the one that people expect. So where items tear apart lines that stay, both are
 //! weighed by what they would have to write anew, and the lighter one is taken: the items,
 //! when something really moved or was renamed, else the lines laid over the old pieces.
+//!
+//! A text that was whole and now is broken is in the middle of being written. What a grammar
+//! makes of it tells little: a bracket that is not yet closed swallows what follows. There
+//! items are believed only if they save something in the text as a whole.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -41,11 +45,15 @@ struct Knot {
 pub(super) fn weigh(sheets: &mut [Sheet], at: usize) {
     let Some(sheet) = sheets.get(at).filter(|sheet| !sheet.fresh && !sheet.haves.is_empty()) else { return };
     let (old, new) = (sheet.old.clone(), sheet.new.clone());
-    let alignment = Alignment::of(&old, &new);
+    let alignment = Alignment::known(&old, &new, sheet.pairs.clone());
     let top = sheet.haves.first().map(|have| have.children.clone()).unwrap_or_default();
     let mut open = vec![Level { haves: top, wants: sheet.top.clone(), above: None }];
     while let Some(level) = open.pop() {
         let scale = Scale::of(sheets, at, &alignment, &level);
+        if level.above.is_none() && sheets[at].broke && scale.is_doubtful() {
+            let (haves, wants) = (0..level.haves.len(), 0..level.wants.len());
+            return spread(sheets, at, &level, &Knot { haves, wants, torn: true });
+        }
         let knots = scale.knots();
         let heavy: Vec<_> = knots.into_iter().filter(|knot| scale.is_heavy(knot)).collect();
         for knot in heavy.into_iter().rev() {
@@ -173,6 +181,13 @@ impl<'a> Scale<'a> {
         let old = self.old_lines(knot.haves.start).start..self.old_lines(knot.haves.end - 1).end;
         let new = self.new_lines(knot.wants.start).start..self.new_lines(knot.wants.end - 1).end;
         items > self.written(&old, new) + SAVED_BYTES_MIN
+    }
+
+    /// Whether the items of the whole text write no less than its lines.
+    fn is_doubtful(&self) -> bool {
+        let items: usize = (0..self.level.wants.len()).map(|want| self.cost(want)).sum();
+        let lines = self.written(&(0..self.alignment.old.len()), 0..self.alignment.new.len());
+        items >= lines
     }
 
     /// What the lines `new` write anew if `old` stay.

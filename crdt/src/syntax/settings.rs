@@ -38,7 +38,7 @@ pub fn settings(codec: u16, bytes: &[u8]) -> Option<Vec<Setting>> {
     if !matches!(name_of(codec)?, "json" | "yaml" | "toml") {
         return None;
     }
-    let tree = parse(language(codec)?, bytes)?;
+    let tree = parse(language(codec)?, bytes, None)?;
     let reader = Reader { bytes, left: Cell::new(SETTINGS_MAX + 1) };
     let mut found = reader.inside(tree.root_node(), 0);
     if reader.left.get() == 0 {

@@ -20,9 +20,13 @@ use crate::view::outline::{Entry, Outline};
 
 impl Items<'_, '_> {
     /// Writes an edit of which every part is inside an item; says whether it was one.
-    pub(super) fn touch(&mut self, edit: &TextEdit, outline: &Outline) -> Result<bool, CrdtError> {
+    pub(super) fn touch(
+        &mut self,
+        edit: &TextEdit,
+        outline: &Outline,
+        alignment: &Alignment<'_>,
+    ) -> Result<bool, CrdtError> {
         let codec = self.codec(edit.leaf)?;
-        let alignment = Alignment::of(&outline.bytes, &edit.new);
         let mut touched = BTreeSet::new();
         for (gone, come) in alignment.changed() {
             let Some(leaf) = inside(codec, outline, &edit.new, (&gone, &come)) else { return Ok(false) };
