@@ -116,8 +116,12 @@ fn a2_an_old_tower_replayed_moves_nothing_back() {
     let stage = Stage::new();
     let (mut ana, mut ben, address) = put_back(&stage);
     let high = ben.branch();
+    assert_eq!(found(&ana), ["E_PUT_BACK"], "the worktree knows more than the store");
+    ana.write("a.txt", "not yet\n");
+    assert_ne!(ana.run(&["post", "-m", "before it has synced"]).code, 0);
     ana.serve_with(&["--peer", &address]);
     wait_for_agreement(&[&ana, &ben]);
+    assert_eq!(found(&ana), [""; 0]);
     assert_eq!(ben.branch(), high, "an old top moved ben back");
     assert!(ben.is_serving());
 }
@@ -167,4 +171,45 @@ fn a4_a_cloned_key_is_told_of_and_takes_nothing_away() {
     ben.post("ben goes on");
     assert_eq!(forked(&ben), 1, "told again after a start");
     assert_eq!(ben.ok(&["verify", "--deep"])["ok"], true);
+}
+
+/// The codes of what `doctor` finds.
+fn found(node: &Node) -> Vec<String> {
+    let told = node.run(&["doctor"]);
+    let problems = told.json["problems"].as_array().unwrap_or_else(|| panic!("{told:#?}")).clone();
+    assert_eq!(told.code, if problems.is_empty() { 0 } else { 6 }, "{told:#?}");
+    assert!(problems.iter().all(|problem| !problem["next"].as_str().unwrap().is_empty()), "{told:#?}");
+    problems.iter().map(|problem| problem["code"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The second machine gets a key of its own, and what it wrote while it had the other's counts.
+#[test]
+fn a5_a_cloned_machine_goes_on_with_a_key_of_its_own() {
+    let stage = Stage::new();
+    let (ana, mut ben, address) = cloned(&stage);
+    assert_eq!(found(&ben), [""; 0]);
+    ana.write("c.txt", "by the copy\n");
+    let other = ana.post("by the copy");
+    ana.ok(&["put", "--peer", &address]);
+    wait_until("ben is told", || ben.saw("forked"));
+    assert!(found(&ana).contains(&"E_FORKED".to_owned()), "{:?}", found(&ana));
+    assert!(
+        ["E_FORKED", "E_HELD"].iter().all(|code| found(&ben).contains(&(*code).to_owned())),
+        "{:?}",
+        found(&ben)
+    );
+    assert_eq!(ben.run(&["show", "c.txt?main"]).code, 3, "nobody built on it yet");
+    let old = ana.ok(&["identity"])["key"].clone();
+    let forked = ana.ok(&["identity", "fork"]);
+    assert_ne!(forked["key"], old);
+    assert_eq!(forked["repos"][0]["granted"], true, "{forked:#}");
+    assert_eq!(forked["repos"][0]["kept"], serde_json::json!([other]), "{forked:#}");
+    ana.write("d.txt", "by the new key\n");
+    ana.post("by the new key");
+    ana.ok(&["put", "--peer", &address]);
+    wait_for_agreement(&[&ana, &ben]);
+    for file in ["c.txt?main", "d.txt?main"] {
+        assert_eq!(ben.run(&["show", file]).code, 0, "{file}");
+    }
+    assert!(ben.is_serving());
 }

@@ -4,7 +4,7 @@ use crate::harness::{Stage, told};
 use serde_json::Value;
 use std::process::Command;
 
-const VERBS: [&str; 28] = [
+const VERBS: [&str; 29] = [
     "init",
     "get",
     "post",
@@ -30,6 +30,7 @@ const VERBS: [&str; 28] = [
     "artifact",
     "verify",
     "fsck",
+    "doctor",
     "demo",
     "merge-file",
     "bench",

@@ -101,12 +101,14 @@ pub(crate) enum Verb {
     Join(join::Args),
     /// Copy a repo that this device may read
     Clone(clone::Args),
-    /// Show, name, back up or restore the device key
+    /// Show, name, back up, restore or leave the device key
     Identity(identity::Args),
     /// Add, fetch, list and verify large contents
     Artifact(artifact::Args),
     /// Read the store against what was signed
     Verify(verify::Args),
+    /// Say what is not as it should be, and what to do about it
+    Doctor(doctor::Args),
     /// Put right what can be derived again
     Fsck(fsck::Args),
     /// Watch three real nodes edit, part, meet and merge

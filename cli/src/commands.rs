@@ -8,6 +8,7 @@ pub(crate) mod come;
 pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod diff;
+pub(crate) mod doctor;
 pub(crate) mod fsck;
 pub(crate) mod get;
 pub(crate) mod identity;
@@ -84,6 +85,7 @@ pub(crate) fn run(args: Args) -> Result<u8, Failure> {
         Verb::Identity(args) => identity::run(args, &desk),
         Verb::Artifact(args) => artifact::run(args, &desk),
         Verb::Verify(args) => verify::run(args, &desk),
+        Verb::Doctor(args) => doctor::run(args, &desk),
         Verb::Fsck(args) => fsck::run(args, &desk),
         Verb::Demo(args) => demo::run(args, &desk),
         Verb::Bench(args) => bench::run(args, &desk),

@@ -84,19 +84,23 @@ pub fn restore(home: &Home, from: &Path) -> Result<Keypair, NodeError> {
 
 /// Puts a new device key in the place of the present one, which is kept beside it.
 ///
-/// For a key that was copied to two machines: what it wrote stays, what comes is another feed's.
-pub fn renew(home: &Home) -> Result<(Keypair, PathBuf), NodeError> {
+/// For a key that was copied to two machines: what it wrote stays, what comes is another feed's. The
+/// secret is the caller's, who may have to grant its key something before the old one is gone.
+pub fn renew(home: &Home, secret: &[u8; 32]) -> Result<(Keypair, PathBuf), NodeError> {
     let path = home.key_path();
     let old = load(&path)?.key();
     let kept = path.with_file_name(format!("key.{}", old.short()));
     fs::rename(&path, &kept).map_err(|error| NodeError::io("rename", &path, error))?;
-    Ok((make(&path)?, kept))
+    Ok((put_new(&path, secret)?, kept))
 }
 
 fn make(path: &Path) -> Result<Keypair, NodeError> {
-    let secret: [u8; 32] = entropy::random()?;
-    write_new(path, format!("{WORDS}{}\n", hex(&secret)).as_bytes())?;
-    Ok(Keypair::from_secret(&secret))
+    put_new(path, &entropy::random()?)
+}
+
+fn put_new(path: &Path, secret: &[u8; 32]) -> Result<Keypair, NodeError> {
+    write_new(path, format!("{WORDS}{}\n", hex(secret)).as_bytes())?;
+    Ok(Keypair::from_secret(secret))
 }
 
 /// Writes a file that is not there yet, durably; a crash leaves all of it or nothing under its name.
@@ -154,7 +158,7 @@ mod tests {
     fn a_renewed_key_is_another_and_the_old_one_is_kept() {
         let (_dir, home) = home();
         let old = device(&home).unwrap().key();
-        let (new, kept) = renew(&home).unwrap();
+        let (new, kept) = renew(&home, &[9; 32]).unwrap();
         assert_ne!(new.key(), old);
         assert_eq!(load(&kept).unwrap().key(), old);
     }

@@ -126,6 +126,15 @@ impl Owner {
         &self.key
     }
 
+    /// Puts a new device key in the place of the present one; says where that one is kept.
+    ///
+    /// On the network this process keeps its name until it is started again.
+    pub fn renew(&mut self, secret: &[u8; 32]) -> Result<std::path::PathBuf, NodeError> {
+        let (key, kept) = identity::renew(&self.home, secret)?;
+        self.key = key;
+        Ok(kept)
+    }
+
     /// The service, to be asked; what it is to do comes through [`Owner::input`].
     pub fn service(&self) -> &Service {
         &self.service

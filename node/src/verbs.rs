@@ -9,6 +9,7 @@ pub mod come;
 mod compare;
 pub mod delete;
 pub mod diff;
+pub mod doctor;
 pub mod fsck;
 pub mod get;
 mod here;
@@ -140,6 +141,8 @@ verbs! {
     Verify verify ();
     /// Derives again what can be.
     Fsck fsck ();
+    /// What is not as it should be, and what to do.
+    Doctor doctor ();
     /// The device key.
     Identity identity ();
     /// The nodes known.
@@ -164,6 +167,7 @@ impl Answer {
         match self {
             Self::Verify(answer) => !answer.ok,
             Self::Fsck(answer) => !answer.ok,
+            Self::Doctor(answer) => !answer.ok,
             Self::Artifact(artifact::Answer::Verified(answer)) => !answer.ok,
             _ => false,
         }

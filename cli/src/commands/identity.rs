@@ -1,8 +1,9 @@
-//! `identity`: the device key: shown, named, backed up, restored.
+//! `identity`: the device key: shown, named, backed up, restored, left for a new one.
 
 use super::ask;
 use crate::desk::Desk;
 use crate::error::Failure;
+use crate::output::{count, short};
 use cairn_node::verbs::identity as verb;
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -52,6 +53,9 @@ enum Action {
         /// The file
         file: PathBuf,
     },
+    /// Leave it for a new one, because another machine writes with it too
+    #[command(after_help = "Examples:\n  cairn identity fork\n  cairn identity fork --json")]
+    Fork,
 }
 
 /// Asks, and prints.
@@ -60,6 +64,7 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
         None | Some(Action::Show) => verb::Action::Show,
         Some(Action::Name { name, mail }) => verb::Action::Name { name, mail },
         Some(Action::Backup { file }) => verb::Action::Backup { out: desk.path(&file) },
+        Some(Action::Fork) => verb::Action::Fork,
         Some(Action::Restore { file }) => restore(desk, desk.path(&file))?,
     };
     ask!(desk, Identity, verb::Args { here: desk.here(), action }, words)
@@ -80,6 +85,14 @@ fn words(answer: &verb::Answer) -> String {
     let rows = [("name", &answer.name), ("mail", &answer.mail), ("file", &answer.path)];
     for (row, value) in rows {
         value.iter().for_each(|value| text += &format!("{row} {value}\n"));
+    }
+    for repo in &answer.repos {
+        let rights = if repo.granted { "the new key may write" } else { "the new key needs an invitation" };
+        text += &format!(
+            "repo {}: {rights}; {} that waited counts\n",
+            short(&repo.repo),
+            count(repo.kept.len() as u64, "waypoint")
+        );
     }
     text
 }

@@ -35,10 +35,15 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
 
 pub(crate) fn words(answer: &verb::Answer) -> String {
     let files = count(answer.files, "file");
+    let agreed = match answer.agreed {
+        0 => String::new(),
+        1 => "one peer was asked; a second one would tell whether it is the newest state\n".to_owned(),
+        n => format!("{n} peers agree that this is the newest state\n"),
+    };
     format!(
         "joined {} of repo {}: wrote {files}, root {}\n",
         answer.project,
         short(&answer.repo),
         short(&answer.root)
-    )
+    ) + &agreed
 }

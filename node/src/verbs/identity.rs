@@ -1,4 +1,6 @@
-//! `identity`: the device key: shown, named, backed up, restored.
+//! `identity`: the device key: shown, named, backed up, restored, and left for a new one.
+
+mod fork;
 
 use std::path::PathBuf;
 
@@ -10,6 +12,8 @@ use crate::net::peer_name;
 use crate::owner::Owner;
 use crate::uri::NAME_BYTES_MAX;
 use crate::verbs::Here;
+
+pub use fork::Moved;
 
 /// What `identity` is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +37,9 @@ pub struct Answer {
     pub mail: Option<String>,
     /// The file that was written or read.
     pub path: Option<String>,
+    /// What became of what the old key had, when there is a new one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repos: Vec<Moved>,
 }
 
 /// What to do with the device key.
@@ -59,6 +66,8 @@ pub enum Action {
         /// The file; an absolute path.
         from: PathBuf,
     },
+    /// Leaves it for a new one: it was copied, and another machine writes with it too.
+    Fork,
 }
 
 /// Shows, names, backs up or restores.
@@ -78,14 +87,20 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
             identity::restore(&home, from)?;
             Some(from)
         }
+        Action::Fork => return fork::run(owner),
     };
-    let key = identity::device(&home)?.key();
+    told(owner, path.map(|path| path.display().to_string()), Vec::new())
+}
+
+fn told(owner: &Owner, path: Option<String>, repos: Vec<Moved>) -> Result<Answer, NodeError> {
+    let key = identity::device(owner.home())?.key();
     Ok(Answer {
         key: key.to_string(),
         peer: peer_name(key)?,
         name: owner.config().name.clone(),
         mail: owner.config().mail.clone(),
-        path: path.map(|path| path.display().to_string()),
+        path,
+        repos,
     })
 }
 

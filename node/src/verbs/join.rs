@@ -43,6 +43,9 @@ pub struct Answer {
     pub root: String,
     /// How many files were written.
     pub files: u64,
+    /// How many peers were asked and hold the same: a device that is new here has seen nothing itself
+    /// by which it could tell an old state from the newest.
+    pub agreed: u64,
 }
 
 /// Signs a delegation from the one-time key to the device key, fetches, and checks out.
@@ -80,18 +83,24 @@ pub(super) fn enter(
     }
     let repo = door.wanted.repo;
     let peers: Vec<String> = door.peers.iter().chain(&door.uri.peers).cloned().collect();
+    let mut agreed = 0;
     if owner.replica(repo).is_err() {
-        network.join(owner, door.wanted.clone(), &peers)?;
+        agreed = network.join(owner, door.wanted.clone(), &peers)?.peers.len();
+        if peers.len() > 1 {
+            // The first that answered gave the repo; what the others know is newer, or the same.
+            agreed = network.sync(owner, repo, &peers)?.peers.len().max(agreed);
+        }
     } else {
         if !door.wanted.grants.is_empty() {
             owner.grant(repo, door.wanted.grants.clone())?;
         }
         if !peers.is_empty() {
-            network.sync(owner, repo, &peers)?;
+            agreed = network.sync(owner, repo, &peers)?.peers.len();
         }
     }
     let place = Place::find(owner, repo, door.uri.project.as_deref())?;
-    settle(owner, here, place, door.uri, network)
+    let answer = settle(owner, here, place, door.uri, network)?;
+    Ok(Answer { agreed: agreed as u64, ..answer })
 }
 
 /// Makes a folder the worktree of a project.
@@ -119,6 +128,7 @@ fn settle(
         frontier: digits(site.frontier()),
         root: site.view(owner)?.root.to_string(),
         files: moved.written,
+        agreed: 0,
     })
 }
 

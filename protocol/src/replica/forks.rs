@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use cairn_crdt::id::{FeedId, ProjectId, WaypointId, derive};
 
 use super::project::{Feed, Project};
-use super::{Applied, Replica};
+use super::{Applied, HeldFor, Replica};
 use crate::error::Reject;
 use crate::feed::FeedName;
 use crate::hash::LogHash;
@@ -42,6 +42,25 @@ impl Replica {
     /// Up to which place all histories of a forked feed agree, as far as they are known here.
     pub fn fork_place(&self, project: ProjectId, feed: FeedId) -> Option<u64> {
         self.projects.get(&project)?.places.get(&feed).copied()
+    }
+
+    /// What waits because its key signed two histories and it was written in the one that came first here: the
+    /// last of each line of work, with the branch that it was written for.
+    pub fn stranded(&self, project: ProjectId, feed: FeedId) -> Vec<(WaypointId, String)> {
+        let Some(known) = self.projects.get(&project) else { return Vec::new() };
+        let ours = |id: &WaypointId| known.waypoints.get(id).is_some_and(|known| known.feed == feed);
+        let held = self.held(project).into_iter().filter(|(_, reason)| *reason == HeldFor::Forked);
+        let held: Vec<WaypointId> = held.map(|(id, _)| id).filter(ours).collect();
+        let built_on =
+            |id: &WaypointId| held.iter().any(|other| known.documents.is_ancestor(id, other) && id != other);
+        let branch = |id: &WaypointId| known.waypoints.get(id).and_then(|known| known.labels.branch.clone());
+        let ends = held.iter().filter(|id| !built_on(id));
+        ends.filter_map(|id| branch(id).map(|branch| (*id, branch))).collect()
+    }
+
+    /// How far the key of a feed is known to have signed, held here or not.
+    pub fn signed_length(&self, project: ProjectId, feed: FeedId) -> u64 {
+        self.projects.get(&project).and_then(|project| project.signed.get(&feed)).copied().unwrap_or(0)
     }
 
     /// Whether more than one history of a feed must be reckoned with.
