@@ -98,3 +98,90 @@ fn c20_a_state_is_found_by_time_and_by_words_or_its_candidates_are_listed() {
     assert_eq!(ana.ok(&["undo"])["waypoint"], Value::Null);
     assert_eq!(ana.read("a.txt"), b"four\n");
 }
+
+#[test]
+fn c31_marks_are_a_changelog_that_merges_and_are_shown_whole() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("a.txt", b"one\n")]);
+    ana.ok(&["identity", "name", "Ana"]);
+    ana.ok(&["mark", "v1", "-m", "the first\n\n- begins", "--class", "release"]);
+    ana.serve();
+    let bob = stage.node("bob");
+    bob.join(&ana, "write");
+    bob.write("b.txt", "b\n");
+    bob.post("b");
+    bob.ok(&["mark", "v2-bob", "-m", "with b"]);
+    ana.write("a.txt", "two\n");
+    ana.post("two");
+    ana.ok(&["mark", "v2-ana", "-m", "with two"]);
+    ana.ok(&["mark", "old", "-m", "set late, on what came first", "?v1"]);
+    bob.ok(&["put", "--peer", &ana.address.clone().unwrap()]);
+    ana.ok(&["put"]);
+    ana.ok(&["mark", "v3", "-m", "both"]);
+    bob.ok(&["put", "--peer", &ana.address.clone().unwrap()]);
+    let (one, two) = (ana.ok(&["log", "--changelog"]), bob.ok(&["log", "--changelog"]));
+    assert_eq!(one, two);
+    let names: Vec<&str> =
+        one["changelog"].as_array().unwrap().iter().map(|mark| text(&mark["mark"])).collect();
+    assert_eq!((names[0], &names[3..]), ("v3", &["old", "v1"][..]), "{names:?}");
+    let out = std::process::Command::new(env!("CARGO_BIN_EXE_cairn"))
+        .arg("--home")
+        .arg(&bob.home)
+        .arg("-C")
+        .arg(&bob.tree)
+        .args(["log", "--changelog", "?v1"])
+        .output()
+        .unwrap();
+    let page = String::from_utf8(out.stdout).unwrap();
+    assert!(
+        page.starts_with("# Changelog\n\n## old — 20") && page.ends_with("the first\n\n- begins\n"),
+        "{page}"
+    );
+    let shown = bob.ok(&["show", "?v1"])["mark"].clone();
+    assert_eq!((text(&shown["mark"]), text(&shown["class"])), ("v1", "release"));
+    assert_eq!(shown["message"], "the first\n\n- begins");
+    for field in ["frontier", "root", "date", "author", "waypoint"] {
+        assert!(!shown[field].is_null(), "{shown}");
+    }
+    assert!(shown["hold"].is_null());
+    ana.stop();
+}
+
+#[test]
+fn b14_a_held_mark_is_kept_and_a_deleted_label_leaves_a_tombstone() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("a.txt", b"one\n")]);
+    ana.ok(&["mark", "audit", "-m", "as filed", "--class", "10 years", "--hold", "case 7"]);
+    ana.serve();
+    let peer = ana.address.clone().unwrap();
+    let bob = stage.node("bob");
+    bob.join(&ana, "write");
+    assert_eq!(bob.ok(&["show", "?audit"])["mark"]["hold"], "case 7");
+    let refused = bob.refused(&["mark", "--delete", "audit", "-m", "tidying"], 4);
+    assert!(text(&refused["message"]).contains("case 7"), "{refused}");
+    bob.refused(&["mark", "--release", "audit", "-m", "tidying"], 4);
+    assert_eq!(ana.ok(&["mark", "--release", "audit", "-m", "closed"])["done"], "released");
+    ana.refused(&["mark", "--release", "audit", "-m", "closed"], 4);
+    bob.ok(&["put", "--peer", &peer]);
+    assert!(bob.ok(&["show", "?audit"])["mark"]["hold"].is_null());
+    bob.ok(&["mark", "--delete", "audit", "-m", "the ten years are over"]);
+    bob.ok(&["come", "side"]);
+    bob.ok(&["get", "?main"]);
+    bob.ok(&["delete", "?side", "-m", "went nowhere"]);
+    bob.refused(&["delete", "?main"], 4);
+    bob.ok(&["put", "--peer", &peer]);
+    for node in [&ana, &bob] {
+        let gone = node.refused(&["get", "?audit"], 3);
+        assert!(text(&gone["message"]).contains("the ten years are over"), "{gone}");
+        assert_eq!(gone["code"], "E_DELETED");
+        assert!(text(&node.refused(&["root", "?side"], 3)["message"]).contains("went nowhere"));
+        let log = node.ok(&["log"]);
+        assert_eq!(log["waypoints"][0]["deleted"][0]["name"], "audit", "{log}");
+        assert_eq!(node.ok(&["log", "--changelog"])["changelog"].as_array().map(Vec::len), Some(0));
+    }
+    ana.ok(&["mark", "audit", "-m", "anew"]);
+    assert_eq!(ana.ok(&["show", "?audit"])["mark"]["message"], "anew");
+    bob.ok(&["come", "side"]);
+    assert_eq!(bob.ok(&["root", "?side"])["root"].as_str().unwrap(), bob.root());
+    ana.stop();
+}

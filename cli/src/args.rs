@@ -73,7 +73,7 @@ pub(crate) enum Verb {
     Diff(diff::Args),
     /// List the waypoints of a version, newest first
     Log(log::Args),
-    /// Show one waypoint, or one file at a version
+    /// Show one waypoint, one mark, or one file at a version
     Show(show::Args),
     /// Fork a branch and switch to it
     Come(come::Args),

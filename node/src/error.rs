@@ -99,6 +99,9 @@ pub enum NodeError {
         /// Its name.
         name: String,
     },
+    /// A label was there and was taken away.
+    #[error("{0}")]
+    Deleted(String),
     /// There is no step left to go along.
     #[error("there is nothing to {0}")]
     NothingLeft(&'static str),
@@ -169,6 +172,7 @@ impl NodeError {
             NodeError::Damaged(_) => "E_DAMAGED",
             NodeError::Format { .. } => "E_FORMAT",
             NodeError::NotFound { .. } | NodeError::NothingLeft(_) => "E_NOT_FOUND",
+            NodeError::Deleted(_) => "E_DELETED",
             NodeError::Ambiguous { .. } => "E_AMBIGUOUS",
             NodeError::TooLarge { .. } => "E_TOO_LARGE",
             NodeError::Usage(_) => "E_USAGE",
@@ -198,6 +202,7 @@ impl NodeError {
         match self {
             NodeError::Usage(_) => 2,
             NodeError::NotFound { .. } | NodeError::NothingLeft(_) | NodeError::Ambiguous { .. } => 3,
+            NodeError::Deleted(_) => 3,
             NodeError::Absent(_) | NodeError::Faded(_) => 3,
             NodeError::Network(_) => 5,
             NodeError::Damaged(_) | NodeError::Format { .. } => 6,
@@ -216,6 +221,7 @@ impl NodeError {
             NodeError::Damaged(_) => "run `cairn fsck` to see what is lost and to fetch it again from a peer",
             NodeError::Format { .. } => "a newer cairn may have written it; otherwise restore it",
             NodeError::NotFound { .. } => "check the name; `cairn log` and `cairn status` list what there is",
+            NodeError::Deleted(_) => "its waypoints are still there by their hashes: `cairn log` names them",
             NodeError::NothingLeft(_) => {
                 "a worktree remembers the steps that were taken in it; `undo ?hash` takes back any waypoint"
             }

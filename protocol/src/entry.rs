@@ -11,6 +11,7 @@ use crate::error::Reject;
 use crate::hash::EntryHash;
 use crate::limits::{ENTRY_BYTES_MAX, LABEL_BYTES_MAX, MESSAGE_BYTES_MAX, PROFILE_BYTES_MAX};
 use crate::mark::Mark;
+use crate::retire::Retire;
 use crate::text::{read_label, read_text};
 
 /// The bit of a kind that says: whoever does not know it may pass over it.
@@ -44,6 +45,8 @@ pub enum Payload {
     Mark(Mark),
     /// An edge of the change graph.
     Edge(Edge),
+    /// A label is taken away.
+    Retire(Retire),
     /// Something optional that this program does not know.
     Unknown {
         /// Its kind.
@@ -109,6 +112,7 @@ impl Entry {
             5 => Ok(Payload::Profile(Profile::from_bytes(bytes)?)),
             6 => Ok(Payload::Mark(Mark::from_bytes(bytes)?)),
             7 => Ok(Payload::Edge(Edge::from_bytes(bytes)?)),
+            9 => Ok(Payload::Retire(Retire::from_bytes(bytes)?)),
             kind if kind & OPTIONAL != 0 => Ok(Payload::Unknown { kind, bytes: bytes.to_vec() }),
             kind => Err(Reject::UnknownRequired(kind)),
         }
@@ -144,6 +148,7 @@ impl Payload {
             Payload::Profile(_) => 5,
             Payload::Mark(_) => 6,
             Payload::Edge(_) => 7,
+            Payload::Retire(_) => 9,
             Payload::Unknown { kind, .. } => *kind,
         }
     }
@@ -157,6 +162,7 @@ impl Payload {
             Payload::Profile(profile) => profile.write(&mut out),
             Payload::Mark(mark) => mark.write(&mut out),
             Payload::Edge(edge) => edge.write(&mut out),
+            Payload::Retire(retire) => retire.write(&mut out),
         }
         out.into_bytes()
     }

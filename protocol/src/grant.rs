@@ -286,14 +286,14 @@ impl Encoded for GrantRecord {
     }
 }
 
-fn write_option<T>(out: &mut Writer, value: Option<T>, write: impl FnOnce(&mut Writer, T)) {
+pub(crate) fn write_option<T>(out: &mut Writer, value: Option<T>, write: impl FnOnce(&mut Writer, T)) {
     out.u8(u8::from(value.is_some()));
     if let Some(value) = value {
         write(out, value);
     }
 }
 
-fn read_option<'a, T>(
+pub(crate) fn read_option<'a, T>(
     input: &mut Reader<'a>,
     read: impl FnOnce(&mut Reader<'a>) -> Decode<T>,
 ) -> Decode<Option<T>> {

@@ -3,6 +3,7 @@
 use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
 use cairn_crdt::id::{FeedId, Root, WaypointId, derive};
 
+use crate::grant::{read_option, write_option};
 use crate::hash::LogHash;
 use crate::limits::{FRONTIER_COUNT_MAX, LABEL_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::merkle::tree_root;
@@ -21,6 +22,10 @@ pub struct Mark {
     pub root: Root,
     /// The root over all feeds and how far they went: see [`feeds_root`].
     pub feeds: LogHash,
+    /// For how long it is kept, in the words of whoever has to keep it: `release`, `10 years`.
+    pub class: Option<String>,
+    /// Why it must not be deleted, until an admin lifts the hold.
+    pub hold: Option<String>,
 }
 
 /// The Merkle root over (feed, length, log root), which a mark absorbs; in the order of the feeds.
@@ -41,6 +46,11 @@ impl Encoded for Mark {
         out.list(&self.frontier);
         self.root.write(out);
         self.feeds.write(out);
+        if self.class.is_some() || self.hold.is_some() {
+            let text = |out: &mut Writer, text: &str| out.bytes(text.as_bytes());
+            write_option(out, self.class.as_deref(), text);
+            write_option(out, self.hold.as_deref(), text);
+        }
     }
 
     fn read(input: &mut Reader<'_>) -> Decode<Self> {
@@ -49,6 +59,17 @@ impl Encoded for Mark {
         let at = input.clone();
         let frontier: Vec<WaypointId> = input.list(FRONTIER_COUNT_MAX)?;
         at.require(frontier.is_sorted_by(|a, b| a < b), "order of a frontier")?;
-        Ok(Self { name, message, frontier, root: Root::read(input)?, feeds: LogHash::read(input)? })
+        let (root, feeds) = (Root::read(input)?, LogHash::read(input)?);
+        let (class, hold) = if input.remaining() == 0 { (None, None) } else { read_keep(input)? };
+        Ok(Self { name, message, frontier, root, feeds, class, hold })
     }
+}
+
+/// How a mark is kept; stands at its end, and only where there is something to say.
+fn read_keep(input: &mut Reader<'_>) -> Decode<(Option<String>, Option<String>)> {
+    let at = input.clone();
+    let class = read_option(input, |input| read_label(input, LABEL_BYTES_MAX))?;
+    let hold = read_option(input, |input| read_text(input, MESSAGE_BYTES_MAX))?;
+    at.require(class.is_some() || hold.is_some(), "class and hold of a mark")?;
+    Ok((class, hold))
 }

@@ -15,6 +15,7 @@ mod lookup;
 mod post;
 mod project;
 mod restore;
+mod retired;
 mod rights;
 
 use std::collections::BTreeMap;
@@ -42,6 +43,7 @@ pub use history::LogEntry;
 pub use ingest::{Comparison, News};
 pub use lookup::{Candidate, Found, PREFIX_DIGITS_MIN};
 pub use post::{Labels, PART_BYTES_TARGET, PART_OPS_TARGET, Post, WriteError};
+pub use retired::Tombstone;
 
 /// One repo.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use cairn_node::verbs::log as verb;
 
 const EXAMPLES: &str = "\
 Examples:
-  cairn log ?release-1 -n 10
-  cairn log 'src/lib.rs#fn(parse)' --json";
+  cairn log 'src/lib.rs#fn(parse)' -n 10
+  cairn log --changelog ?main > CHANGELOG.md";
 
 /// The arguments.
 #[derive(clap::Args)]
@@ -22,14 +22,21 @@ pub(crate) struct Args {
     /// List at most so many
     #[arg(short = 'n', long, value_name = "N")]
     limit: Option<usize>,
+    /// Print the marks of the version instead, newest first, as a changelog in Markdown
+    #[arg(long)]
+    changelog: bool,
 }
 
 /// Asks, and prints.
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
-    ask!(desk, Log, verb::Args { here: desk.here(), uri: args.uri, limit: args.limit }, words)
+    let Args { uri, limit, changelog } = args;
+    ask!(desk, Log, verb::Args { here: desk.here(), uri, limit, changelog }, words)
 }
 
 fn words(answer: &verb::Answer) -> String {
+    if let Some(marks) = &answer.changelog {
+        return super::mark::changelog(marks);
+    }
     answer.waypoints.iter().map(waypoint).collect()
 }
 
@@ -38,5 +45,7 @@ pub(crate) fn waypoint(waypoint: &verb::Logged) -> String {
     let author = waypoint.author.as_deref().unwrap_or(short(&waypoint.key));
     let message = waypoint.message.as_deref().and_then(|message| message.lines().next()).unwrap_or_default();
     let marks: String = waypoint.marks.iter().map(|mark| format!(" [{mark}]")).collect();
-    format!("{} {} {author}{marks} {message}\n", short(&waypoint.waypoint), moment(waypoint.stamp.wall_ms))
+    let deleted: String = waypoint.deleted.iter().map(|deleted| format!("  {deleted}\n")).collect();
+    let moment = moment(waypoint.stamp.wall_ms);
+    format!("{} {moment} {author}{marks} {message}\n{deleted}", short(&waypoint.waypoint))
 }

@@ -1,4 +1,4 @@
-//! `show`: one waypoint with its changes, or one file at a version.
+//! `show`: one waypoint with its changes, one mark, or one file at a version.
 
 use super::ask;
 use crate::desk::Desk;
@@ -15,7 +15,7 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// What to show: ?hash, ?branch, path?ref; what the worktree stands on when left out
+    /// What to show: ?hash, ?mark, ?branch, path?ref; what the worktree stands on when left out
     #[arg(value_name = "URI")]
     uri: Option<String>,
 }
@@ -28,6 +28,9 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
 fn words(answer: &verb::Answer) -> String {
     if let Some(file) = &answer.file {
         return shown(file);
+    }
+    if let Some(mark) = &answer.mark {
+        return super::mark::told(mark);
     }
     let mut text = format!("frontier {}\nroot {}\n", shorts(&answer.frontier), short(&answer.root));
     if let Some(waypoint) = &answer.waypoint {

@@ -5,11 +5,15 @@ mod touched;
 use std::collections::BTreeMap;
 
 use cairn_crdt::id::WaypointId;
+use cairn_protocol::replica::Tombstone;
+use cairn_protocol::retire::Retired;
 use cairn_protocol::{LogEntry, Replica};
 use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
 use crate::owner::Owner;
+use crate::uri::when;
+use crate::verbs::mark::{Told, changelog};
 use crate::verbs::{Here, Place, Version};
 
 /// What `log` is asked.
@@ -21,6 +25,8 @@ pub struct Args {
     pub uri: Option<String>,
     /// At most so many; all when left out.
     pub limit: Option<usize>,
+    /// Only the marks, as a changelog.
+    pub changelog: bool,
 }
 
 /// What `log` answers.
@@ -28,10 +34,17 @@ pub struct Args {
 pub struct Answer {
     /// The waypoints, newest first.
     pub waypoints: Vec<Logged>,
+    /// The marks, newest first, where a changelog was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changelog: Option<Vec<Told>>,
 }
 
-/// Which marks name which waypoints.
-pub(super) type Marks = BTreeMap<WaypointId, Vec<String>>;
+/// Which marks name which waypoints, and which labels did.
+#[derive(Default)]
+pub(super) struct Marks {
+    standing: BTreeMap<WaypointId, Vec<String>>,
+    deleted: BTreeMap<WaypointId, Vec<Deleted>>,
+}
 
 /// One waypoint as `log` and `show` tell it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +69,54 @@ pub struct Logged {
     pub message: Option<String>,
     /// The marks that name it.
     pub marks: Vec<String>,
+    /// The marks and branches that named it, and were deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deleted: Vec<Deleted>,
+}
+
+/// A label that was deleted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deleted {
+    /// `mark` or `branch`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Who deleted it: the name, or the key where there is no name.
+    pub author: String,
+    /// When, in milliseconds since 1970, as the author's clock said.
+    pub wall_ms: u64,
+    /// Why.
+    pub message: String,
+    /// The waypoint that says so.
+    pub tombstone: String,
+}
+
+impl Deleted {
+    /// A tombstone, as it is told.
+    pub(super) fn of(tombstone: &Tombstone) -> Self {
+        let Tombstone { entry, retire, .. } = tombstone;
+        let kind = if retire.what == Retired::Branch { "branch" } else { "mark" };
+        Self {
+            kind: kind.to_owned(),
+            name: retire.name.clone(),
+            author: entry.author.as_ref().map_or_else(|| entry.key.short(), |author| author.name.clone()),
+            wall_ms: entry.stamp.wall_ms,
+            message: retire.message.clone(),
+            tombstone: entry.id.to_string(),
+        }
+    }
+}
+
+impl std::fmt::Display for Deleted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kind, name, author, .. } = self;
+        let tombstone = self.tombstone.get(..12).unwrap_or_default();
+        write!(f, "the {kind} {name} was deleted by {author} at {}", when::spell(self.wall_ms))?;
+        if !self.message.is_empty() {
+            write!(f, ": {}", self.message)?;
+        }
+        write!(f, " (tombstone {tombstone})")
+    }
 }
 
 /// A hybrid logical clock's reading.
@@ -79,6 +140,11 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
         (None, Some(_)) => return Err(NodeError::Usage(format!("{word}: an item is named by path#item"))),
         (None, None) => None,
     };
+    if args.changelog {
+        let changelog = changelog(owner, version.place, &version.frontier)?;
+        let told = changelog.into_iter().take(args.limit.unwrap_or(usize::MAX)).collect();
+        return Ok(Answer { changelog: Some(told), ..Answer::default() });
+    }
     let replica = owner.replica(version.place.repo)?;
     let marks = marks(replica, version.place);
     let entries = replica.log(version.place.project, &version.frontier);
@@ -87,15 +153,22 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
         None => !entry.continued,
     };
     let told = entries.iter().filter(is_told).take(args.limit.unwrap_or(usize::MAX));
-    Ok(Answer { waypoints: told.map(|entry| logged(entry, &marks)).collect() })
+    let waypoints = told.map(|entry| logged(entry, &marks)).collect();
+    Ok(Answer { waypoints, changelog: None })
 }
 
-/// The marks of a project by what they name.
+/// The marks of a project, and the labels that were deleted, by what they name.
 pub(super) fn marks(replica: &Replica, place: Place) -> Marks {
-    let mut marks = Marks::new();
+    let mut marks = Marks::default();
     for (_, mark) in replica.marks(place.project) {
         for head in &mark.frontier {
-            marks.entry(*head).or_default().push(mark.name.clone());
+            marks.standing.entry(*head).or_default().push(mark.name.clone());
+        }
+    }
+    for tombstone in replica.tombstones(place.project) {
+        let marked = tombstone.marks.iter().flat_map(|(_, mark)| &mark.frontier);
+        for head in marked.chain(tombstone.tips.heads()) {
+            marks.deleted.entry(*head).or_default().push(Deleted::of(&tombstone));
         }
     }
     marks
@@ -113,6 +186,7 @@ pub(super) fn logged(entry: &LogEntry, marks: &Marks) -> Logged {
         parents: entry.parents.iter().map(WaypointId::to_string).collect(),
         branch: entry.branch.clone(),
         message: entry.message.clone(),
-        marks: marks.get(&entry.id).cloned().unwrap_or_default(),
+        marks: marks.standing.get(&entry.id).cloned().unwrap_or_default(),
+        deleted: marks.deleted.get(&entry.id).cloned().unwrap_or_default(),
     }
 }

@@ -6,10 +6,11 @@ use cairn_crdt::id::{ProjectId, RepoId, WaypointId};
 use cairn_crdt::path::RepoPath;
 use cairn_crdt::pieces::Piece;
 use cairn_crdt::{Documents, Draft, FileEdit, Frontier, View};
-use cairn_protocol::replica::{Candidate, Found};
+use cairn_protocol::replica::{Candidate, Found, Tombstone};
 
 use crate::error::NodeError;
 use crate::owner::Owner;
+use crate::verbs::log::Deleted;
 
 /// A project of a repo of this home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,10 +102,20 @@ impl Place {
                 name: format!("?{name}"),
                 candidates: candidates.iter().map(word).collect(),
             }),
-            Found::Nothing => {
-                Err(NodeError::NotFound { what: "branch, mark or waypoint", name: name.to_owned() })
-            }
+            Found::Nothing => Err(self
+                .deleted(owner, name)?
+                .unwrap_or(NodeError::NotFound { what: "branch, mark or waypoint", name: name.to_owned() })),
         }
+    }
+
+    /// What became of a label that was there once.
+    fn deleted(&self, owner: &Owner, name: &str) -> Result<Option<NodeError>, NodeError> {
+        let tombstones = owner.replica(self.repo)?.tombstones(self.project);
+        let gone = |tombstone: &Tombstone| {
+            tombstone.retire.name == name && !(tombstone.marks.is_empty() && tombstone.tips.is_empty())
+        };
+        let last = tombstones.into_iter().rev().find(gone).map(|tombstone| Deleted::of(&tombstone));
+        Ok(last.map(|last| NodeError::Deleted(last.to_string())))
     }
 }
 

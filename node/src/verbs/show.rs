@@ -1,4 +1,4 @@
-//! `show`: one waypoint with its changes, or one file at a version.
+//! `show`: one waypoint with its changes, one mark, or one file at a version.
 
 use cairn_crdt::id::hex;
 use cairn_crdt::path::RepoPath;
@@ -10,6 +10,7 @@ use super::log::{logged, marks};
 use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::uri::path_text;
+use crate::verbs::mark::{Told, told};
 use crate::verbs::{Here, Place, Version};
 use crate::worktree::link::digits;
 
@@ -29,6 +30,9 @@ pub struct Answer {
     pub frontier: Vec<String>,
     /// Its root.
     pub root: String,
+    /// The mark, when one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Told>,
     /// The waypoint, when the version is one.
     pub waypoint: Option<super::log::Logged>,
     /// What it changed against the version it was written on.
@@ -63,6 +67,9 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     let view = place.view(owner, &version.frontier)?;
     let mut answer =
         Answer { frontier: digits(&version.frontier), root: view.root.to_string(), ..Answer::default() };
+    if let Some(set) = version.mark {
+        answer.mark = told(owner.replica(place.repo)?, place, set);
+    }
     if let Some(path) = &version.path {
         answer.file = Some(file(owner, place, &view, path)?);
         return Ok(answer);

@@ -8,7 +8,7 @@ use cairn_crdt::id::{FeedId, WaypointId};
 use cairn_crdt::path::RepoPath;
 use cairn_crdt::{Draft, Frontier, View};
 use cairn_protocol::entry::Profile;
-use cairn_protocol::{FeedName, Keypair, Labels};
+use cairn_protocol::{DeviceKey, FeedName, Keypair, Labels};
 
 use super::version::path_of;
 use super::{Here, Network, Place};
@@ -113,9 +113,14 @@ impl Site {
         self.worktree.root()
     }
 
+    /// The key that signs here.
+    pub fn key(&self, owner: &Owner) -> DeviceKey {
+        self.key.as_ref().unwrap_or(owner.key()).key()
+    }
+
     /// The feed that posts from here go to.
     pub fn feed(&self, owner: &Owner) -> FeedId {
-        let key = self.key.as_ref().unwrap_or(owner.key()).key();
+        let key = self.key(owner);
         FeedName { repo: self.place.repo, project: self.place.project, key }.id()
     }
 
@@ -146,7 +151,7 @@ impl Site {
     fn profile(&self, owner: &Owner) -> Result<Option<Profile>, NodeError> {
         let Some(name) = owner.config().name.clone() else { return Ok(None) };
         let profile = Profile { name, mail: owner.config().mail.clone().unwrap_or_default() };
-        let key = self.key.as_ref().unwrap_or(owner.key()).key();
+        let key = self.key(owner);
         let known = owner.replica(self.place.repo)?.profile(self.place.project, key);
         Ok(if known.as_ref() == Some(&profile) { None } else { Some(profile) })
     }

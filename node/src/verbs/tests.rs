@@ -154,7 +154,12 @@ impl World {
     }
 
     fn mark(&mut self, at: &str, name: &str) -> Result<mark::Answer, NodeError> {
-        let args = mark::Args { here: self.here(at), name: name.into(), message: "m".into(), uri: None };
+        let args = mark::Args {
+            here: self.here(at),
+            name: name.into(),
+            message: "m".into(),
+            ..mark::Args::default()
+        };
         mark::run(&mut self.owner, &args)
     }
 
@@ -310,7 +315,7 @@ fn branches_fork_and_merge() {
     assert_eq!(world.root("a", Some("?main")).unwrap().root, feature);
     assert_eq!(world.root("a", Some("main")).unwrap().root, feature, "a leading ? may be left out");
     assert!(matches!(world.root("a", Some("?nothing")), Err(NodeError::NotFound { .. })));
-    let args = delete::Args { here: world.here("a"), target: "f".into() };
+    let args = delete::Args { here: world.here("a"), target: "f".into(), message: None };
     assert!(delete::run(&mut world.owner, &args, &mut world.network).unwrap().waypoint.is_some());
     assert!(!world.path("a/f").exists() && world.changed("a").is_empty());
     assert_eq!(world.diff("a", &["?feature", "?main"])[0].kind, "removed");

@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use cairn_crdt::Frontier;
+use cairn_crdt::id::WaypointId;
 use cairn_crdt::path::RepoPath;
 use cairn_protocol::replica::Candidate;
 
@@ -27,6 +28,8 @@ pub struct Version {
     pub frontier: Frontier,
     /// The branch, if the URI names one and nothing else.
     pub branch: Option<String>,
+    /// The waypoint that set the mark, if the URI names one and nothing else.
+    pub mark: Option<WaypointId>,
     /// A file or folder in it.
     pub path: Option<RepoPath>,
     /// How many refs were named.
@@ -98,25 +101,29 @@ impl Version {
             ));
         }
         let path = uri.path.clone();
-        let mut version =
-            Self { place, frontier: stand.frontier.clone(), branch: None, path, refs: uri.refs.len() };
+        let (frontier, refs) = (stand.frontier.clone(), uri.refs.len());
+        let mut version = Self { place, frontier, branch: None, mark: None, path, refs };
         let mut named = Vec::new();
         for reference in &uri.refs {
-            let (branch, frontier) = one(owner, place, stand, reference)?;
-            version.branch = branch;
+            let (what, frontier) = one(owner, place, stand, reference)?;
+            (version.branch, version.mark) = match what {
+                Some(Candidate::Branch(name)) => (Some(name), None),
+                Some(Candidate::Mark(_, set)) => (None, Some(set)),
+                _ => (None, None),
+            };
             named.push(frontier);
         }
         if !named.is_empty() {
             version.frontier = place.blend(owner, &named)?;
         }
         if named.len() > 1 {
-            version.branch = None;
+            (version.branch, version.mark) = (None, None);
         }
         Ok(version)
     }
 }
 
-/// What one ref stands for; its branch, if it is one.
+/// What one ref stands for, and which label it is, if it is one and nothing more.
 ///
 /// A name that is there wins over a time. What is narrowed (`main,3d`, `main,"skip list"`) is a version of
 /// that branch or of that past; without a name before it, of where one stands.
@@ -125,7 +132,7 @@ fn one(
     place: Place,
     stand: &Stand,
     reference: &Ref,
-) -> Result<(Option<String>, Frontier), NodeError> {
+) -> Result<(Option<Candidate>, Frontier), NodeError> {
     let Ref { name, at } = reference;
     let here = (None, stand.frontier.clone());
     let found = match (place.reference(owner, name), at) {
@@ -137,10 +144,10 @@ fn one(
             let candidates = vec![format!("waypoint ?{waypoint}"), format!("time ?head,{name}")];
             return Err(NodeError::Ambiguous { name: format!("?{name}"), candidates });
         }
-        (found, _) => match found? {
-            (Candidate::Branch(name), frontier) => (Some(name), frontier),
-            (_, frontier) => (None, frontier),
-        },
+        (found, _) => {
+            let (what, frontier) = found?;
+            (Some(what), frontier)
+        }
     };
     match at {
         None => Ok(found),
@@ -153,11 +160,11 @@ fn narrowed(
     owner: &Owner,
     place: Place,
     stand: &Stand,
-    (branch, frontier): (Option<String>, Frontier),
+    (label, frontier): (Option<Candidate>, Frontier),
     at: &str,
 ) -> Result<Frontier, NodeError> {
     let replica = owner.replica(place.repo)?;
-    let branch = branch.as_ref().unwrap_or(&stand.branch);
+    let branch = if let Some(Candidate::Branch(name)) = &label { name } else { &stand.branch };
     if let Some(wall_ms) = moment(at) {
         let none =
             || NodeError::NotFound { what: "state", name: format!("{branch} at {}", when::spell(wall_ms)) };

@@ -13,7 +13,6 @@ use super::project::{Known, Project};
 use super::{Applied, Replica};
 use crate::grant::{Grants, Held, Standing};
 use crate::limits::STAMP_AHEAD_MS_MAX;
-use crate::mark::Mark;
 use crate::stamp::Stamp;
 
 /// Why a waypoint shows on no branch.
@@ -53,6 +52,12 @@ impl Branch {
         self.tips.retain(|tip| !documents.is_ancestor(tip, &id));
         self.tips.insert(id);
     }
+
+    /// Drops the tips in the past of `id`; whether none is left.
+    pub(super) fn retire(&mut self, id: &WaypointId, documents: &Documents) -> bool {
+        self.tips.retain(|tip| !documents.is_ancestor(tip, id));
+        self.tips.is_empty()
+    }
 }
 
 impl Replica {
@@ -65,14 +70,6 @@ impl Replica {
     /// The branches of a project.
     pub fn branches(&self, project: ProjectId) -> Vec<(String, Frontier)> {
         self.projects.get(&project).map(Project::versions).unwrap_or_default().into_iter().collect()
-    }
-
-    /// The marks of a project with the waypoints that set them, in order of time.
-    pub fn marks(&self, project: ProjectId) -> Vec<(WaypointId, Mark)> {
-        let Some(project) = self.projects.get(&project) else { return Vec::new() };
-        let mut marks = project.marks.clone();
-        marks.sort_by_key(|(id, _)| (project.waypoints.get(id).map(|known| known.stamp), *id));
-        marks
     }
 
     /// Waypoints that are applied but show on no branch, and that no tip has in its past.
@@ -115,6 +112,7 @@ impl Project {
     pub(super) fn relabel(&mut self, grants: &Grants, now_ms: u64) {
         self.branches.clear();
         self.marks.clear();
+        self.retired.clear();
         self.profiles.clear();
         self.held.clear();
         let order = std::mem::take(&mut self.order);
@@ -146,6 +144,7 @@ impl Project {
                 *newest = candidate;
             }
         }
+        self.retire(id, grants);
     }
 
     /// Notes what changed since `before`.

@@ -10,6 +10,7 @@ use super::project::Project;
 use crate::entry::{Edge, Profile};
 use crate::key::DeviceKey;
 use crate::mark::Mark;
+use crate::retire::Retire;
 use crate::stamp::Stamp;
 
 /// One line of the log.
@@ -35,6 +36,8 @@ pub struct LogEntry {
     pub branch: Option<String>,
     /// The mark that it set.
     pub mark: Option<Mark>,
+    /// The label that it took away.
+    pub retire: Option<Retire>,
     /// Edges of the change graph.
     pub edges: Vec<Edge>,
     /// Whether it is a part of a write that goes on in the next waypoint.
@@ -66,7 +69,7 @@ impl Project {
         self.profiles.get(&key).map(|(_, _, profile)| profile.clone())
     }
 
-    fn entry(&self, id: WaypointId) -> Option<LogEntry> {
+    pub(super) fn entry(&self, id: WaypointId) -> Option<LogEntry> {
         let known = self.applied(&id)?;
         Some(LogEntry {
             id,
@@ -79,6 +82,7 @@ impl Project {
             message: known.labels.message.clone(),
             branch: known.labels.branch.clone(),
             mark: known.labels.mark.clone(),
+            retire: known.labels.retire.clone(),
             edges: known.labels.edges.clone(),
             continued: known.continued,
         })

@@ -111,7 +111,9 @@ impl Project {
         if let Some(branch) = self.branches.get(reference) {
             meanings.push((Candidate::Branch(reference.to_owned()), branch.frontier()));
         }
-        for (id, mark) in self.marks.iter().filter(|(_, mark)| mark.name == reference) {
+        for (id, mark) in
+            self.marks.iter().filter(|(id, mark)| mark.name == reference && !self.is_deleted(id, mark))
+        {
             let version = mark.frontier.iter().copied().collect();
             meanings.push((Candidate::Mark(mark.name.clone(), *id), version));
         }

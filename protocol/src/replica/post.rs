@@ -22,6 +22,7 @@ use crate::key::{DeviceKey, Keypair};
 use crate::limits::{ENTRY_BYTES_MAX, PARENTS_COUNT_MAX};
 use crate::log::Log;
 use crate::mark::Mark;
+use crate::retire::Retire;
 use crate::signed::Verified;
 use crate::top::Top;
 use crate::waypoint::{self, Waypoint};
@@ -63,6 +64,8 @@ pub struct Labels {
     pub mark: Option<Mark>,
     /// Edges of the change graph.
     pub edges: Vec<Edge>,
+    /// A label that it takes away.
+    pub retire: Option<Retire>,
 }
 
 /// Why something cannot be written.
@@ -302,6 +305,7 @@ impl Labels {
         let profile = self.profile.clone().map(Payload::Profile);
         let mark = self.mark.clone().map(Payload::Mark);
         let edges = self.edges.iter().copied().map(Payload::Edge);
-        [branch, message, profile, mark].into_iter().flatten().chain(edges)
+        let retire = self.retire.clone().map(Payload::Retire);
+        [branch, message, profile, mark, retire].into_iter().flatten().chain(edges)
     }
 }

@@ -17,6 +17,7 @@ use crate::key::DeviceKey;
 use crate::log::Log;
 use crate::mark::Mark;
 use crate::proof::ForkProof;
+use crate::retire::Retire;
 use crate::signed::Verified;
 use crate::stamp::Stamp;
 use crate::top::Top;
@@ -44,7 +45,10 @@ pub(super) struct Project {
     /// Feeds whose next waypoints are signed and on their way to the disk.
     pub(super) writing: BTreeSet<FeedId>,
     pub(super) branches: BTreeMap<String, Branch>,
+    /// All marks that were ever set.
     pub(super) marks: Vec<(WaypointId, Mark)>,
+    /// What takes labels away.
+    pub(super) retired: Vec<(WaypointId, Retire)>,
     pub(super) profiles: BTreeMap<DeviceKey, (Stamp, WaypointId, Profile)>,
     /// Waypoints that are applied and show on no branch, with the reason.
     pub(super) held: BTreeMap<WaypointId, HeldFor>,
@@ -66,6 +70,7 @@ impl Project {
             writing: BTreeSet::new(),
             branches: BTreeMap::new(),
             marks: Vec::new(),
+            retired: Vec::new(),
             profiles: BTreeMap::new(),
             held: BTreeMap::new(),
         }
@@ -181,6 +186,7 @@ impl Labels {
             Payload::Profile(profile) => self.profile = Some(profile),
             Payload::Mark(mark) => self.mark = Some(mark),
             Payload::Edge(edge) => self.edges.push(edge),
+            Payload::Retire(retire) => self.retire = Some(retire),
             Payload::Op(_) | Payload::Content(_) | Payload::Unknown { .. } => {}
         }
     }

@@ -15,6 +15,9 @@ use crate::samples::keypair;
 use crate::wire::Segment;
 use cairn_crdt::op::{Body, Op};
 
+#[cfg(test)]
+mod labels;
+
 const NOW_MS: u64 = 1_700_000_000_000;
 const PROJECT: &str = "@me/trail";
 

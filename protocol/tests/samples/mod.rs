@@ -12,6 +12,7 @@ use cairn_protocol::log::Log;
 use cairn_protocol::manifest::{Chunk, Lineage, Manifest};
 use cairn_protocol::mark::{Mark, feeds_root};
 use cairn_protocol::proof::{ConsistencyProof, ForkProof, InclusionProof};
+use cairn_protocol::retire::{Retire, Retired};
 use cairn_protocol::signed::Signable;
 use cairn_protocol::stone::{
     FOOTER_BYTES, HEADER_BYTES, MAGIC, StoneName, StoneReader, Stored, write_faded_stone, write_stone,
@@ -254,6 +255,8 @@ fn mark() -> Mark {
         frontier: vec![WaypointId([1; 32]), WaypointId([2; 32])],
         root: Root([9; 32]),
         feeds: feeds_root(&[(feed().id(), 4, LogHash([7; 32]))]),
+        class: None,
+        hold: None,
     }
 }
 
@@ -269,6 +272,18 @@ fn payloads() -> Vec<(&'static str, Payload)> {
         ("entry_mark", Payload::Mark(mark())),
         ("entry_edge", Payload::Edge(edge)),
         ("entry_unknown", Payload::Unknown { kind: OPTIONAL | 9, bytes: b"later".to_vec() }),
+    ]
+}
+
+/// Payloads that came after the first waypoints were written.
+fn later_payloads() -> Vec<(&'static str, Payload)> {
+    let held = Mark { class: Some("10 years".into()), hold: Some("case 7".into()), ..mark() };
+    let retire = |what| Payload::Retire(Retire { what, name: "v1.0".into(), message: "superseded".into() });
+    vec![
+        ("entry_mark_held", Payload::Mark(held)),
+        ("entry_retire_mark", retire(Retired::Mark)),
+        ("entry_retire_branch", retire(Retired::Branch)),
+        ("entry_retire_hold", retire(Retired::Hold)),
     ]
 }
 
@@ -425,7 +440,7 @@ fn frames() -> Vec<(&'static str, Vec<u8>, Format)> {
 pub(crate) fn samples() -> Vec<Sample> {
     let mut all: Vec<(&'static str, Vec<u8>, Format)> = vec![("hunk", hunk().to_bytes(), plain::<Hunk>())];
     all.extend(ops().into_iter().map(|(name, op)| (name, op.to_bytes(), plain::<Op>())));
-    let entries = payloads().into_iter();
+    let entries = payloads().into_iter().chain(later_payloads());
     all.extend(entries.map(|(name, payload)| (name, Entry::new([1; 16], &payload).to_bytes(), ENTRY)));
     let erased = waypoint(2, 0).without(|index, _| index == 3);
     let records = records();
