@@ -185,3 +185,36 @@ fn b14_a_held_mark_is_kept_and_a_deleted_label_leaves_a_tombstone() {
     assert_eq!(bob.ok(&["root", "?side"])["root"].as_str().unwrap(), bob.root());
     ana.stop();
 }
+
+#[test]
+fn c14_waypoints_are_gathered_into_one_on_another_branch() {
+    let stage = Stage::new();
+    let base = "fn a() {\n    one();\n}\n\nfn b() {\n    two();\n}\n";
+    let ana = stage.founder("ana", &[("m.rs", base.as_bytes())]);
+    ana.ok(&["come", "fixes"]);
+    ana.write("f.txt", "fixes\n");
+    ana.post("on fixes");
+    ana.ok(&["get", "?main"]);
+    ana.edit("m.rs", "one()", "uno()");
+    let one = ana.post("uno");
+    ana.edit("m.rs", "two()", "due()");
+    let two = ana.post("due");
+    ana.edit("m.rs", "uno()", "eins()");
+    ana.post("eins");
+    let stand = ana.root();
+    let to = ["post", "--from", &two[..10], &one[..10], "--to", "?fixes", "-m", "both"];
+    let gathered = ana.ok(&to);
+    assert_eq!((gathered["files"].as_u64(), ana.root()), (Some(1), stand));
+    let only = ana.ok(&["post", "--from", &two[..10], "m.rs#fn(b)", "--to", "?fixes", "-m", "again"]);
+    assert_eq!(only["waypoint"], Value::Null, "it is there already: {only}");
+    ana.refused(&["post", "--from", &two[..10]], 2);
+    ana.refused(&["post", "--from", &two[..10], "--to", "?nowhere", "-m", "x"], 3);
+    ana.ok(&["get", "?fixes"]);
+    let shown = String::from_utf8(ana.read("m.rs")).unwrap();
+    assert_eq!(shown, base.replace("one", "uno").replace("two", "due"));
+    assert_eq!(ana.ok(&["log", "-n", "1"])["waypoints"][0]["message"], "both");
+    ana.edit("m.rs", "uno()", "un()");
+    let third = ana.ok(&["log", "-n", "1", "?main"])["waypoints"][0]["waypoint"].clone();
+    let misfit = ana.refused(&["post", "--from", text(&third), "-m", "does not fit"], 4);
+    assert!(text(&misfit["message"]).contains("m.rs"), "{misfit}");
+}

@@ -9,11 +9,19 @@ use cairn_node::verbs::post as verb;
 const EXAMPLES: &str = "\
 Examples:
   cairn post -m \"parser: accept empty input\"
-  cairn post src/parse.rs ?parser-rewrite --json";
+  cairn post --from 3fa9c1 c41d02 --to ?fixes -m \"parser: both fixes\" 'src/parse.rs#fn(parse)'";
 
 /// The arguments.
 #[derive(clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(
+    after_help = EXAMPLES,
+    long_about = "Worktree to repo: write what changed as one waypoint, or gather earlier waypoints into one.
+
+With --from, nothing is read from the worktree: what the named waypoints did is done again, in the order of
+history, on top of the branch, or only the part that touches the named files and items. The waypoint names
+its sources. The worktree moves only where it follows that branch. Where something does not fit without a
+choice, the places are named and nothing is written."
+)]
 pub(crate) struct Args {
     /// Only these files and folders (all when left out), and ?branch to post on another branch
     #[arg(value_name = "PATH|URI")]
@@ -21,16 +29,24 @@ pub(crate) struct Args {
     /// What the waypoint is about
     #[arg(short, long, value_name = "MESSAGE")]
     message: Option<String>,
+    /// Gather these waypoints, ?hash or hash, instead of what changed on disk
+    #[arg(long, value_name = "WAYPOINT", num_args = 1.., requires = "message")]
+    from: Vec<String>,
+    /// Gather onto this branch
+    #[arg(long, value_name = "?BRANCH", requires = "from")]
+    to: Option<String>,
 }
 
 /// Asks, and prints.
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     let (mut uris, paths): (Vec<_>, Vec<_>) = args.words.into_iter().partition(|word| is_uri(word));
+    uris.extend(args.to);
     if uris.len() > 1 {
         return Err(Failure::usage("post takes one URI at most"));
     }
     let uri = uris.pop();
-    ask!(desk, Post, verb::Args { here: desk.here(), paths, uri, message: args.message }, words)
+    let (message, from) = (args.message, args.from);
+    ask!(desk, Post, verb::Args { here: desk.here(), paths, uri, message, from }, words)
 }
 
 fn words(answer: &verb::Answer) -> String {

@@ -1,4 +1,7 @@
-//! `post`: worktree to repo. Writes what changed as one waypoint on the worktree's branch.
+//! `post`: worktree to repo. Writes what changed as one waypoint on the worktree's branch, or gathers
+//! earlier waypoints into one.
+
+mod gather;
 
 use cairn_crdt::path::RepoPath;
 use std::ffi::OsStr;
@@ -25,6 +28,9 @@ pub struct Args {
     pub uri: Option<String>,
     /// What the waypoint is about.
     pub message: Option<String>,
+    /// Waypoints to gather instead of what changed on disk; the paths may then name items, `path#item`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<String>,
 }
 
 /// What `post` answers.
@@ -36,7 +42,7 @@ pub struct Answer {
     pub feed: String,
     /// Its number in that feed.
     pub seq: Option<u64>,
-    /// The version that the worktree stands on now.
+    /// The version that the worktree stands on now; of another branch, what was written there.
     pub frontier: Vec<String>,
     /// The root of that version.
     pub root: String,
@@ -46,6 +52,9 @@ pub struct Answer {
 
 /// Writes the waypoint and moves the worktree onto it.
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
+    if !args.from.is_empty() {
+        return gather::gather(owner, args, network);
+    }
     let mut site = Site::open(owner, &args.here)?;
     let paths = paths(&site, &args.paths)?;
     let branch = args.uri.as_deref().map(branch).transpose()?;

@@ -35,8 +35,13 @@ pub(super) struct Part {
 
 impl Part {
     fn has(&self, path: &RepoPath) -> bool {
+        self.has_whole(path) || self.items_of(path).next().is_some()
+    }
+
+    /// Whether all of a file is meant, and not only items of it.
+    fn has_whole(&self, path: &RepoPath) -> bool {
         let all = self.paths.is_empty() && self.items.is_empty();
-        all || self.paths.iter().any(|folder| path.is_within(folder)) || self.items_of(path).next().is_some()
+        all || self.paths.iter().any(|folder| path.is_within(folder))
     }
 
     fn items_of<'a>(&'a self, path: &'a RepoPath) -> impl Iterator<Item = &'a str> {
@@ -141,6 +146,8 @@ impl Canvas {
         match (old.transpose()?, new.transpose()?) {
             (Some((was, old)), Some((is, new))) => {
                 let new = self.limited(&old, new, is.0, part)?;
+                // Who asks for items did not ask for the file's new name.
+                let is = if part.has_whole(is.0) { is } else { was };
                 self.change(owner, was, &old, is, new)
             }
             (Some((was, old)), None) => self.remove(owner, was, &old),
@@ -154,9 +161,8 @@ impl Canvas {
 
     /// What a file would be if only the items asked for had changed.
     fn limited(&self, old: &Sheet, new: Sheet, path: &RepoPath, part: &Part) -> Result<Sheet, NodeError> {
-        let whole = part.paths.iter().any(|folder| path.is_within(folder));
         let items: Vec<&str> = part.items_of(path).collect();
-        if whole || items.is_empty() {
+        if part.has_whole(path) || items.is_empty() {
             return Ok(new);
         }
         let (Some(from), Some(to)) = (old.text(), new.text()) else { return Ok(new) };

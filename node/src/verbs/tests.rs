@@ -11,6 +11,8 @@ use super::*;
 use crate::Home;
 
 #[cfg(test)]
+mod marks;
+#[cfg(test)]
 mod undoing;
 
 /// A network with nobody on it; artifacts lie in memory.

@@ -26,7 +26,7 @@ pub(super) fn run(index: usize, desk: &Desk) -> Result<u8, Failure> {
     open(&file, overlap.line)?;
     let paths = vec![file.to_string_lossy().into_owned()];
     let message = Some(format!("edit {} where edits met", overlap.path));
-    let request = post::Args { here: desk.here(), paths, uri: None, message };
+    let request = post::Args { here: desk.here(), paths, message, ..post::Args::default() };
     let Answer::Post(posted) = desk.ask(&Request::Post(request))? else { return Err(Failure::unasked()) };
     let after = asked(desk, verb::Action::List)?;
     let told = verb::Answer { waypoint: posted.waypoint.clone(), ..after };

@@ -1,0 +1,118 @@
+//! Marks that are held, deleted and listed, and waypoints that are gathered.
+
+use super::*;
+
+impl World {
+    fn act(&mut self, at: &str, name: &str, action: mark::Action) -> Result<mark::Answer, NodeError> {
+        let args = mark::Args {
+            here: self.here(at),
+            name: name.into(),
+            message: "why".into(),
+            action,
+            ..mark::Args::default()
+        };
+        mark::run(&mut self.owner, &args)
+    }
+
+    fn gather(
+        &mut self,
+        at: &str,
+        from: &[&str],
+        paths: &[&str],
+        to: Option<&str>,
+    ) -> Result<post::Answer, NodeError> {
+        let words = |words: &[&str]| words.iter().map(ToString::to_string).collect();
+        let args = post::Args {
+            here: self.here(at),
+            paths: words(paths),
+            uri: to.map(str::to_owned),
+            message: Some("gathered".into()),
+            from: words(from),
+        };
+        post::run(&mut self.owner, &args, &mut self.network)
+    }
+
+    fn posted(&mut self, at: &str, file: &str, text: &str) -> String {
+        self.write(&format!("{at}/{file}"), text);
+        self.post(at).waypoint.unwrap()
+    }
+}
+
+#[test]
+fn a_deleted_mark_names_its_tombstone_and_frees_its_name() {
+    let mut world = World::new();
+    let first = world.posted("a", "t", "1\n");
+    world.mark("a", "v1").unwrap();
+    world.posted("a", "t", "2\n");
+    let deleted = world.act("a", "v1", mark::Action::Delete).unwrap();
+    assert_eq!(deleted.frontier, [first]);
+    let gone = world.root("a", Some("?v1")).unwrap_err();
+    assert!(
+        matches!(&gone, NodeError::Deleted(why) if why.contains("why") && why.contains(&deleted.waypoint.unwrap()[..12]))
+    );
+    assert!(matches!(world.act("a", "v1", mark::Action::Delete), Err(NodeError::Deleted(_))));
+    world.mark("a", "v1").unwrap();
+    assert_eq!(world.root("a", Some("?v1")).unwrap().root, world.root("a", None).unwrap().root);
+    let args = delete::Args { here: world.here("a"), target: "?v1".into(), message: None };
+    assert_eq!(delete::run(&mut world.owner, &args, &mut world.network).unwrap().kind, "mark");
+    assert!(matches!(world.act("a", "never", mark::Action::Release), Err(NodeError::NotFound { .. })));
+}
+
+#[test]
+fn c14_waypoints_are_gathered_onto_another_branch() {
+    let mut world = World::new();
+    let base = "fn a() {\n    1\n}\n\nfn b() {\n    2\n}\n";
+    world.posted("a", "m.rs", base);
+    let args = come::Args { here: world.here("a"), branch: "other".into(), from: None };
+    come::run(&mut world.owner, &args, &mut world.network).unwrap();
+    world.posted("a", "o", "other\n");
+    world.get("a", &["?main"]);
+    let one = world.posted("a", "m.rs", &base.replace('1', "10"));
+    world.posted("a", "n", "not wanted\n");
+    let two = world.posted("a", "m.rs", &base.replace('1', "10").replace('2', "20"));
+    let stand = world.root("a", None).unwrap();
+    world.write("a/unposted", "u\n");
+    // Named in any order, done in the order of history.
+    let gathered = world.gather("a", &[&two[..12], &one[..12]], &[], Some("?other")).unwrap();
+    assert_eq!((gathered.files, world.root("a", None).unwrap()), (1, stand));
+    assert_eq!(world.changed("a"), [pair("added", "unposted")]);
+    world.get("a", &["?other"]);
+    assert_eq!(world.read("a/m.rs"), base.replace('1', "10").replace('2', "20"));
+    assert!(world.path("a/o").exists() && !world.path("a/n").exists());
+    let args = log::Args { here: world.here("a"), ..log::Args::default() };
+    let log = log::run(&mut world.owner, &args).unwrap();
+    assert_eq!(log.waypoints[0].message.as_deref(), Some("gathered"));
+    let again = world.gather("a", &[&one[..12]], &[], None).unwrap();
+    assert_eq!(again.waypoint, None, "what is there already is not written twice");
+    // The branch joins what it was gathered from without an overlap.
+    assert_eq!(world.put("a", &["?main"]).overlaps, 0);
+    assert_eq!(world.read("a/m.rs"), base.replace('1', "10").replace('2', "20"));
+}
+
+#[test]
+fn c14_only_the_wanted_files_and_items_are_gathered() {
+    let mut world = World::new();
+    let base = "fn a() {\n    1\n}\n\nfn b() {\n    2\n}\n";
+    world.write("a/x", "x\n");
+    world.posted("a", "m.rs", base);
+    world.clone("b");
+    let args = come::Args { here: world.here("b"), branch: "work".into(), from: None };
+    come::run(&mut world.owner, &args, &mut world.network).unwrap();
+    world.write("b/x", "xx\n");
+    let work = world.posted("b", "m.rs", &base.replace('1', "10").replace('2', "20"));
+    let gathered = world.gather("a", &[&work[..12], "m.rs#fn(b)"], &[], None).unwrap();
+    assert_eq!(gathered.files, 1);
+    assert_eq!((world.read("a/m.rs"), world.read("a/x")), (base.replace('2', "20"), "x\n".into()));
+    world.gather("a", &[&work[..12]], &["x"], None).unwrap();
+    assert_eq!((world.read("a/m.rs"), world.read("a/x")), (base.replace('2', "20"), "xx\n".into()));
+    let undo = undo::Args { here: world.here("a"), uri: None };
+    undo::run(&mut world.owner, &undo, &mut world.network).unwrap();
+    assert_eq!(world.read("a/x"), "x\n", "gathering is a step like any other");
+    world.posted("a", "m.rs", &base.replace('1', "11"));
+    let before = world.root("a", None).unwrap();
+    let misfit = world.gather("a", &[&work[..12]], &["m.rs#a"], None);
+    assert!(matches!(&misfit, Err(NodeError::Refused(why)) if why.contains("m.rs")), "{misfit:?}");
+    assert_eq!(world.root("a", None).unwrap(), before);
+    assert!(world.gather("a", &[&work[..12]], &[], Some("?nowhere")).is_err());
+    assert!(world.gather("a", &["x"], &[], None).is_err());
+}
