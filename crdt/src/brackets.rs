@@ -43,23 +43,26 @@ impl Open {
     }
 }
 
-/// Which way a run of tokens leans; what only opens comes before all else, what only closes behind.
+/// Which way a run of tokens leans, in the order in which runs at one gap come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Leaning {
-    /// It leaves something open.
-    Opens,
     /// It leaves nothing open and closes nothing, or does both.
     Neither,
-    /// It closes what was open before.
+    /// It closes what the line before it stands in: its bracket stands further out than that line.
+    Ends,
+    /// It leaves something open.
+    Opens,
+    /// It closes what another run may have opened.
     Closes,
 }
 
 impl Leaning {
-    /// How tokens lean: by their brackets, else by their block comments.
-    pub(crate) fn of(tokens: &[&[u8]]) -> Self {
+    /// How tokens lean behind a line of some indent: by their brackets, else by their block comments.
+    pub(crate) fn of(tokens: &[&[u8]], indent: usize) -> Self {
         let open = Open::of(tokens);
         match (open.opens.is_empty(), open.closes.is_empty()) {
             (false, true) => Self::Opens,
+            (true, false) if closing_indent(tokens).is_some_and(|closing| closing < indent) => Self::Ends,
             (true, false) => Self::Closes,
             (true, true) => Self::of_comments(tokens),
             (false, false) => Self::Neither,
@@ -89,6 +92,31 @@ impl Leaning {
             _ => Self::Neither,
         }
     }
+}
+
+/// How far the line is indented on which a bracket closes that the tokens did not open.
+fn closing_indent(tokens: &[&[u8]]) -> Option<usize> {
+    let mut depth = 0usize;
+    let closing = tokens.iter().position(|token| match token {
+        [b'(' | b'[' | b'{'] => {
+            depth += 1;
+            false
+        }
+        [b')' | b']' | b'}'] => {
+            let answered = depth > 0;
+            depth = depth.saturating_sub(1);
+            !answered
+        }
+        _ => false,
+    });
+    let before = tokens.get(..closing?)?;
+    let line = before.iter().rposition(|token| token.ends_with(b"\n")).map_or(0, |end| end + 1);
+    tokens.get(line).map(|first| indent(first))
+}
+
+/// How far a line is indented that begins with a token.
+pub(crate) fn indent(first: &[u8]) -> usize {
+    if first.iter().all(|byte| matches!(byte, b' ' | b'\t')) { first.len() } else { 0 }
 }
 
 /// The changes, those joined that only together keep brackets and quotes as they were.
@@ -127,10 +155,12 @@ mod tests {
 
     #[test]
     fn what_only_opens_comes_first() {
-        let of = |text: &str| Leaning::of(&tokenize(text.as_bytes()));
+        let of = |text: &str| Leaning::of(&tokenize(text.as_bytes()), 4);
         for (text, leaning) in [
             ("if a {\n    b();\n", Leaning::Opens),
-            ("    b();\n}\n", Leaning::Closes),
+            ("    b();\n    }\n", Leaning::Closes),
+            ("    b();\n  }\n", Leaning::Ends),
+            ("b(c {\n  }\n)\n", Leaning::Neither),
             ("b(c[d]);\n", Leaning::Neither),
             ("} else {\n", Leaning::Neither),
             ("/**\n * One\n", Leaning::Opens),

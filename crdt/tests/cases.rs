@@ -216,6 +216,15 @@ fn what_opens_a_block_comes_before_what_closes_it() {
     assert_eq!(text, with(&comment.concat()));
 }
 
+/// A bracket that stands further out than the line before it closes what that line is in, and nothing
+/// that the other side has opened.
+#[test]
+fn what_ends_a_block_comes_before_what_opens_the_next() {
+    let with = |part: &str| format!("f {{\n  a {{\n    b\n{part}  }}\n}}\n");
+    let (text, told) = merged("a.txt", &with(""), &[&with("  c {\n    d\n"), &with("  },\n")]);
+    assert_eq!((text, told), (with("  },\n  c {\n    d\n"), vec![]));
+}
+
 const CLASS: &str = "class A {\n    one(r) {\n        if (r.d) {\n            r.t = r.d.x();\n            drop(r.d);\n        }\n\n        return f(r);\n    }\n}\n";
 
 /// Each side is half of a change: with either alone no bracket fits, and a grammar would guess.

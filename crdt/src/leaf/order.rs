@@ -1,7 +1,7 @@
 //! The order of runs that were put at one gap by hands that did not know of each other.
 //!
 //! The engine orders such runs by counters and actors, which mean nothing to a reader. Here those
-//! that only open brackets come first and those that only close some come last; else they
+//! that only open brackets come before those that only close some ([`Leaning`]); else they
 //! come in the order of their text. Only whole blocks of the engine's order move: a run with all that was
 //! later put into it. So runs never mix.
 //!
@@ -10,7 +10,7 @@
 //! `before` says which); text decides only among those filed at one place. The result is a walk
 //! through a tree with fixed keys: two tokens never change sides when hunks are added.
 
-use crate::brackets::Leaning;
+use crate::brackets::{Leaning, indent};
 use crate::id::HunkId;
 use crate::leaf::weave::Weave;
 
@@ -127,7 +127,19 @@ impl Walk<'_, '_> {
 
     fn key(&self, hunk: usize) -> (Leaning, Vec<u8>, HunkId) {
         let tokens: Vec<&[u8]> = self.weave.hunks[hunk].inserted.iter().map(Vec::as_slice).collect();
-        (Leaning::of(&tokens), tokens.concat(), self.weave.ids[hunk])
+        let indent = self.weave.hunks[hunk].after.map_or(0, |token| self.indent(self.weave.number(token)));
+        (Leaning::of(&tokens, indent), tokens.concat(), self.weave.ids[hunk])
+    }
+
+    /// How far the line is indented that a token ends or stands in, as its author wrote it: what others
+    /// put in since has no say.
+    fn indent(&self, token: usize) -> usize {
+        let owner = self.weave.owner(token);
+        let text = |token: &usize| self.weave.text(*token);
+        let own = |token: &usize| self.weave.owner(*token) == owner;
+        let line = (0..=token).rev().take_while(own).skip_while(|token| text(token).ends_with(b"\n"));
+        let first = line.take_while(|token| !text(token).ends_with(b"\n")).last();
+        first.map_or(0, |first| indent(text(&first)))
     }
 }
 
