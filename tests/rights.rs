@@ -116,7 +116,7 @@ fn a2_an_old_tower_replayed_moves_nothing_back() {
     let stage = Stage::new();
     let (mut ana, mut ben, address) = put_back(&stage);
     let high = ben.branch();
-    assert_eq!(found(&ana), ["E_PUT_BACK"], "the worktree knows more than the store");
+    assert_eq!(found(&ana), ["E_COPIED", "E_PUT_BACK"], "the worktree knows more than the store");
     ana.write("a.txt", "not yet\n");
     assert_ne!(ana.run(&["post", "-m", "before it has synced"]).code, 0);
     ana.serve_with(&["--peer", &address]);
@@ -137,11 +137,19 @@ fn cloned(stage: &Stage) -> (Node, Node, String) {
     let (home, tree) = (stage.path().join("copy.home"), stage.path().join("copy.tree"));
     copy(&ana.home, &home);
     copy(&ana.tree, &tree);
+    let copied = Node::new("copy", home, tree);
+    copied.write("a.txt", "before it has asked anybody\n");
+    let refused = copied.run(&["post", "-m", "before it has asked anybody"]);
+    assert_eq!((refused.code, &refused.json["code"]), (4, &"E_ROLLBACK".into()), "{refused:#?}");
+    assert!(found(&copied).contains(&"E_COPIED".to_owned()));
+    copied.write("a.txt", "1\n");
+    copied.ok(&["put", "--peer", &address]);
+    assert_eq!(found(&copied), [""; 0]);
     ana.write("a.txt", "2\n");
     ana.post("second");
     ana.ok(&["put", "--peer", &address]);
     wait_for_agreement(&[&ana, &ben]);
-    (Node::new("copy", home, tree), ben, address)
+    (copied, ben, address)
 }
 
 /// A key that is used in two places signs two histories. Both are kept everywhere, everybody is told once, what
@@ -212,4 +220,25 @@ fn a5_a_cloned_machine_goes_on_with_a_key_of_its_own() {
         assert_eq!(ben.run(&["show", file]).code, 0, "{file}");
     }
     assert!(ben.is_serving());
+}
+
+/// A device that is new has seen nothing by which it could tell an old state from the newest: it asks all it can.
+#[test]
+fn a5_a_fresh_clone_says_how_many_peers_agree() {
+    let stage = Stage::new();
+    let mut ana = stage.node("ana");
+    ana.ok(&["init", ".", "--project", "@me/open", "--public"]);
+    ana.write("a.txt", "a\n");
+    ana.post("first");
+    let address = ana.serve();
+    let repo = ana.ok(&["status"])["repo"].as_str().unwrap().to_owned();
+    let link = format!("cairn://{repo}/@me/open");
+    let mut ben = stage.node("ben");
+    let alone = ben.ok(&["clone", &link, "--peer", &address, "."]);
+    assert_eq!(alone["agreed"], 1, "{alone:#}");
+    let other = ben.serve();
+    let cleo = stage.node("cleo");
+    let both = cleo.ok(&["clone", &link, "--peer", &other, "--peer", &address, "."]);
+    assert_eq!(both["agreed"], 2, "{both:#}");
+    assert_eq!(cleo.root(), ana.root());
 }

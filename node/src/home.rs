@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <home>/key            the device key, readable by its owner only
+//!       /place.json     which file the key is, so that a copy of the home knows that it is one
 //!       /config.json    settings and the local names of repos
 //!       /owner.lock     held by the one process that may write; its pid and boot id
 //!       /owner.sock     where that process answers

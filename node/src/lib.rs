@@ -17,6 +17,7 @@ pub mod measure;
 pub mod net;
 pub mod owner;
 pub mod peers;
+mod placed;
 pub mod serve;
 pub mod store;
 pub mod telemetry;

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::error::{NodeError, Range};
 use crate::files::Guard;
 use crate::home::Home;
+use crate::placed::Placed;
 use crate::store::{Report, Store};
 use crate::{clock, entropy, identity};
 
@@ -31,6 +32,7 @@ pub struct Owner {
     home: Home,
     config: Config,
     key: Keypair,
+    placed: Placed,
     service: Service,
     stores: BTreeMap<RepoId, Store>,
     /// Repos that could not be opened, and why. The others go on.
@@ -80,6 +82,7 @@ impl Owner {
         let service = Service::new(device.key(), cairn_protocol::Config::default());
         let mut owner = Self {
             key: identity::acting(&home)?,
+            placed: Placed::look(&home)?,
             home,
             config,
             service,
@@ -132,7 +135,13 @@ impl Owner {
     pub fn renew(&mut self, secret: &[u8; 32]) -> Result<std::path::PathBuf, NodeError> {
         let (key, kept) = identity::renew(&self.home, secret)?;
         self.key = key;
+        self.placed.renewed(&self.home)?;
         Ok(kept)
+    }
+
+    /// Whether nothing may be written in a repo before a peer was asked: this home is a copy.
+    pub fn is_copied(&self, repo: RepoId) -> bool {
+        self.placed.waits(repo)
     }
 
     /// The service, to be asked; what it is to do comes through [`Owner::input`].
@@ -240,6 +249,10 @@ impl Owner {
     /// Refuses to sign where waypoints of the same feed cannot be read: a second
     /// waypoint with the same number would fork it for ever.
     fn check_own_feed(&self, repo: RepoId, project: ProjectId, key: &Keypair) -> Result<(), NodeError> {
+        if self.is_copied(repo) {
+            let why = "this home is a copy, or was put back: what it signed since may be missing";
+            return Err(NodeError::Behind(why.to_owned()));
+        }
         let feed = cairn_protocol::FeedName { repo, project, key: key.key() }.id();
         let store = self.store(repo)?;
         if self.replica(repo)?.feed_length(project, feed) >= store.feed_length(feed) {

@@ -38,6 +38,8 @@ pub struct Peer {
     pub liar: bool,
     /// Whether its key is used elsewhere too; it may find that it cannot write any more.
     pub copied: bool,
+    /// How far its clock is ahead of the world's, in milliseconds.
+    pub skew_ms: i64,
     /// The last name given to a request of others or to a local write.
     pub last_id: u64,
 }
@@ -59,8 +61,14 @@ impl Peer {
             wake_at_ms: None,
             liar: false,
             copied: false,
+            skew_ms: 0,
             last_id: 0,
         }
+    }
+
+    /// What its clock shows.
+    pub fn clock(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_add_signed(self.skew_ms)
     }
 
     /// Its public key.

@@ -1,6 +1,7 @@
 //! The stories, and what all of them share: a founder, peers that join, edits, and an end at
 //! which everything is mended and all must agree.
 
+mod clocks;
 mod crash_at_persist;
 mod equivocation;
 mod hostile;
@@ -40,17 +41,20 @@ pub enum Scenario {
     Hostile,
     /// A key signs two histories.
     Equivocation,
+    /// Clocks are years ahead or behind.
+    Clocks,
 }
 
 impl Scenario {
     /// All stories.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Default,
         Self::LateJoiner,
         Self::LongPartition,
         Self::CrashAtPersist,
         Self::Hostile,
         Self::Equivocation,
+        Self::Clocks,
     ];
 
     /// The story's name.
@@ -62,6 +66,7 @@ impl Scenario {
             Self::CrashAtPersist => "crash_at_persist",
             Self::Hostile => "hostile",
             Self::Equivocation => "equivocation",
+            Self::Clocks => "clocks",
         }
     }
 
@@ -78,6 +83,7 @@ impl Scenario {
             Self::CrashAtPersist => crash_at_persist::play(world),
             Self::Hostile => hostile::play(world),
             Self::Equivocation => equivocation::play(world),
+            Self::Clocks => clocks::play(world),
         }
     }
 }
@@ -229,11 +235,12 @@ impl World {
         let edits = author::edits(&mut self.rng, &files);
         let expected = after(&files, &edits);
         let peer = &mut self.peers[index];
+        let now_ms = peer.clock(self.now_ms);
         let image = peer.disk.image(repo).ok_or("no image")?;
         let replica = peer.service.replica_mut(repo).ok_or("no repo")?;
         let draft = replica.draft(project, &parents, &edits, image).map_err(|error| error.to_string())?;
         let labels = Labels { branch: Some(BRANCH.to_owned()), ..Labels::default() };
-        let (key, now_ms, entropy) = (&peer.keypair, self.now_ms, self.rng.bytes());
+        let (key, entropy) = (&peer.keypair, self.rng.bytes());
         let post = Post { project, key, parents, draft, labels, now_ms, entropy };
         let batch = replica.write(post).map_err(|error| error.to_string())?;
         if let Some(last) = batch.feeds.iter().flat_map(|accepted| &accepted.waypoints).last() {
@@ -308,6 +315,16 @@ mod tests {
             let outcome = run(Scenario::Equivocation, seed, 2 + seed as usize % 5, false);
             assert_eq!(outcome.violation, None, "seed {seed}");
             assert!(outcome.forks > 0, "seed {seed}: nobody noticed");
+        }
+    }
+
+    /// What comes from a clock ten years ahead waits and moves nobody else's clock; what comes from one ten years
+    /// behind counts by what it stands on; once the clocks are right all show the same.
+    #[test]
+    fn f1_clocks_ten_years_ahead_and_behind_end_the_same_everywhere() {
+        for seed in 0..(seeds() / 8).max(8) {
+            let outcome = run(Scenario::Clocks, seed, 3 + seed as usize % 3, false);
+            assert_eq!(outcome.violation, None, "seed {seed}");
         }
     }
 

@@ -52,6 +52,8 @@ pub enum Act {
     Heal,
     /// The copy of a peer's home writes something and meets another peer.
     Equivocate(usize, usize),
+    /// A peer's clock goes wrong by this much, or right again.
+    SetClock(usize, i64),
     /// A liar sends something.
     Mischief(usize),
 }
@@ -176,6 +178,7 @@ impl World {
             Act::Cut(side) => self.cut(&side),
             Act::Heal => self.heal(),
             Act::Equivocate(copied, victim) => self.equivocate(copied, victim),
+            Act::SetClock(peer, skew_ms) => self.peers[peer].skew_ms = skew_ms,
             Act::Mischief(peer) => self.make_mischief(peer),
         }
     }
@@ -244,7 +247,7 @@ impl World {
             return;
         }
         self.note(&format!("start {peer}"));
-        let now_ms = self.now_ms;
+        let now_ms = self.peers[peer].clock(self.now_ms);
         self.peers[peer].start(now_ms);
         self.pump(peer);
         self.checks.after_restart(&self.peers[peer], self.repo, self.project);
@@ -324,7 +327,8 @@ impl World {
         if !self.peers[peer].up {
             return;
         }
-        self.peers[peer].service.handle(input, self.now_ms);
+        let now_ms = self.peers[peer].clock(self.now_ms);
+        self.peers[peer].service.handle(input, now_ms);
         self.pump(peer);
     }
 
@@ -332,7 +336,7 @@ impl World {
         while let Some(effect) = self.peers[peer].service.poll() {
             self.perform(peer, effect);
         }
-        let (now_ms, life) = (self.now_ms, self.peers[peer].life);
+        let (now_ms, life) = (self.peers[peer].clock(self.now_ms), self.peers[peer].life);
         let Some(at_ms) = self.peers[peer].service.next_wake() else { return };
         if self.peers[peer].wake_at_ms.is_none_or(|known| at_ms < known) {
             self.peers[peer].wake_at_ms = Some(at_ms);
@@ -356,7 +360,7 @@ impl World {
                 let image = self.peers[peer].disk.image(repo);
                 let waypoints =
                     image.map(|image| image.waypoints(feed, from, to, bytes_max)).unwrap_or_default();
-                let now_ms = self.now_ms;
+                let now_ms = self.peers[peer].clock(self.now_ms);
                 self.peers[peer].service.handle(Input::Loaded { load, waypoints: Ok(waypoints) }, now_ms);
             }
             Effect::Subscribe { topic } => drop(self.peers[peer].topics.insert(topic)),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cairn_crdt::id::{FeedId, ProjectId, RepoId};
 use cairn_protocol::input::{LoadError, Ticket};
-use cairn_protocol::{Batch, Effect, Input};
+use cairn_protocol::{Batch, Effect, Event, Input};
 
 use super::Owner;
 use crate::clock;
@@ -78,6 +78,14 @@ impl Owner {
                 if let Err(error) = self.quarantine(repo, &name, &bytes) {
                     tracing::warn!(%error, "refused bytes could not be kept");
                 }
+            }
+            Effect::Notify(event) => {
+                if let Event::Synced { repo, .. } = &event
+                    && let Err(error) = self.placed.synced(*repo)
+                {
+                    tracing::warn!(%error, "that a peer was asked could not be noted");
+                }
+                self.effects.push_back(Effect::Notify(event));
             }
             effect => self.effects.push_back(effect),
         }

@@ -58,6 +58,7 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     }
     for repo in owner.repos() {
         let (store, replica) = (owner.store(repo)?, owner.replica(repo)?);
+        problems.extend(copied(owner, repo));
         problems.extend(damages(repo, store));
         problems.extend(quarantine(repo, store.dir()));
         for (project, name) in replica.projects() {
@@ -70,6 +71,14 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     }
     problems.extend(worktree(owner, &args.here));
     Ok(Answer { ok: problems.is_empty(), problems })
+}
+
+/// A copy of a home writes nothing before it has asked a peer.
+fn copied(owner: &Owner, repo: RepoId) -> Option<Problem> {
+    let detail =
+        "this home is a copy, or was put back: what it signed since may be missing, so nothing is written";
+    let next = "`cairn put --peer ADDRESS` asks a peer; `cairn identity fork` where the other one goes on";
+    owner.is_copied(repo).then(|| Problem::new("E_COPIED", format!("repo {repo}"), detail, next))
 }
 
 fn damages(repo: RepoId, store: &Store) -> Vec<Problem> {

@@ -160,6 +160,67 @@ fn a2_gaps_and_rollbacks_change_nothing() {
     assert_eq!(b.compare(first.feeds[0].top.signed().claimed()), Comparison::Same);
 }
 
+/// Every top that a key ever signed, in every order, with a restart between any two: nothing goes back.
+#[test]
+fn a2_every_older_tower_in_every_order_moves_nothing_back_over_restarts() {
+    let (mut a, project) = replica();
+    let batches: Vec<Batch> = ["a", "b", "c", "d"]
+        .into_iter()
+        .map(|name| {
+            let batch = written(&mut a, project, 2, name);
+            a.apply(&batch, NOW_MS);
+            batch
+        })
+        .collect();
+    let feed = batches[0].feeds[0].feed;
+    let old = |n: usize| Segment {
+        start: 0,
+        waypoints: batches[..n].iter().flat_map(|batch| segment(batch).waypoints).collect(),
+        ..segment(&batches[n - 1])
+    };
+    let restarted = || {
+        let mut b = replica().0;
+        let waypoints = batches
+            .iter()
+            .map(|batch| batch.feeds[0].waypoints[0].without(|_, entry| entry.content().is_some()));
+        let top = batches[3].feeds[0].top.signed().clone();
+        b.restore(PROJECT, feed, top, waypoints.collect(), NOW_MS).unwrap();
+        b
+    };
+    for order in 0..24 {
+        let (mut left, mut code) = (vec![1, 2, 3, 4], order);
+        while !left.is_empty() {
+            let n = left.remove(code % left.len());
+            code /= left.len() + 1;
+            let b = restarted();
+            let reject = b.ingest(old(n), NOW_MS).unwrap_err();
+            assert_eq!(reject, Reject::Rollback { known: 4, found: n as u64 });
+            assert!(matches!(b.news(old(n).top, NOW_MS), Ok(News::Known)));
+            assert_eq!(
+                (b.feed_length(project, feed), b.branch(project, "main")),
+                (4, a.branch(project, "main"))
+            );
+        }
+    }
+}
+
+/// A peer may know more of this device's feed than this device does: its store was put back.
+#[test]
+fn a5_what_a_peer_shows_of_our_own_feed_must_come_before_we_write() {
+    let ((mut a, project), (mut b, _)) = (replica(), replica());
+    let first = written(&mut a, project, 2, "a");
+    a.apply(&first, NOW_MS);
+    b.apply(&first, NOW_MS);
+    let second = written(&mut a, project, 2, "b");
+    b.note_signed(&second.feeds[0].top);
+    let key = keypair(2);
+    let early = post(&b, project, &key, file(project, "c", b"c"));
+    assert_eq!(b.write(early).unwrap_err(), WriteError::Behind { held: 1, signed: 2 });
+    b.apply(&second, NOW_MS);
+    let found = post(&b, project, &key, file(project, "c", b"c"));
+    assert_eq!(b.write(found).unwrap().feeds[0].start, 2);
+}
+
 #[test]
 fn a_second_write_waits_for_the_first() {
     let (mut a, project) = replica();

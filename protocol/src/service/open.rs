@@ -65,6 +65,10 @@ impl Service {
 
     /// The peer does not have the repo, or does not show it.
     pub(super) fn shut_out(&mut self, peer: DeviceKey, repo: RepoId, now_ms: u64) {
+        if self.talk(peer, repo).is_some_and(|conversation| conversation.awaited && conversation.reopen) {
+            // Somebody asked since; what lets us in was not shown before.
+            return self.open(peer, repo, now_ms);
+        }
         if let Some(conversation) = self.talk(peer, repo) {
             conversation.shares = false;
         }
