@@ -6,21 +6,18 @@ use crate::error::Failure;
 use crate::output::{indented, short, shorts};
 use cairn_node::verbs::mark as verb;
 
-const EXAMPLES: &str = "\
+const AFTER: &str = "\
+A mark is signed and does not move. With --hold nobody can delete it until an admin lifts the hold with \
+--release. --delete leaves a signed tombstone that says who, when and why, and frees the name; \
+whoever set the same name without having seen that keeps it.
+
 Examples:
   cairn mark release-1 -m \"First release\" --class release
   cairn mark --delete before-rewrite -m \"the rewrite is done\" --json";
 
 /// The arguments.
 #[derive(clap::Args)]
-#[command(
-    after_help = EXAMPLES,
-    long_about = "Name a version, with a changelog entry, and pin it.
-
-A mark is signed and does not move. With --hold nobody can delete it until an admin lifts the hold with
---release. --delete leaves a signed tombstone that says who, when and why, and frees the name;
-whoever set the same name without having seen that keeps it."
-)]
+#[command(after_help = AFTER)]
 pub(crate) struct Args {
     /// The name
     #[arg(value_name = "NAME")]

@@ -6,24 +6,22 @@ use crate::error::Failure;
 use crate::output::{count, short};
 use cairn_node::verbs::post as verb;
 
-const EXAMPLES: &str = "\
+const AFTER: &str = "\
+With --from, nothing is read from the worktree: what the named waypoints did is done again, in the order of \
+history, on top of the branch, or only the part that touches the named files and items. The waypoint names \
+its sources. The worktree moves only where it follows that branch. Where something does not fit without a \
+choice, the places are named and nothing is written.
+
 Examples:
   cairn post -m \"parser: accept empty input\"
   cairn post --from 3fa9c1 c41d02 --to ?fixes -m \"parser: both fixes\" 'src/parse.rs#fn(parse)'";
 
 /// The arguments.
 #[derive(clap::Args)]
-#[command(
-    after_help = EXAMPLES,
-    long_about = "Worktree to repo: write what changed as one waypoint, or gather earlier waypoints into one.
-
-With --from, nothing is read from the worktree: what the named waypoints did is done again, in the order of
-history, on top of the branch, or only the part that touches the named files and items. The waypoint names
-its sources. The worktree moves only where it follows that branch. Where something does not fit without a
-choice, the places are named and nothing is written."
-)]
+#[command(after_help = AFTER)]
 pub(crate) struct Args {
-    /// Only these files and folders (all when left out), and ?branch to post on another branch
+    /// Only these files and folders (all when left out; with --from also path#item), and ?branch to
+    /// post on another branch
     #[arg(value_name = "PATH|URI")]
     words: Vec<String>,
     /// What the waypoint is about

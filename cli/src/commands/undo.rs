@@ -6,22 +6,19 @@ use crate::error::Failure;
 use crate::output::{count, short};
 use cairn_node::verbs::undo as verb;
 
-const EXAMPLES: &str = "\
+const AFTER: &str = "\
+Steps are what was done in this worktree: post, put of other branches, get and come, choices in \
+overlaps. They are kept over restarts. What is unposted is posted first, so that redo brings it back. \
+History only grows: the inverse of the step is written as a new waypoint, and what others wrote in the \
+meantime stays. Where they wrote over it, the overlap is reported, and undo ends with 1.
+
 Examples:
   cairn undo
   cairn undo ?3fa94c --json";
 
 /// The arguments.
 #[derive(clap::Args)]
-#[command(
-    after_help = EXAMPLES,
-    long_about = "Take back the last step of this worktree, or one waypoint, whoever wrote it.
-
-Steps are what was done in this worktree: post, put of other branches, get and come, choices in
-overlaps. They are kept over restarts. What is unposted is posted first, so that redo brings it back.
-History only grows: the inverse of the step is written as a new waypoint, and what others wrote in the
-meantime stays. Where they wrote over it, the overlap is reported, and undo ends with 1."
-)]
+#[command(after_help = AFTER)]
 pub(crate) struct Args {
     /// The waypoint to take back, ?hash; the last step of this worktree when left out
     #[arg(value_name = "URI")]
