@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::draft::{Draft, FileEdit};
+use crate::epoch::Epochs;
 use crate::error::{Absent, CrdtError, Invalid};
 use crate::frontier::Frontier;
 use crate::graph::Graph;
@@ -58,6 +59,7 @@ pub struct Documents {
     pub(crate) lineage: Arc<Lineage>,
     pub(crate) texts: Texts,
     pub(crate) acts: BTreeMap<WaypointId, Arc<[Act]>>,
+    pub(crate) epochs: Epochs,
     kept: VecDeque<Ready>,
 }
 
@@ -79,6 +81,7 @@ impl Documents {
             lineage: Arc::default(),
             texts: Texts::default(),
             acts: BTreeMap::new(),
+            epochs: Epochs::default(),
             kept: VecDeque::new(),
         }
     }
@@ -101,8 +104,7 @@ impl Documents {
         let Change { id, parents, ops } = change;
         let acts: Result<Vec<_>, _> = ops.iter().map(|op| self.checked(op)).collect();
         let acts = acts.map_err(|reason| CrdtError::Invalid { waypoint: id, reason })?;
-        let missing = |parent| CrdtError::MissingParent { waypoint: id, parent };
-        self.graph.insert(id, &parents).map_err(missing)?;
+        self.join(id, &parents)?;
         let lineage = match Arc::get_mut(&mut self.lineage) {
             Some(lineage) => lineage,
             None => return Err(CrdtError::Bug("a draft outlived its call")),
@@ -110,6 +112,16 @@ impl Documents {
         acts.iter().for_each(|act| act.name(lineage));
         self.acts.insert(id, acts.into());
         Ok(())
+    }
+
+    /// Gives a waypoint its place in the graph and in the epoch of its parents.
+    pub(crate) fn join(&mut self, id: WaypointId, parents: &[WaypointId]) -> Result<(), CrdtError> {
+        let missing = |parent| CrdtError::MissingParent { waypoint: id, parent };
+        if let Some(parent) = parents.iter().find(|parent| !self.graph.contains(parent)) {
+            return Err(missing(*parent));
+        }
+        self.epochs.join(id, parents).map_err(|reason| CrdtError::Invalid { waypoint: id, reason })?;
+        self.graph.insert(id, parents).map_err(missing)
     }
 
     fn checked(&self, op: &Op) -> Result<Act, Invalid> {
@@ -251,12 +263,21 @@ impl Documents {
         Ok((state, resolved))
     }
 
+    /// The kept versions that lie within a frontier, in its epoch.
+    fn within(&self, frontier: &Frontier) -> impl Iterator<Item = &Ready> {
+        let (heads, epoch) = (frontier.heads().to_vec(), self.epochs.of(frontier.heads()).ok());
+        self.kept.iter().filter(move |kept| {
+            let below = kept.frontier.heads();
+            epoch.is_some()
+                && self.epochs.of(below).ok() == epoch
+                && below.iter().all(|id| self.graph.is_within(id, &heads))
+        })
+    }
+
     /// The kept view that lacks least of a frontier, and what it lacks.
     fn older_view(&self, frontier: &Frontier) -> Option<(Arc<Resolved>, Vec<WaypointId>)> {
-        let heads = frontier.heads();
-        let within = |kept: &&Ready| kept.frontier.heads().iter().all(|id| self.graph.is_within(id, heads));
-        let ready = self.kept.iter().filter(within).filter_map(|kept| Some((kept, kept.resolved.clone()?.1)));
-        let lacking = |kept: &Ready| self.graph.between(kept.frontier.heads(), heads);
+        let ready = self.within(frontier).filter_map(|kept| Some((kept, kept.resolved.clone()?.1)));
+        let lacking = |kept: &Ready| self.since(kept.frontier.heads(), frontier.heads());
         ready.map(|(kept, resolved)| (resolved, lacking(kept))).min_by_key(|(_, missing)| missing.len())
     }
 
@@ -271,7 +292,9 @@ impl Documents {
             self.kept.push_front(kept);
             return Ok(state);
         }
+        self.epochs.of(frontier.heads())?;
         let (mut state, missing) = self.nearest(frontier);
+        self.epochs.check_held(&missing)?;
         let grown = Arc::make_mut(&mut state);
         for id in missing {
             let acts = self.acts.get(&id).map_or(&[][..], |acts| acts);
@@ -284,13 +307,11 @@ impl Documents {
 
     /// The kept state that lacks least of a frontier, and what it lacks.
     fn nearest(&self, frontier: &Frontier) -> (Arc<State>, Vec<WaypointId>) {
-        let heads = frontier.heads();
-        let within = |kept: &&Ready| kept.frontier.heads().iter().all(|id| self.graph.is_within(id, heads));
-        let lacking = |kept: &Ready| self.graph.between(kept.frontier.heads(), heads);
-        let nearest = self.kept.iter().filter(within).map(|kept| (lacking(kept), &kept.state));
+        let lacking = |kept: &Ready| self.since(kept.frontier.heads(), frontier.heads());
+        let nearest = self.within(frontier).map(|kept| (lacking(kept), &kept.state));
         match nearest.min_by_key(|(missing, _)| missing.len()) {
             Some((missing, state)) => (state.clone(), missing),
-            None => (Arc::default(), self.graph.between(&[], heads)),
+            None => (Arc::default(), self.since(&[], frontier.heads())),
         }
     }
 }

@@ -68,6 +68,9 @@ pub enum Invalid {
     /// An epoch that does not exist.
     #[error("leaf {0} has no such epoch")]
     Epoch(LeafId),
+    /// Parents in different epochs: nothing that was written below an epoch enters it by itself.
+    #[error("it stands on different epochs")]
+    Epochs,
 }
 
 /// What can go wrong with documents.
@@ -93,6 +96,15 @@ pub enum CrdtError {
         /// What is wrong with it.
         reason: Invalid,
     },
+    /// A version reaches into what has faded, so nobody can say here what it shows.
+    #[error("waypoint {0} has faded")]
+    Faded(WaypointId),
+    /// An epoch would forget the alternatives of overlaps that nobody has settled.
+    #[error("{0} overlaps are not settled")]
+    Unsettled(usize),
+    /// A version that stands in several epochs shows nothing.
+    #[error("this version stands in different epochs")]
+    Epochs,
     /// Bytes that the answer needs are not here.
     #[error(transparent)]
     Absent(#[from] Absent),

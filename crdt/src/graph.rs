@@ -125,6 +125,16 @@ impl Graph {
 
     /// The waypoints that `heads` have and `known` lack, parents first.
     pub(crate) fn between(&self, known: &[WaypointId], heads: &[WaypointId]) -> Vec<WaypointId> {
+        self.between_down_to(known, heads, |_| false)
+    }
+
+    /// The same, but not what lies below a waypoint that `is_floor`.
+    pub(crate) fn between_down_to(
+        &self,
+        known: &[WaypointId],
+        heads: &[WaypointId],
+        is_floor: impl Fn(&WaypointId) -> bool,
+    ) -> Vec<WaypointId> {
         let mut found = BTreeMap::new();
         let mut open = heads.to_vec();
         let mut met = BTreeSet::new();
@@ -134,7 +144,9 @@ impl Graph {
             }
             if let Some(spot) = self.spots.get(&id) {
                 found.insert(spot.order, id);
-                open.extend(&spot.parents);
+                if !is_floor(&id) {
+                    open.extend(&spot.parents);
+                }
             }
         }
         found.into_values().collect()

@@ -26,12 +26,14 @@
 //! Everything here is a pure function: no clock, no disk, no randomness, no threads.
 
 mod brackets;
+pub mod carry;
 pub mod compare;
 pub mod conservation;
 pub mod diff;
 pub mod documents;
 pub mod draft;
 pub mod encoding;
+pub mod epoch;
 pub mod error;
 pub mod frontier;
 mod graph;
@@ -57,6 +59,7 @@ mod text;
 pub mod token;
 pub mod view;
 
+pub use carry::Carried;
 pub use conservation::Lost;
 pub use documents::{Change, Contents, Documents, Kept};
 pub use draft::{Draft, FileEdit};

@@ -32,6 +32,8 @@ pub struct Replica {
     pub store: Store,
     pub tip: Frontier,
     pub changes: Vec<Change>,
+    /// The changes that begin an epoch.
+    pub restarts: BTreeSet<WaypointId>,
     pub count: u32,
     pub name: u8,
 }
@@ -39,7 +41,8 @@ pub struct Replica {
 impl Replica {
     pub fn new(name: u8) -> Self {
         let docs = Documents::new(ProjectId([9; 32]));
-        Self { docs, store: Store::default(), tip: Frontier::empty(), changes: Vec::new(), count: 0, name }
+        let (tip, restarts) = (Frontier::empty(), BTreeSet::new());
+        Self { docs, store: Store::default(), tip, changes: Vec::new(), restarts, count: 0, name }
     }
 
     /// A replica that has all that this one has.
@@ -55,6 +58,21 @@ impl Replica {
     }
 
     pub fn commit(&mut self, draft: Draft) -> WaypointId {
+        let change = self.sign(draft);
+        self.docs.insert(change.clone()).unwrap();
+        self.advance(change)
+    }
+
+    /// Begins an epoch on what is shown.
+    pub fn restart(&mut self) -> WaypointId {
+        let draft = self.docs.snapshot(&self.tip, &self.store).unwrap();
+        let change = self.sign(draft);
+        self.restarts.insert(change.id);
+        self.docs.restart(change.clone()).unwrap();
+        self.advance(change)
+    }
+
+    fn sign(&mut self, draft: Draft) -> Change {
         self.count += 1;
         let parents = self.tip.heads().to_vec();
         let ops: Vec<u8> = draft.ops.iter().flat_map(Encoded::to_bytes).collect();
@@ -62,36 +80,50 @@ impl Replica {
         let id =
             WaypointId(derive("test waypoint", &[&[self.name], &self.count.to_le_bytes(), &above, &ops]));
         self.store.extend(draft.contents);
-        let change = Change { id, parents, ops: draft.ops.into() };
-        self.docs.insert(change.clone()).unwrap();
+        Change { id, parents, ops: draft.ops.into() }
+    }
+
+    fn advance(&mut self, change: Change) -> WaypointId {
+        let id = change.id;
         self.changes.push(change);
         self.tip = Frontier::from_iter([id]);
         id
     }
 
+    fn take_in(&mut self, change: &Change, other: &Replica) {
+        if self.docs.contains(&change.id) {
+            return;
+        }
+        if other.restarts.contains(&change.id) {
+            self.restarts.insert(change.id);
+            self.docs.restart(change.clone()).unwrap();
+        } else {
+            self.docs.insert(change.clone()).unwrap();
+        }
+        self.changes.push(change.clone());
+    }
+
     /// Takes in what another replica has, and shows both.
     pub fn pull(&mut self, other: &Replica) {
         self.store.extend(other.store.clone());
-        for change in &other.changes {
-            if !self.docs.contains(&change.id) {
-                self.docs.insert(change.clone()).unwrap();
-                self.changes.push(change.clone());
-            }
-        }
+        other.changes.iter().for_each(|change| self.take_in(change, other));
         let heads = self.tip.heads().iter().chain(other.tip.heads()).copied();
-        self.tip = self.docs.frontier_of(heads.collect::<Vec<_>>());
+        let tips = self.docs.frontier_of(heads.collect::<Vec<_>>()).heads().iter().copied().collect();
+        self.tip = self.docs.in_force(&tips).into_iter().collect();
+    }
+
+    /// Takes in what another replica has, and shows what it showed before.
+    pub fn docs_only(&mut self, other: &Replica) {
+        self.store.extend(other.store.clone());
+        other.changes.iter().for_each(|change| self.take_in(change, other));
     }
 
     /// Takes in one waypoint of another replica with its past, and shows it too.
     pub fn pull_some(&mut self, other: &Replica, some: WaypointId) {
         self.store.extend(other.store.clone());
         let past = other.docs.ancestors(&Frontier::from_iter([some])).collect::<BTreeSet<_>>();
-        for change in other.changes.iter().filter(|change| past.contains(&change.id)) {
-            if !self.docs.contains(&change.id) {
-                self.docs.insert(change.clone()).unwrap();
-                self.changes.push(change.clone());
-            }
-        }
+        let wanted = other.changes.iter().filter(|change| past.contains(&change.id));
+        wanted.for_each(|change| self.take_in(change, other));
         let heads = self.tip.heads().iter().chain([&some]).copied();
         self.tip = self.docs.frontier_of(heads.collect::<Vec<_>>());
     }

@@ -1,0 +1,186 @@
+//! Epochs: waypoints that say all there is, so that what lies below them may be forgotten.
+//!
+//! An epoch begins with a waypoint whose operations write down, from nothing, all that the version
+//! below it shows. Files keep their nodes; texts begin anew with the bytes that they show. A view in an epoch
+//! reads nothing older. So everything below can fade, and the view of each version is the same on a node that
+//! holds the history and on one that does not.
+//!
+//! The price: what was written beside the beginning of an epoch does not enter it by itself. No waypoint
+//! stands on two epochs, and a late branch is carried over by a waypoint of its own ([`crate::carry`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::documents::{Change, Contents, Documents};
+use crate::draft::Draft;
+use crate::error::{CrdtError, Invalid};
+use crate::frontier::Frontier;
+use crate::id::{ContentHash, WaypointId};
+use crate::op::{Body, Op, Place};
+use crate::state::Act;
+use crate::syntax::TEXT_BYTES_MAX;
+use crate::view::{FileBody, View};
+
+/// Which waypoint stands in which epoch, and which ones have faded.
+#[derive(Debug, Default)]
+pub(crate) struct Epochs {
+    /// The waypoints that begin an epoch, and how many epochs lie below each.
+    begun: BTreeMap<WaypointId, u32>,
+    /// The epoch of each waypoint that stands in one.
+    of: BTreeMap<WaypointId, WaypointId>,
+    faded: BTreeSet<WaypointId>,
+}
+
+impl Epochs {
+    /// The one epoch of several waypoints; `None` before the first.
+    pub(crate) fn of(&self, ids: &[WaypointId]) -> Result<Option<WaypointId>, CrdtError> {
+        let mut epochs = ids.iter().map(|id| self.of.get(id).copied());
+        let first = epochs.next().flatten();
+        if epochs.all(|epoch| epoch == first) { Ok(first) } else { Err(CrdtError::Epochs) }
+    }
+
+    /// Puts a waypoint into the epoch of its parents.
+    pub(crate) fn join(&mut self, id: WaypointId, parents: &[WaypointId]) -> Result<(), Invalid> {
+        if !self.of.contains_key(&id)
+            && let Some(epoch) = self.of(parents).map_err(|_| Invalid::Epochs)?
+        {
+            self.of.insert(id, epoch);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, id: WaypointId) {
+        let below = self.of.get(&id).filter(|below| **below != id);
+        let depth = below.and_then(|below| self.begun.get(below)).map_or(1, |depth| depth + 1);
+        self.begun.insert(id, depth);
+        self.of.insert(id, id);
+    }
+
+    /// Refuses a version of which a part has faded.
+    pub(crate) fn check_held(&self, ids: &[WaypointId]) -> Result<(), CrdtError> {
+        let faded = ids.iter().find(|id| self.faded.contains(id));
+        faded.map_or(Ok(()), |id| Err(CrdtError::Faded(*id)))
+    }
+}
+
+impl Documents {
+    /// Takes in the waypoint that begins an epoch: its operations are all there is.
+    pub fn restart(&mut self, change: Change) -> Result<(), CrdtError> {
+        let id = change.id;
+        self.insert(change)?;
+        self.epochs.begin(id);
+        Ok(())
+    }
+
+    /// Takes in a waypoint whose operations have faded; versions that need them are refused.
+    pub fn insert_faded(&mut self, id: WaypointId, parents: &[WaypointId]) -> Result<(), CrdtError> {
+        self.join(id, parents)?;
+        self.epochs.faded.insert(id);
+        Ok(())
+    }
+
+    /// Whether a waypoint's operations have faded.
+    pub fn is_faded(&self, id: &WaypointId) -> bool {
+        self.epochs.faded.contains(id)
+    }
+
+    /// The waypoint that began the epoch of `id`; `None` before the first.
+    pub fn epoch(&self, id: &WaypointId) -> Option<WaypointId> {
+        self.epochs.of.get(id).copied()
+    }
+
+    /// Whether a version stands in one epoch, as every version must that shows something.
+    pub fn is_one_epoch(&self, frontier: &Frontier) -> bool {
+        self.epochs.of(frontier.heads()).is_ok()
+    }
+
+    /// Those of `tips` that count: the ones in the epoch with the most epochs below it. Of several such
+    /// epochs, begun side by side, the one with the smallest name counts, whoever began it and when.
+    pub fn in_force(&self, tips: &BTreeSet<WaypointId>) -> BTreeSet<WaypointId> {
+        let rank = |epoch: &Option<WaypointId>| {
+            let depth = epoch.and_then(|id| self.epochs.begun.get(&id)).copied().unwrap_or(0);
+            (std::cmp::Reverse(depth), *epoch)
+        };
+        let epochs = tips.iter().map(|tip| self.epoch(tip));
+        let chosen = epochs.min_by_key(rank).flatten();
+        tips.iter().filter(|tip| self.epoch(tip) == chosen).copied().collect()
+    }
+
+    /// The waypoints that `heads` need beside what `known` has, back to where their epochs begin.
+    pub(crate) fn since(&self, known: &[WaypointId], heads: &[WaypointId]) -> Vec<WaypointId> {
+        self.graph.between_down_to(known, heads, |id| self.epochs.begun.contains_key(id))
+    }
+
+    /// The waypoints whose operations are needed to show versions with these heads.
+    pub fn needed(&self, heads: &[WaypointId]) -> BTreeSet<WaypointId> {
+        self.since(&[], heads).into_iter().collect()
+    }
+
+    /// The bytes that the operations of waypoints name.
+    pub fn named<'a>(&self, ids: impl IntoIterator<Item = &'a WaypointId>) -> BTreeSet<ContentHash> {
+        let acts = ids.into_iter().filter_map(|id| self.acts.get(id)).flat_map(|acts| acts.iter());
+        let contents = acts.filter_map(|act| match act {
+            Act::Body(_, Body::Text { content, .. } | Body::Opaque { content, .. }) => Some(*content),
+            _ => None,
+        });
+        contents.collect()
+    }
+
+    /// All that a version shows, written down from nothing: what an epoch on top of it begins with.
+    ///
+    /// Bytes that the version shows as someone wrote them are named and not brought again. Refuses a
+    /// version with overlaps, whose alternatives the epoch would forget.
+    pub fn snapshot(&mut self, frontier: &Frontier, contents: &dyn Contents) -> Result<Draft, CrdtError> {
+        let view = self.view(frontier, contents)?;
+        let unsettled = view.overlaps.iter().filter(|overlap| !overlap.kind.is_soft()).count();
+        if unsettled > 0 {
+            return Err(CrdtError::Unsettled(unsettled));
+        }
+        let mut draft = Draft::default();
+        let (state, resolved) = self.resolved(frontier, contents)?;
+        let nodes = resolved.paths.dirs.values().chain(resolved.paths.files.values());
+        for node in nodes {
+            let spot = resolved.tree.spots.get(node);
+            let place =
+                spot.map(|spot| spot.place.clone()).ok_or(CrdtError::Bug("a shown node stands nowhere"))?;
+            draft.ops.push(Op::Place { node: *node, place: Some(Place { position: Vec::new(), ..place }) });
+        }
+        let known = self.named(&self.needed(frontier.heads()));
+        for (path, file) in &view.files {
+            let written = state.nodes.get(&file.node).and_then(|written| written.body.winner()).cloned();
+            let body = self.begun_body(&view, path, written, contents, &known, &mut draft)?;
+            draft.ops.push(Op::Body { node: file.node, body });
+            if file.executable {
+                draft.ops.push(Op::Mode { node: file.node, executable: true });
+            }
+        }
+        Ok(draft)
+    }
+
+    /// The body with which a file begins an epoch; bytes that nobody wrote as a whole come along.
+    fn begun_body(
+        &mut self,
+        view: &View,
+        path: &crate::path::RepoPath,
+        written: Option<Body>,
+        contents: &dyn Contents,
+        known: &BTreeSet<ContentHash>,
+        draft: &mut Draft,
+    ) -> Result<Body, CrdtError> {
+        let file = view.files.get(path).ok_or(CrdtError::Bug("a shown file is not shown"))?;
+        let FileBody::Bytes { content, bytes, .. } = file.body else {
+            return written.ok_or(CrdtError::Bug("a file without a body"));
+        };
+        if !known.contains(&content) && draft.contents.iter().all(|(brought, _)| *brought != content) {
+            let shown = self.bytes(view, path, contents)?;
+            draft.contents.push((content, shown.into()));
+        }
+        match written {
+            Some(Body::Opaque { .. }) | None => Ok(Body::Opaque { content, bytes }),
+            Some(Body::Text { codec, .. }) if bytes <= TEXT_BYTES_MAX as u64 => {
+                Ok(Body::Text { content, bytes, codec })
+            }
+            Some(Body::Text { .. }) => Ok(Body::Opaque { content, bytes }),
+            Some(_) => Err(CrdtError::Bug("bytes of a file that has none")),
+        }
+    }
+}
