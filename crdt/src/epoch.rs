@@ -72,9 +72,17 @@ impl Documents {
     }
 
     /// Takes in a waypoint whose operations have faded; versions that need them are refused.
-    pub fn insert_faded(&mut self, id: WaypointId, parents: &[WaypointId]) -> Result<(), CrdtError> {
+    pub fn insert_faded(
+        &mut self,
+        id: WaypointId,
+        parents: &[WaypointId],
+        begins_epoch: bool,
+    ) -> Result<(), CrdtError> {
         self.join(id, parents)?;
         self.epochs.faded.insert(id);
+        if begins_epoch {
+            self.epochs.begin(id);
+        }
         Ok(())
     }
 

@@ -34,7 +34,7 @@ fn forgetful(full: &Replica) -> Replica {
     );
     for change in &full.changes {
         if !needed.contains(&change.id) {
-            other.docs.insert_faded(change.id, &change.parents).unwrap();
+            other.docs.insert_faded(change.id, &change.parents, full.restarts.contains(&change.id)).unwrap();
         } else if full.restarts.contains(&change.id) {
             other.docs.restart(change.clone()).unwrap();
         } else {
@@ -204,7 +204,7 @@ fn a_branch_that_slept_through_epochs_meets_only_where_both_wrote() {
             continue;
         }
         if !needed.contains(&change.id) {
-            b.docs.insert_faded(change.id, &change.parents).unwrap();
+            b.docs.insert_faded(change.id, &change.parents, a.restarts.contains(&change.id)).unwrap();
         } else if a.restarts.contains(&change.id) {
             b.docs.restart(change.clone()).unwrap();
         } else {

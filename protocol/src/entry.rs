@@ -4,7 +4,7 @@
 //! program does not know is kept, forwarded and verified untouched; any other unknown kind is refused.
 
 use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
-use cairn_crdt::id::{ContentHash, WaypointId, derive};
+use cairn_crdt::id::{ContentHash, Root, WaypointId, derive};
 use cairn_crdt::op::Op;
 
 use crate::error::Reject;
@@ -47,6 +47,9 @@ pub enum Payload {
     Edge(Edge),
     /// A label is taken away.
     Retire(Retire),
+    /// The operations of this waypoint, and of those that it goes on in, are all there is: an epoch begins. The
+    /// root is that of the version below, which is what they show.
+    Epoch(Root),
     /// Something optional that this program does not know.
     Unknown {
         /// Its kind.
@@ -113,6 +116,7 @@ impl Entry {
             6 => Ok(Payload::Mark(Mark::from_bytes(bytes)?)),
             7 => Ok(Payload::Edge(Edge::from_bytes(bytes)?)),
             9 => Ok(Payload::Retire(Retire::from_bytes(bytes)?)),
+            8 => Ok(Payload::Epoch(Root::from_bytes(bytes)?)),
             kind if kind & OPTIONAL != 0 => Ok(Payload::Unknown { kind, bytes: bytes.to_vec() }),
             kind => Err(Reject::UnknownRequired(kind)),
         }
@@ -121,6 +125,11 @@ impl Entry {
     /// Refuses a required kind that this program does not know, and a payload that is not what its kind says.
     pub fn check(&self) -> Result<(), Reject> {
         if self.kind == 2 { Ok(()) } else { self.payload().map(|_| ()) }
+    }
+
+    /// Whether the entry is an operation on documents.
+    pub fn is_op(&self) -> bool {
+        self.kind == 1
     }
 
     /// The hash of the bytes, if the entry is content; without copying them.
@@ -149,6 +158,7 @@ impl Payload {
             Payload::Mark(_) => 6,
             Payload::Edge(_) => 7,
             Payload::Retire(_) => 9,
+            Payload::Epoch(_) => 8,
             Payload::Unknown { kind, .. } => *kind,
         }
     }
@@ -163,6 +173,7 @@ impl Payload {
             Payload::Mark(mark) => mark.write(&mut out),
             Payload::Edge(edge) => edge.write(&mut out),
             Payload::Retire(retire) => retire.write(&mut out),
+            Payload::Epoch(root) => root.write(&mut out),
         }
         out.into_bytes()
     }

@@ -9,6 +9,7 @@
 mod apply;
 mod branches;
 mod forks;
+mod fading;
 mod history;
 mod ingest;
 mod lookup;
@@ -39,6 +40,7 @@ use crate::top::Top;
 use project::Project;
 
 pub use branches::HeldFor;
+pub use fading::{Fading, Retention};
 pub use history::LogEntry;
 pub use ingest::{Comparison, News};
 pub use lookup::{Candidate, Found, PREFIX_DIGITS_MIN};

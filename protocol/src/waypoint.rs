@@ -4,8 +4,10 @@
 //! hash staying in its place, and everything above it still verifies. Names, mail addresses and messages
 //! are entries, never part of the header.
 
+use std::collections::BTreeSet;
+
 use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
-use cairn_crdt::id::{WaypointId, derive};
+use cairn_crdt::id::{ContentHash, WaypointId, derive};
 
 use crate::entry::{Entry, Payload};
 use crate::error::Reject;
@@ -67,6 +69,8 @@ pub enum Slot {
     Entry(Entry),
     /// Its hash; payload and salt are gone.
     Erased(EntryHash),
+    /// Its hash; payload and salt were forgotten below an epoch, and some archive may have them.
+    Faded(EntryHash),
 }
 
 /// One write transaction; always agrees with its header.
@@ -94,7 +98,7 @@ impl Slot {
     pub fn hash(&self) -> EntryHash {
         match self {
             Slot::Entry(entry) => entry.hash(),
-            Slot::Erased(hash) => *hash,
+            Slot::Erased(hash) | Slot::Faded(hash) => *hash,
         }
     }
 }
@@ -143,13 +147,37 @@ impl Waypoint {
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.slots.iter().filter_map(|slot| match slot {
             Slot::Entry(entry) => Some(entry),
-            Slot::Erased(_) => None,
+            Slot::Erased(_) | Slot::Faded(_) => None,
         })
     }
 
     /// Whether no entry was erased.
     pub fn is_whole(&self) -> bool {
         self.slots.iter().all(|slot| matches!(slot, Slot::Entry(_)))
+    }
+
+    /// Whether entries have faded.
+    pub fn is_faded(&self) -> bool {
+        self.slots.iter().any(|slot| matches!(slot, Slot::Faded(_)))
+    }
+
+    /// Whether entries were erased, or left out.
+    pub fn is_erased(&self) -> bool {
+        self.slots.iter().any(|slot| matches!(slot, Slot::Erased(_)))
+    }
+
+    /// The same waypoint without its operations, and without the contents that are not among `kept`. Who wrote it, when,
+    /// on what and why stays.
+    pub fn faded(&self, kept: &BTreeSet<ContentHash>) -> Self {
+        let fades = |entry: &Entry| match entry.content() {
+            Some((content, _)) => !kept.contains(&content),
+            None => entry.is_op(),
+        };
+        let slots = self.slots.iter().map(|slot| match slot {
+            Slot::Entry(entry) if fades(entry) => Slot::Faded(entry.hash()),
+            slot => slot.clone(),
+        });
+        Self { id: self.id, header: self.header.clone(), slots: slots.collect() }
     }
 
     /// What the entries say that are here; refuses a required kind that this program does not know.
@@ -239,6 +267,10 @@ impl Encoded for Slot {
                 out.u8(0);
                 hash.write(out);
             }
+            Slot::Faded(hash) => {
+                out.u8(2);
+                hash.write(out);
+            }
         }
     }
 
@@ -247,6 +279,7 @@ impl Encoded for Slot {
         match input.u8()? {
             0 => Ok(Slot::Erased(EntryHash::read(input)?)),
             1 => Ok(Slot::Entry(Entry::read(input)?)),
+            2 => Ok(Slot::Faded(EntryHash::read(input)?)),
             tag => Err(at.error(Problem::UnknownTag(tag.into()))),
         }
     }

@@ -147,7 +147,7 @@ fn signing_again_changes_nothing_that_is_true() {
         samples().iter().filter(|sample| sample.format.canonical || sample.name.starts_with("stone"))
     {
         let Some(resign) = sample.format.resign else { continue };
-        if sample.name != "waypoint_erased" {
+        if !["waypoint_erased", "waypoint_faded"].contains(&sample.name) {
             assert_eq!(resign(&sample.bytes).as_ref(), Some(&sample.bytes), "{}", sample.name);
         }
     }

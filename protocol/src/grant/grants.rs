@@ -245,13 +245,23 @@ impl Grants {
     /// Whether what `key` wrote as number `seq` (from 1) of its feed in `project` counts. `at_ms` is the
     /// waypoint's own stamp, so that all nodes agree.
     pub fn standing(&self, key: &DeviceKey, project: ProjectId, seq: u64, at_ms: u64) -> Standing {
+        self.standing_as(Role::Write, key, project, (seq, at_ms))
+    }
+
+    /// Whether what `key` wrote there counts as the word of somebody who holds `role`.
+    pub fn standing_as(
+        &self,
+        role: Role,
+        key: &DeviceKey,
+        project: ProjectId,
+        (seq, at_ms): (u64, u64),
+    ) -> Standing {
         if self.is_founder(key) {
             return Standing::Admitted;
         }
         let feed = FeedName { repo: self.repo, project, key: *key }.id();
         let scope = Scope::Project(project);
-        let given =
-            self.given(key).filter(|(_, grant)| grant.role >= Role::Write && grant.scope.covers(&scope));
+        let given = self.given(key).filter(|(_, grant)| grant.role >= role && grant.scope.covers(&scope));
         let mut standing = Standing::Ungranted;
         for (id, _) in given {
             standing = match (self.worth(id, at_ms, Some((feed, seq))), standing) {

@@ -113,8 +113,14 @@ impl Project {
         }
         let Some(known) = self.waypoints.get_mut(&id) else { return false };
         let (feed, parents) = (known.feed, known.parents.clone());
+        let (begins, faded) = (known.labels.epoch.is_some(), known.faded);
         let change = Change { id, parents, ops: std::mem::take(&mut known.ops) };
-        match self.documents.insert(change) {
+        let inserted = match (begins, faded) {
+            (false, false) => self.documents.insert(change),
+            (true, false) => self.documents.restart(change),
+            (begins, true) => self.documents.insert_faded(id, &change.parents, begins),
+        };
+        match inserted {
             Ok(()) => true,
             Err(error) => {
                 self.refuse(feed, id, error, applied);

@@ -11,7 +11,8 @@ use cairn_crdt::{Documents, Frontier};
 
 use super::project::{Known, Project};
 use super::{Applied, Replica};
-use crate::grant::{Grants, Held, Standing};
+use crate::entry::EdgeKind;
+use crate::grant::{Grants, Held, Role, Standing};
 use crate::limits::STAMP_AHEAD_MS_MAX;
 use crate::stamp::Stamp;
 
@@ -28,6 +29,9 @@ pub enum HeldFor {
     /// Its author's key signed two histories, this lies past the fork, and nobody else has built on it.
     #[error("its author's key signed two histories, and nobody else has built on this one")]
     Forked,
+    /// It stands in an epoch that somebody began who is no admin.
+    #[error("it stands in an epoch whose author may not begin one here")]
+    Epoch,
     /// It was written too far ahead of this node's clock.
     #[error("it was written {0} ms ahead of this clock")]
     Future(u64),
@@ -40,8 +44,18 @@ pub(super) struct Branch {
 }
 
 impl Branch {
-    pub(super) fn frontier(&self) -> Frontier {
-        self.tips.iter().copied().collect()
+    /// The tips that count: those of the epoch in force.
+    pub(super) fn frontier(&self, documents: &Documents) -> Frontier {
+        documents.in_force(&self.tips).into_iter().collect()
+    }
+
+    /// The other tips, but for those that were carried over.
+    pub(super) fn late(&self, project: &Project) -> BTreeSet<WaypointId> {
+        let shown = project.documents.in_force(&self.tips);
+        let is_carried = |tip: &WaypointId| {
+            project.carried.iter().any(|carried| project.documents.is_ancestor(tip, carried))
+        };
+        self.tips.iter().filter(|tip| !shown.contains(tip) && !is_carried(tip)).copied().collect()
     }
 
     /// Moves the branch on to `id`, unless it lies in the past of a tip.
@@ -63,8 +77,15 @@ impl Branch {
 impl Replica {
     /// What a branch shows: its concurrent tips. Empty for a branch that is not there.
     pub fn branch(&self, project: ProjectId, name: &str) -> Frontier {
-        let branch = self.projects.get(&project).and_then(|project| project.branches.get(name));
-        branch.map(Branch::frontier).unwrap_or_default()
+        let Some(project) = self.projects.get(&project) else { return Frontier::default() };
+        let branch = project.branches.get(name);
+        branch.map(|branch| branch.frontier(&project.documents)).unwrap_or_default()
+    }
+
+    /// The tips of a branch that were written beside the epoch in force, and that nobody has carried over yet.
+    pub fn late(&self, project: ProjectId, name: &str) -> BTreeSet<WaypointId> {
+        let Some(project) = self.projects.get(&project) else { return BTreeSet::new() };
+        project.branches.get(name).map(|branch| branch.late(project)).unwrap_or_default()
     }
 
     /// The branches of a project.
@@ -94,7 +115,7 @@ impl Replica {
 impl Project {
     /// What every branch shows.
     pub(super) fn versions(&self) -> BTreeMap<String, Frontier> {
-        self.branches.iter().map(|(name, branch)| (name.clone(), branch.frontier())).collect()
+        self.branches.iter().map(|(name, branch)| (name.clone(), branch.frontier(&self.documents))).collect()
     }
 
     /// When the first waypoint that lies in the future will not be too far ahead any more.
@@ -113,6 +134,7 @@ impl Project {
         self.branches.clear();
         self.marks.clear();
         self.retired.clear();
+        self.carried.clear();
         self.profiles.clear();
         self.held.clear();
         let order = std::mem::take(&mut self.order);
@@ -131,6 +153,12 @@ impl Project {
             self.held.insert(*id, reason);
             return;
         }
+        if !self.may_stand(id, known, grants) {
+            self.held.insert(*id, HeldFor::Epoch);
+            return;
+        }
+        let carried = known.labels.edges.iter().filter(|edge| edge.kind == EdgeKind::Translates);
+        self.carried.extend(carried.map(|edge| edge.target));
         if let Some(name) = known.labels.branch.as_ref().filter(|_| !known.continued) {
             self.branches.entry(name.clone()).or_default().advance(*id, &self.documents);
         }
@@ -145,6 +173,16 @@ impl Project {
             }
         }
         self.retire(id, grants);
+    }
+
+    /// Whether a waypoint's epoch was begun by an admin; an admin who builds on another's adopts it.
+    fn may_stand(&self, id: &WaypointId, known: &Known, grants: &Grants) -> bool {
+        let is_admin = |known: &Known| {
+            let at = (known.seq, known.stamp.wall_ms);
+            grants.standing_as(Role::Admin, &known.key, self.id(), at) == Standing::Admitted
+        };
+        let began = self.documents.epoch(id).and_then(|began| self.waypoints.get(&began));
+        began.is_none_or(|began| is_admin(began) || is_admin(known))
     }
 
     /// Notes what changed since `before`.

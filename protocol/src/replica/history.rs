@@ -40,6 +40,10 @@ pub struct LogEntry {
     pub retire: Option<Retire>,
     /// Edges of the change graph.
     pub edges: Vec<Edge>,
+    /// Whether it begins an epoch.
+    pub epoch: bool,
+    /// Whether its operations have faded.
+    pub faded: bool,
     /// Whether it is a part of a write that goes on in the next waypoint.
     pub continued: bool,
 }
@@ -84,6 +88,8 @@ impl Project {
             mark: known.labels.mark.clone(),
             retire: known.labels.retire.clone(),
             edges: known.labels.edges.clone(),
+            epoch: known.labels.epoch.is_some(),
+            faded: known.faded,
             continued: known.continued,
         })
     }

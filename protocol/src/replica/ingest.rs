@@ -146,7 +146,7 @@ impl Replica {
             if known.ok_or(Reject::Missing)? != &waypoint.id() {
                 return Err(Reject::Proof("a waypoint that is held by name"));
             }
-            if !waypoint.is_whole() {
+            if !waypoint.is_whole() && !self.is_forgotten(name.project, &waypoint) {
                 return Err(Reject::Faded);
             }
             waypoints.push(Arc::new(waypoint));
@@ -156,6 +156,12 @@ impl Replica {
         }
         let (project, feed, key) = (name.project, name.id(), name.key);
         Ok(Accepted { project, feed, key, start: segment.start, waypoints, top })
+    }
+
+    /// Whether a waypoint is as much as this node wants of it: its operations have faded here too.
+    fn is_forgotten(&self, project: ProjectId, waypoint: &Waypoint) -> bool {
+        let documents = self.documents(project);
+        !waypoint.is_erased() && documents.is_some_and(|documents| documents.is_faded(&waypoint.id()))
     }
 
     /// What a signed top says about a feed as it is held here; refuses one of a key without rights.
@@ -253,7 +259,7 @@ fn without_held(mut segment: Segment, feed: &Feed) -> Result<Segment, Reject> {
 
 fn check_waypoints(proven: &Proven) -> Result<(), Reject> {
     for waypoint in &proven.waypoints {
-        if !waypoint.is_whole() {
+        if waypoint.is_erased() {
             return Err(Reject::Faded);
         }
         Known::read(waypoint)?;

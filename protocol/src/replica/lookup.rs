@@ -109,17 +109,26 @@ impl Project {
     fn meanings(&self, reference: &str) -> Vec<(Candidate, Frontier)> {
         let mut meanings = Vec::new();
         if let Some(branch) = self.branches.get(reference) {
-            meanings.push((Candidate::Branch(reference.to_owned()), branch.frontier()));
+            meanings.push((Candidate::Branch(reference.to_owned()), branch.frontier(&self.documents)));
         }
         for (id, mark) in
             self.marks.iter().filter(|(id, mark)| mark.name == reference && !self.is_deleted(id, mark))
         {
-            let version = mark.frontier.iter().copied().collect();
-            meanings.push((Candidate::Mark(mark.name.clone(), *id), version));
+            meanings.push((Candidate::Mark(mark.name.clone(), *id), self.marked(id, mark)));
         }
         let waypoints = self.with_prefix(reference).into_iter();
         meanings.extend(waypoints.map(|id| (Candidate::Waypoint(id), Frontier::from_iter([id]))));
         meanings
+    }
+
+    /// The version that a mark stands for. A mark that begins an epoch shows the same as what it marks, and goes on
+    /// doing so when that has faded.
+    pub(super) fn marked(&self, id: &WaypointId, mark: &Mark) -> Frontier {
+        let began = self.documents.epoch(id).map(|began| self.documents.parents(&began));
+        if began == Some(&mark.frontier[..]) {
+            return Frontier::from_iter([*id]);
+        }
+        mark.frontier.iter().copied().collect()
     }
 
     fn with_prefix(&self, digits: &str) -> Vec<WaypointId> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cairn_crdt::encoding::Encoded;
-use cairn_crdt::id::{ContentHash, FeedId, ProjectId, WaypointId, derive};
+use cairn_crdt::id::{ContentHash, FeedId, ProjectId, Root, WaypointId, derive};
 use cairn_crdt::op::{Body, Op};
 use cairn_crdt::{Draft, Frontier};
 
@@ -66,6 +66,8 @@ pub struct Labels {
     pub edges: Vec<Edge>,
     /// A label that it takes away.
     pub retire: Option<Retire>,
+    /// The root that the version below shows, if the operations are all there is: an epoch begins.
+    pub epoch: Option<Root>,
 }
 
 /// Why something cannot be written.
@@ -96,6 +98,9 @@ pub enum WriteError {
     /// A parent is not here, or is not applied yet.
     #[error("waypoint {0} is not here")]
     NoParent(WaypointId),
+    /// The parents stand in different epochs; what is late has to be carried over first.
+    #[error("what this stands on lies in different epochs")]
+    Epochs,
     /// More parents than one waypoint may have.
     #[error("{0} concurrent tips are more than one write can stand on")]
     TooManyParents(usize),
@@ -162,8 +167,10 @@ impl Replica {
         if parents.len() > PARENTS_COUNT_MAX {
             return Err(WriteError::TooManyParents(parents.len()));
         }
-        let missing = parents.iter().find(|parent| !project.documents.contains(parent));
-        missing.map_or(Ok(()), |parent| Err(WriteError::NoParent(*parent)))
+        if let Some(parent) = parents.iter().find(|parent| !project.documents.contains(parent)) {
+            return Err(WriteError::NoParent(*parent));
+        }
+        if project.documents.is_one_epoch(&post.parents) { Ok(()) } else { Err(WriteError::Epochs) }
     }
 
     fn build(&self, post: &Post<'_>, feed: FeedName) -> Result<Vec<Arc<Waypoint>>, WriteError> {
@@ -255,6 +262,10 @@ fn cut(draft: &Draft, labels: &Labels) -> Result<Parts, WriteError> {
         parts.push(Payload::Content(bytes.to_vec()), bytes.len())?;
     }
     let mut parts = parts.finish();
+    if let (Some(first), Some(root)) = (parts.first_mut(), labels.epoch) {
+        // It stands in the first part, so that whoever takes that in knows that it begins anew.
+        first.push(Payload::Epoch(root));
+    }
     if let Some(last) = parts.last_mut() {
         last.extend(labels.payloads());
     }

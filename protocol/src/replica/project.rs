@@ -49,6 +49,8 @@ pub(super) struct Project {
     pub(super) marks: Vec<(WaypointId, Mark)>,
     /// What takes labels away.
     pub(super) retired: Vec<(WaypointId, Retire)>,
+    /// Late waypoints that others have carried over into an epoch.
+    pub(super) carried: BTreeSet<WaypointId>,
     pub(super) profiles: BTreeMap<DeviceKey, (Stamp, WaypointId, Profile)>,
     /// Waypoints that are applied and show on no branch, with the reason.
     pub(super) held: BTreeMap<WaypointId, HeldFor>,
@@ -71,6 +73,7 @@ impl Project {
             branches: BTreeMap::new(),
             marks: Vec::new(),
             retired: Vec::new(),
+            carried: BTreeSet::new(),
             profiles: BTreeMap::new(),
             held: BTreeMap::new(),
         }
@@ -147,6 +150,8 @@ pub(super) struct Known {
     pub(super) stamp: Stamp,
     pub(super) parents: Vec<WaypointId>,
     pub(super) continued: bool,
+    /// Whether its operations have faded.
+    pub(super) faded: bool,
     pub(super) labels: Labels,
     /// The operations, until the documents have them.
     pub(super) ops: Arc<[Op]>,
@@ -171,6 +176,7 @@ impl Known {
             stamp: header.stamp,
             parents: header.parents.clone(),
             continued: header.is_continued(),
+            faded: waypoint.is_faded(),
             labels,
             ops: ops.into(),
         })
@@ -187,6 +193,7 @@ impl Labels {
             Payload::Mark(mark) => self.mark = Some(mark),
             Payload::Edge(edge) => self.edges.push(edge),
             Payload::Retire(retire) => self.retire = Some(retire),
+            Payload::Epoch(root) => self.epoch = Some(root),
             Payload::Op(_) | Payload::Content(_) | Payload::Unknown { .. } => {}
         }
     }

@@ -1,5 +1,7 @@
 //! One of each record, with fixed keys, nonces and salts: what the golden files hold.
 
+use std::collections::BTreeSet;
+
 use cairn_crdt::encoding::{Encoded, Reader};
 use cairn_crdt::hunk::{Hunk, Origin, Run, TokenId};
 use cairn_crdt::id::{ArtifactId, ContentHash, HunkId, LeafId, NodeId, RepoId, Root, WaypointId, derive};
@@ -86,7 +88,7 @@ fn waypoint_resign(bytes: &[u8]) -> Option<Vec<u8>> {
     while input.remaining() > 0 {
         match Slot::read(&mut input).ok()? {
             Slot::Entry(entry) => entries.push(entry),
-            Slot::Erased(_) => return None,
+            Slot::Erased(_) | Slot::Faded(_) => return None,
         }
     }
     let labels = Labels {
@@ -280,6 +282,7 @@ fn later_payloads() -> Vec<(&'static str, Payload)> {
     let held = Mark { class: Some("10 years".into()), hold: Some("case 7".into()), ..mark() };
     let retire = |what| Payload::Retire(Retire { what, name: "v1.0".into(), message: "superseded".into() });
     vec![
+        ("entry_epoch", Payload::Epoch(Root([9; 32]))),
         ("entry_mark_held", Payload::Mark(held)),
         ("entry_retire_mark", retire(Retired::Mark)),
         ("entry_retire_branch", retire(Retired::Branch)),
@@ -443,10 +446,12 @@ pub(crate) fn samples() -> Vec<Sample> {
     let entries = payloads().into_iter().chain(later_payloads());
     all.extend(entries.map(|(name, payload)| (name, Entry::new([1; 16], &payload).to_bytes(), ENTRY)));
     let erased = waypoint(2, 0).without(|index, _| index == 3);
+    let faded = waypoint(2, 0).faded(&BTreeSet::new());
     let records = records();
     all.extend([
         ("waypoint", waypoint(1, 0).to_bytes(), WAYPOINT),
         ("waypoint_erased", erased.to_bytes(), WAYPOINT),
+        ("waypoint_faded", faded.to_bytes(), WAYPOINT),
         ("top", top(&log(4)).signed().to_bytes(), signed::<Top>()),
         ("founding", founding().to_bytes(), signed::<FoundingRecord>()),
         ("grant", signed_part(&records[0]), signed::<Grant>()),
