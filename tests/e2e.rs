@@ -8,6 +8,7 @@ mod bench;
 mod bytes;
 mod crash;
 mod damage;
+mod fade;
 mod hostile;
 mod merge_file;
 mod overlaps;

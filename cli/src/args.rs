@@ -109,6 +109,8 @@ pub(crate) enum Verb {
     Verify(verify::Args),
     /// Say what is not as it should be, and what to do about it
     Doctor(doctor::Args),
+    /// Forget what nothing needs any more
+    Fade(fade::Args),
     /// Put right what can be derived again
     Fsck(fsck::Args),
     /// Watch three real nodes edit, part, meet and merge

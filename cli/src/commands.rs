@@ -9,6 +9,7 @@ pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod fade;
 pub(crate) mod fsck;
 pub(crate) mod get;
 pub(crate) mod identity;
@@ -86,6 +87,7 @@ pub(crate) fn run(args: Args) -> Result<u8, Failure> {
         Verb::Artifact(args) => artifact::run(args, &desk),
         Verb::Verify(args) => verify::run(args, &desk),
         Verb::Doctor(args) => doctor::run(args, &desk),
+        Verb::Fade(args) => fade::run(args, &desk),
         Verb::Fsck(args) => fsck::run(args, &desk),
         Verb::Demo(args) => demo::run(args, &desk),
         Verb::Bench(args) => bench::run(args, &desk),

@@ -183,7 +183,8 @@ impl NodeError {
             NodeError::Peer(_) => "E_PEER",
             NodeError::Rejected(_) => "E_REJECTED",
             NodeError::Document(_) => "E_DOCUMENT",
-            NodeError::Absent(_) | NodeError::Faded(_) => "E_ABSENT",
+            NodeError::Absent(_) => "E_ABSENT",
+            NodeError::Faded(_) => "E_FADED",
             NodeError::Bug(_) => "E_BUG",
         }
     }
@@ -269,6 +270,7 @@ impl From<CrdtError> for NodeError {
         match error {
             CrdtError::Absent(absent) => NodeError::Absent(absent),
             CrdtError::NoSuchPath(path) => NodeError::NotFound { what: "file", name: path.to_string() },
+            CrdtError::Faded(waypoint) => NodeError::Faded(waypoint),
             CrdtError::Bug(what) => NodeError::Bug(what),
             error => NodeError::Document(error.to_string()),
         }

@@ -24,6 +24,7 @@ pub mod telemetry;
 pub mod uri;
 pub mod verbs;
 pub mod worktree;
+pub mod worktrees;
 
 pub use error::{Kind, NodeError};
 pub use home::Home;

@@ -35,6 +35,7 @@ use crate::files::Files;
 mod cache;
 mod commit;
 mod cut;
+mod fade;
 #[cfg(test)]
 mod fixture;
 mod heal;
@@ -55,6 +56,7 @@ use log::Log;
 use manifest::{Manifest, StoneRecord};
 use stones::Stones;
 
+pub use fade::Faded;
 pub use recover::{Recovered, RecoveredFeed};
 pub use verify::{Problem, Report};
 

@@ -10,6 +10,7 @@ mod compare;
 pub mod delete;
 pub mod diff;
 pub mod doctor;
+pub mod fade;
 pub mod fsck;
 pub mod get;
 mod here;
@@ -129,6 +130,8 @@ verbs! {
     Undo undo (network);
     /// Brings it back.
     Redo redo (network);
+    /// Forgets what nothing needs.
+    Fade fade ();
     /// Lets another device in.
     Invite invite (network);
     /// Enters by an invitation.
@@ -155,8 +158,8 @@ impl Answer {
         match self {
             Self::Diff(answer) => !answer.files.is_empty(),
             Self::Overlaps(answer) => answer.waypoint.is_none() && !answer.overlaps.is_empty(),
-            Self::Put(answer) => answer.overlaps > 0,
             Self::Undo(answer) | Self::Redo(answer) => !answer.places.is_empty(),
+            Self::Put(answer) => answer.overlaps > 0 || !answer.met.is_empty(),
             Self::Get(answer) => answer.blended && answer.overlaps > 0,
             _ => false,
         }

@@ -36,6 +36,12 @@ fn words(answer: &verb::Answer) -> String {
     if let Some(posted) = &answer.posted {
         text += &format!("what was unposted is kept in {}\n", short(posted));
     }
+    if !answer.carried.is_empty() {
+        text += &format!("carried late work over in {}\n", count(answer.carried.len() as u64, "waypoint"));
+    }
+    for met in &answer.met {
+        text += &format!("  met what was there: {} ({})\n", met.path, count(met.places, "place"));
+    }
     text += &format!("changed {}; root {}\n", count(answer.files, "file"), short(&answer.root));
     text + &overlap_list(&answer.places)
 }

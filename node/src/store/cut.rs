@@ -27,7 +27,7 @@ const _: () = assert!(LEVEL_MAX <= STONE_LEVEL_MAX);
 const POLICY: Policy = Policy { cut_count_min: 1, level_max: LEVEL_MAX };
 
 /// The stones that feeds will have.
-type Planned = BTreeMap<FeedId, Vec<StoneRecord>>;
+pub(super) type Planned = BTreeMap<FeedId, Vec<StoneRecord>>;
 
 impl Store {
     /// Whether the log has grown above this many bytes.
@@ -106,7 +106,7 @@ impl Store {
     }
 
     /// Makes the planned stones and an empty log the state of the store.
-    fn flip(&mut self, mut planned: Planned) -> Result<(), NodeError> {
+    pub(super) fn flip(&mut self, mut planned: Planned) -> Result<(), NodeError> {
         let number = self.manifest.log + 1;
         let path = self.dir.join(log_name(number));
         let log = Log::create(&*self.files, &path)?;

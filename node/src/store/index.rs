@@ -80,8 +80,14 @@ impl Index {
     }
 
     /// Makes an empty index in the place of the present one.
+    ///
+    /// The old file goes first: were it emptied and written again, a crash could leave a mix of both in it.
     pub(crate) fn create(files: &dyn Files, dir: &Path) -> Result<Self, NodeError> {
         let path = dir.join(NAME);
+        if files.len(&path).map_err(|error| NodeError::io("open", &path, error))?.is_some() {
+            let removed = files.remove(&path).and_then(|()| files.sync_dir(dir));
+            removed.map_err(|error| NodeError::io("remove", &path, error))?;
+        }
         let file = files.create(&path).map_err(|error| NodeError::io("create", &path, error))?;
         Ok(Self::from_file(file)?)
     }

@@ -176,9 +176,18 @@ fn role(word: &str) -> Result<Role, NodeError> {
     }
 }
 
+fn no_duration(text: &str) -> NodeError {
+    NodeError::Usage(format!("{text:?} is no duration: 45s, 30m, 12h, 7d, 2w"))
+}
+
 /// When a duration that begins now ends.
 fn end(text: &str) -> Result<u64, NodeError> {
-    let bad = || NodeError::Usage(format!("{text:?} is no duration: 45s, 30m, 12h, 7d, 2w"));
+    clock::now_ms().checked_add(duration_ms(text)?).ok_or_else(|| no_duration(text))
+}
+
+/// A duration as people write it, in milliseconds.
+pub(super) fn duration_ms(text: &str) -> Result<u64, NodeError> {
+    let bad = || no_duration(text);
     let unit = text.chars().last().ok_or_else(bad)?;
     let seconds = match unit {
         's' => 1_u64,
@@ -189,8 +198,7 @@ fn end(text: &str) -> Result<u64, NodeError> {
         _ => return Err(bad()),
     };
     let count: u64 = text[..text.len() - 1].parse().map_err(|_| bad())?;
-    let span = count.checked_mul(seconds).and_then(|seconds| seconds.checked_mul(1_000)).ok_or_else(bad)?;
-    clock::now_ms().checked_add(span).ok_or_else(bad)
+    count.checked_mul(seconds).and_then(|seconds| seconds.checked_mul(1_000)).ok_or_else(bad)
 }
 
 #[cfg(test)]

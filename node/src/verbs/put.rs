@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::verbs::overlaps::{Spot, spots};
-use crate::verbs::site::{Moved, Posting, Target};
+use crate::verbs::site::{Gathered, Met, Moved, Posting, Target};
 use crate::verbs::{Here, Network, Site, Version};
 use crate::worktree::Stand;
 use crate::worktree::link::digits;
@@ -45,6 +45,12 @@ pub struct Answer {
     /// Where they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<Spot>,
+    /// The waypoints that carry late work over into the epoch in force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carried: Vec<String>,
+    /// Files in which late work met what was there; each deserves a look.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub met: Vec<Met>,
     /// How many waypoints came from peers.
     pub received: u64,
 }
@@ -59,7 +65,7 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     }
     let posted = site.post(owner, network, &Posting::default())?;
     let others = others(owner, &site, &args.uris)?;
-    let (target, waypoint, met) = target(owner, &site, &others)?;
+    let Merge { target, waypoint, met, gathered } = target(owner, &site, &others)?;
     let before = site.frontier().clone();
     let moved = if target == before {
         Moved::default()
@@ -71,7 +77,7 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
         }
         site.move_to(owner, network, Target::merging(target))?
     };
-    if !args.peers.is_empty() && (posted.is_some() || waypoint.is_some()) {
+    if !args.peers.is_empty() && (posted.is_some() || waypoint.is_some() || !gathered.carried.is_empty()) {
         // What was written here after the exchange is for them too.
         network.sync(owner, site.place.repo, &args.peers)?;
     }
@@ -90,6 +96,8 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
         files: moved.written + moved.removed,
         overlaps: view.overlaps.len() as u64,
         places,
+        carried: gathered.carried.iter().map(WaypointId::to_string).collect(),
+        met: gathered.met,
         received,
     })
 }
@@ -107,24 +115,43 @@ fn others(owner: &mut Owner, site: &Site, uris: &[String]) -> Result<Vec<Frontie
     Ok(others)
 }
 
-/// The version to stand on, the waypoint that was needed to say so, and the version without it.
+/// A merge as it was worked out.
+struct Merge {
+    /// The version to stand on.
+    target: Frontier,
+    /// The waypoint that was needed to say so.
+    waypoint: Option<WaypointId>,
+    /// The version without it.
+    met: Frontier,
+    /// What was carried over for it.
+    gathered: Gathered,
+}
+
+/// Works out where to stand.
 ///
 /// A frontier of several waypoints is a version like any other: a merge that needs no word from
 /// anyone writes nothing, or two nodes would answer each other's merges for ever. A waypoint
-/// is needed where another branch joins this one, and where the tips become many.
-fn target(
-    owner: &mut Owner,
-    site: &Site,
-    others: &[Frontier],
-) -> Result<(Frontier, Option<WaypointId>, Frontier), NodeError> {
+/// is needed where another branch joins this one, where the tips become many, and where something stands in
+/// another epoch.
+fn target(owner: &mut Owner, site: &Site, others: &[Frontier]) -> Result<Merge, NodeError> {
     let tips = site.place.branch(owner, site.branch())?;
-    let own = site.place.blend(owner, [site.frontier(), &tips])?;
-    let all = site.place.blend(owner, others.iter().chain([&own]))?;
-    if all == own && all.heads().len() <= HEADS_MAX {
-        return Ok((all.clone(), None, all));
+    let mut own = vec![site.frontier().clone(), tips];
+    own.extend(site.own_late(owner)?);
+    let own = site.gather(owner, &own)?;
+    let versions: Vec<Frontier> = others.iter().chain([&own.frontier]).cloned().collect();
+    let all = site.gather(owner, &versions)?;
+    let gathered = Gathered {
+        frontier: all.frontier.clone(),
+        carried: own.carried.iter().chain(&all.carried).copied().collect(),
+        met: own.met.into_iter().chain(all.met).collect(),
+    };
+    let all = all.frontier;
+    if all == own.frontier && all.heads().len() <= HEADS_MAX {
+        return Ok(Merge { target: all.clone(), waypoint: None, met: all, gathered });
     }
     let message = Some("merge".to_owned());
     let labels = Labels { branch: Some(site.branch().to_owned()), message, ..Labels::default() };
     let written = site.write(owner, all.clone(), Draft::default(), labels)?;
-    Ok((Frontier::from_iter([written.waypoint]), Some(written.waypoint), all))
+    let target = Frontier::from_iter([written.waypoint]);
+    Ok(Merge { target, waypoint: Some(written.waypoint), met: all, gathered })
 }

@@ -17,11 +17,14 @@ use crate::identity;
 use crate::owner::{Owner, Write, Written};
 use crate::worktree::scan::{Change, Disk};
 use crate::worktree::{Link, Stand, Step, Steps, Worktree};
+use crate::worktrees;
 
 mod carry;
+mod epoch;
 mod moving;
 
 pub use carry::{Files, Imports};
+pub use epoch::{Gathered, Met};
 pub use moving::{Moved, Target};
 
 /// A worktree together with the project that it shows.
@@ -63,6 +66,7 @@ impl Site {
         let place = Place::find(owner, link.repo, Some(&link.project))?;
         let key = here.key.as_deref().or(link.key.as_deref()).map(identity::load_or_make).transpose()?;
         let dir = here.dir.canonicalize().map_err(|error| NodeError::io("open", &here.dir, error))?;
+        worktrees::remember(owner.home(), worktree.root())?;
         Ok(Self { worktree, place, key, dir })
     }
 
@@ -190,6 +194,12 @@ impl Site {
     pub fn note(&mut self, verb: &str, to: Stand, waypoint: Option<WaypointId>) {
         let step = Step { verb: verb.to_owned(), from: self.stand(), to, waypoint };
         self.worktree.link.steps.push(step);
+    }
+
+    /// Makes a waypoint that shows what the files show already the version stood on.
+    pub fn settle_on(&mut self, waypoint: WaypointId) -> Result<(), NodeError> {
+        self.worktree.link.frontier = Frontier::from_iter([waypoint]);
+        self.worktree.link.save(self.worktree.root())
     }
 
     /// Writes these changes as a waypoint on the version stood on, which does not move.

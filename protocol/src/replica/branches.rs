@@ -88,6 +88,18 @@ impl Replica {
         project.branches.get(name).map(|branch| branch.late(project)).unwrap_or_default()
     }
 
+    /// The waypoint with which the beginning of an epoch is complete: a long one goes on in several.
+    pub fn begun(&self, project: ProjectId, epoch: WaypointId) -> Option<WaypointId> {
+        let project = self.projects.get(&project)?;
+        let (mut id, mut known) = (epoch, project.waypoints.get(&epoch)?);
+        while known.continued {
+            // The parts of a write follow each other in their feed.
+            id = project.feeds.get(&known.feed)?.ids.get(usize::try_from(known.seq).ok()?).copied()?;
+            known = project.waypoints.get(&id)?;
+        }
+        Some(id)
+    }
+
     /// The branches of a project.
     pub fn branches(&self, project: ProjectId) -> Vec<(String, Frontier)> {
         self.projects.get(&project).map(Project::versions).unwrap_or_default().into_iter().collect()
