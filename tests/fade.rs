@@ -84,7 +84,7 @@ fn who_joins_after_the_fade_gets_all_that_is_left_and_works_on() {
     ben.join(&ana, "write");
     assert_same_trees(&ana.tree, &ben.tree);
     assert_eq!(ben.ok(&["verify", "--deep"])["ok"], true);
-    ben.edit("a.rs", "8", "80");
+    ben.edit("a.rs", "    8", "    80");
     ben.post("on top of what is left");
     let peer = ana.address.clone().unwrap();
     ben.ok(&["put", "--peer", &peer]);
