@@ -104,7 +104,8 @@ impl Peer {
     /// Forgets, by starting again with what is left.
     fn fade(&mut self, marks: &[(WaypointId, Root)]) {
         let docs = &self.replica.docs;
-        let heads: Vec<WaypointId> = marks.iter().map(|(id, _)| *id).chain(self.tips.iter().copied()).collect();
+        let heads: Vec<WaypointId> =
+            marks.iter().map(|(id, _)| *id).chain(self.tips.iter().copied()).collect();
         let heads: Vec<WaypointId> = heads.into_iter().filter(|id| docs.contains(id)).collect();
         let needed = docs.needed(&heads);
         let named = docs.named(&needed);
@@ -206,7 +207,8 @@ fn run(acts: &[Act]) {
 
 /// At every frontier that anybody stands on, all who know it show one root or name what has faded; marks restore.
 fn check(peers: &mut [Peer], marks: &[(WaypointId, Root)]) {
-    let frontiers: BTreeSet<Vec<WaypointId>> = peers.iter().map(|peer| peer.replica.tip.heads().to_vec()).collect();
+    let frontiers: BTreeSet<Vec<WaypointId>> =
+        peers.iter().map(|peer| peer.replica.tip.heads().to_vec()).collect();
     for heads in frontiers {
         let frontier: Frontier = heads.iter().copied().collect();
         let mut roots = BTreeSet::new();
