@@ -1,6 +1,6 @@
 //! Old waypoints fade: the store shrinks, marks stay, and who comes late still gets all there is.
 
-use crate::harness::{Node, Stage, assert_same_trees, files_below, wait_for_agreement};
+use crate::harness::{Node, Stage, assert_same_trees, files_below, wait_for_agreement, wait_until};
 use std::fs;
 
 /// Bytes that no compressor makes shorter, so that they are found on the raw disk while they are there.
@@ -31,7 +31,7 @@ fn what_has_faded_is_gone_from_the_raw_disk_and_marks_restore() {
     let (marked, churned, kept) = (noise(1), noise(2), noise(3));
     let ana = stage.founder("ana", &[("data", &marked[..]), ("a.txt", b"one\n")]);
     let first = ana.ok(&["mark", "v1", "-m", "the first"]);
-    assert_eq!(first["epoch"], true);
+    assert!(first["pinned"].is_null());
     for n in 0..20u64 {
         ana.write("data", noise(100 + n));
         ana.write("a.txt", format!("{n}\n"));
@@ -109,7 +109,7 @@ fn late_work_is_carried_over_by_its_author() {
     ben.post("written beside the mark");
     ana.write("a.rs", code(7, 1));
     ana.post("before the mark");
-    assert_eq!(ana.ok(&["mark", "v1", "-m", "the first"])["epoch"], true);
+    assert!(ana.ok(&["mark", "v1", "-m", "the first"])["pinned"].is_null());
     ana.write("a.rs", code(8, 1));
     ana.post("after the mark");
     assert!(fade(&ana, "0s").0 > 0);
@@ -136,11 +136,28 @@ fn a_writers_mark_pins_and_begins_no_epoch() {
     ben.write("a.txt", "two\n");
     ben.post("before");
     let mark = ben.ok(&["mark", "mine", "-m", "a pin"]);
-    assert_eq!(mark["epoch"], false);
-    assert!(mark["why_not"].as_str().unwrap().contains("admin"));
+    assert!(mark["pinned"].as_str().unwrap().contains("admin"));
     ben.write("a.txt", "three\n");
     ben.post("after");
     assert_eq!(fade(&ben, "0s").0, 0, "without an epoch everything is needed");
     ben.ok(&["get", "?mine"]);
     assert_eq!(ben.read("a.txt"), b"two\n");
+}
+
+#[test]
+fn serve_fades_by_itself_once_somebody_has_said_so() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("data", &noise(1)[..])]);
+    ana.ok(&["fade", "--keep", "0s", "--auto"]);
+    let churned = noise(2);
+    ana.write("data", &churned);
+    ana.post("soon gone");
+    ana.write("data", noise(3));
+    ana.post("kept");
+    ana.ok(&["mark", "v1", "-m", "the first"]);
+    assert!(is_on_disk(&ana, &churned));
+    ana.serve();
+    wait_until("old waypoints fade", || ana.saw("faded"));
+    assert!(!is_on_disk(&ana, &churned));
+    assert_eq!(ana.ok(&["status"])["changed"].as_array().map(Vec::len), Some(0), "the node goes on");
 }

@@ -29,6 +29,7 @@ const VERBS: [&str; 29] = [
     "identity",
     "artifact",
     "verify",
+    "fade",
     "fsck",
     "doctor",
     "demo",

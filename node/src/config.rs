@@ -26,6 +26,8 @@ pub struct Config {
     pub repos: BTreeMap<String, String>,
     /// The log of a store is cut into stones above this many bytes.
     pub log_bytes_max: u64,
+    /// Projects that fade by themselves while the home is served, by id: how long they keep everything, in milliseconds.
+    pub fading: BTreeMap<String, u64>,
     /// What a newer version wrote; kept as it is.
     #[serde(flatten)]
     pub others: BTreeMap<String, serde_json::Value>,
@@ -34,7 +36,8 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         let (name, mail) = (None, None);
-        Self { name, mail, repos: BTreeMap::new(), log_bytes_max: LOG_BYTES_MAX, others: BTreeMap::new() }
+        let (repos, fading, others) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { name, mail, repos, log_bytes_max: LOG_BYTES_MAX, fading, others }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! It prints nothing: everything that happens is handed to the caller as an [`Event`].
 
+mod keeper;
 #[cfg(test)]
 mod loopback;
 mod teller;
@@ -17,6 +18,7 @@ use crate::home::Home;
 use crate::net::{Address, Session, Waited, peer_name};
 use crate::owner::Owner;
 use crate::verbs::{Answer, Request};
+use keeper::Keeper;
 use teller::Teller;
 
 /// Commands that wait for their turn.
@@ -139,6 +141,30 @@ pub enum Event {
         /// The feed.
         feed: String,
     },
+    /// Old waypoints faded.
+    Faded {
+        /// The repo.
+        repo: String,
+        /// The project.
+        project: String,
+        /// How many.
+        waypoints: u64,
+        /// What log and stones came to before, in bytes.
+        bytes_before: u64,
+        /// What they come to now.
+        bytes_after: u64,
+    },
+    /// Old waypoints could fade, and nobody has said yet that they may: `cairn fade --auto` does.
+    FadeDue {
+        /// The repo.
+        repo: String,
+        /// The project.
+        project: String,
+        /// How many.
+        waypoints: u64,
+        /// How many bytes would go.
+        bytes: u64,
+    },
     /// Rights changed.
     Granted {
         /// The repo.
@@ -222,7 +248,7 @@ fn serve(
             tracing::warn!(%repo, ?problem, "damage found");
         }
     }
-    let mut teller = Teller::default();
+    let (mut teller, mut keeper) = (Teller::default(), Keeper::new());
     loop {
         teller.tell(owner, session, events);
         let next = async {
@@ -238,6 +264,7 @@ fn serve(
             Waited::Nothing => {
                 go_on(session.take_in(owner, None))?;
                 teller.look(owner, events);
+                keeper.look(owner, events);
             }
         }
         go_on(owner.cut(false))?;

@@ -12,8 +12,8 @@ and everything since the last epoch (an epoch begins with an admin's `cairn mark
 Who wrote what, when and why stays in the log; only what the files held goes.
 
 Examples:
-  cairn fade --dry-run
-  cairn fade --keep 7d --json";
+  cairn fade --keep 7d --dry-run --json
+  cairn fade --keep 30d --auto";
 
 /// The arguments.
 #[derive(clap::Args)]
@@ -25,12 +25,15 @@ pub(crate) struct Args {
     /// Say what would go, and forget nothing
     #[arg(long)]
     dry_run: bool,
+    /// Let `cairn serve` fade this project by itself from now on, keeping as much
+    #[arg(long)]
+    auto: bool,
 }
 
 /// Asks, and prints.
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
-    let Args { keep, dry_run } = args;
-    let asked = verb::Args { here: desk.here(), keep, dry_run };
+    let Args { keep, dry_run, auto } = args;
+    let asked = verb::Args { here: desk.here(), keep, dry_run, auto };
     ask!(desk, Fade, asked, |answer| words(answer, dry_run))
 }
 

@@ -62,6 +62,16 @@ fn words(event: &Event) -> Option<String> {
         Event::Rejected { peer, reason, .. } => format!("refused something from {peer}: {reason}"),
         Event::Held { project, waypoints, .. } => format!("{project}: held back {}", shorts(waypoints)),
         Event::Forked { project, feed, .. } => format!("{project}: feed {} is forked", short(feed)),
+        Event::Faded { project, waypoints, bytes_before, bytes_after, .. } => {
+            format!(
+                "{project}: {} faded, {bytes_before} -> {bytes_after} bytes",
+                count(*waypoints, "waypoint")
+            )
+        }
+        Event::FadeDue { project, waypoints, bytes, .. } => {
+            let old = count(*waypoints, "old waypoint");
+            format!("{project}: {old} ({bytes} bytes) could fade: cairn fade --auto lets them")
+        }
         Event::SyncFailed { peer, reason, .. } => format!("no sync with {peer}: {reason}"),
         Event::Repaired { feed, waypoints, .. } => {
             format!("feed {}: fetched {} again", short(feed), count(*waypoints, "damaged waypoint"))

@@ -20,6 +20,8 @@ pub struct Args {
     pub keep: Option<String>,
     /// Whether it only says what would go.
     pub dry_run: bool,
+    /// Whether `serve` fades the project by itself from now on, keeping as much.
+    pub auto: bool,
 }
 
 /// What `fade` answers.
@@ -42,6 +44,9 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     let place = site.place;
     let pins = worktrees::versions(owner.home(), place.repo, &place.name(owner)?)?;
     let faded = owner.fade((place.repo, place.project), keep_ms, &pins, args.dry_run)?;
+    if args.auto && !args.dry_run {
+        owner.configure(|config| drop(config.fading.insert(place.project.to_string(), keep_ms)))?;
+    }
     Ok(Answer {
         waypoints: faded.waypoints,
         bytes_before: faded.bytes_before,
