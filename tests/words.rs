@@ -4,7 +4,7 @@ use crate::harness::{Stage, told};
 use serde_json::Value;
 use std::process::Command;
 
-const VERBS: [&str; 29] = [
+const VERBS: [&str; 30] = [
     "init",
     "get",
     "post",

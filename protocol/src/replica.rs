@@ -8,8 +8,8 @@
 
 mod apply;
 mod branches;
-mod forks;
 mod fading;
+mod forks;
 mod history;
 mod ingest;
 mod lookup;

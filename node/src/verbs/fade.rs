@@ -45,7 +45,9 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     let pins = worktrees::versions(owner.home(), place.repo, &place.name(owner)?)?;
     let faded = owner.fade((place.repo, place.project), keep_ms, &pins, args.dry_run)?;
     if args.auto && !args.dry_run {
-        owner.configure(|config| drop(config.fading.insert(place.project.to_string(), keep_ms)))?;
+        owner.configure(|config| {
+            config.fading.insert(place.project.to_string(), keep_ms);
+        })?;
     }
     Ok(Answer {
         waypoints: faded.waypoints,
