@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// Why it must not be deleted
     #[arg(long, value_name = "REASON", conflicts_with_all = ["delete", "release"])]
     hold: Option<String>,
+    /// Only pin it: begin no epoch, so that what lies below never fades
+    #[arg(long, conflicts_with_all = ["delete", "release"])]
+    pin: bool,
     /// Delete it, leaving a tombstone
     #[arg(long, conflicts_with = "release")]
     delete: bool,
@@ -44,19 +47,25 @@ pub(crate) struct Args {
 
 /// Asks, and prints.
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
-    let Args { name, message, uri, class, hold, delete, release } = args;
+    let Args { name, message, uri, class, hold, pin, delete, release } = args;
     let action = match (delete, release) {
         (true, _) => verb::Action::Delete,
         (_, true) => verb::Action::Release,
         _ => verb::Action::Set,
     };
-    ask!(desk, Mark, verb::Args { here: desk.here(), name, message, uri, class, hold, action }, words)
+    ask!(desk, Mark, verb::Args { here: desk.here(), name, message, uri, class, hold, pin, action }, words)
 }
 
 fn words(answer: &verb::Answer) -> String {
     match (&answer.done, &answer.waypoint) {
         (Some(done), Some(waypoint)) => format!("{done} the mark {} by {}\n", answer.mark, short(waypoint)),
-        _ => format!("marked root {} as {}\n", short(&answer.root), answer.mark),
+        _ => {
+            let epoch = match &answer.pinned {
+                Some(why) => format!("no epoch begins, so nothing below it fades: {why}"),
+                None => "an epoch begins".to_owned(),
+            };
+            format!("marked root {} as {}; {epoch}\n", short(&answer.root), answer.mark)
+        }
     }
 }
 

@@ -185,7 +185,7 @@ pub(super) fn logged(entry: &LogEntry, marks: &Marks) -> Logged {
         stamp: Stamp { wall_ms: entry.stamp.wall_ms, counter: entry.stamp.counter },
         parents: entry.parents.iter().map(WaypointId::to_string).collect(),
         branch: entry.branch.clone(),
-        message: entry.message.clone(),
+        message: entry.message.clone().or_else(|| entry.mark.as_ref().map(|mark| mark.message.clone())),
         marks: marks.standing.get(&entry.id).cloned().unwrap_or_default(),
         deleted: marks.deleted.get(&entry.id).cloned().unwrap_or_default(),
     }

@@ -1,8 +1,12 @@
 //! `mark`: a signed name for a version, with a changelog entry; marked versions never fade.
 //!
+//! An admin's mark on what a branch shows begins an epoch: its waypoint writes down all that is shown, so that
+//! everything below can fade and the mark can still be restored.
+//!
 //! A mark may say how long it is to be kept, and may be held: then nobody deletes it until an admin
 //! lifts the hold. What is deleted leaves a signed tombstone, and the name is free again.
 
+mod epoch;
 mod told;
 
 use cairn_crdt::Draft;
@@ -42,6 +46,8 @@ pub struct Args {
     pub class: Option<String>,
     /// Why it must not be deleted.
     pub hold: Option<String>,
+    /// Whether it only pins, though it could begin an epoch.
+    pub pin: bool,
     /// What to do.
     pub action: Action,
 }
@@ -68,6 +74,9 @@ pub struct Answer {
     pub frontier: Vec<String>,
     /// Its root.
     pub root: String,
+    /// Why it only pins what it marks, where it does: no epoch begins with it, and what lies below never fades.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<String>,
     /// `deleted` or `released`, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<String>,
@@ -90,7 +99,7 @@ fn set(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     check_keep(args)?;
     let version = Version::find(owner, &args.here, args.uri.as_deref())?;
     let place = version.place;
-    let site = Site::open(owner, &args.here)?;
+    let mut site = Site::open(owner, &args.here)?;
     if site.place != place {
         return Err(NodeError::Usage("a mark is made in a worktree of the same project".to_owned()));
     }
@@ -116,9 +125,24 @@ fn set(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
         hold: args.hold.clone(),
     };
     let labels = Labels { mark: Some(mark), ..Labels::default() };
-    site.write(owner, version.frontier.clone(), Draft::default(), labels)?;
-    let (frontier, root) = (digits(&version.frontier), root.to_string());
-    Ok(Answer { mark: args.name.clone(), frontier, root, ..Answer::default() })
+    let beginning = match args.pin {
+        true => Err("nothing else was asked for".to_owned()),
+        false => epoch::beginning(owner, &site, &version.frontier)?,
+    };
+    let (frontier, pinned) = match beginning {
+        Ok(draft) => {
+            let labels = Labels { epoch: Some(root), branch: Some(site.branch().to_owned()), ..labels };
+            let written = site.write(owner, version.frontier, draft, labels)?;
+            site.settle_on(written.waypoint)?;
+            (site.frontier().clone(), None)
+        }
+        Err(why) => {
+            site.write(owner, version.frontier.clone(), Draft::default(), labels)?;
+            (version.frontier, Some(why))
+        }
+    };
+    let (mark, root) = (args.name.clone(), root.to_string());
+    Ok(Answer { mark, frontier: digits(&frontier), root, pinned, ..Answer::default() })
 }
 
 fn check_keep(args: &Args) -> Result<(), NodeError> {

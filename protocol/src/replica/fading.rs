@@ -58,7 +58,11 @@ impl Project {
         let shown = self.versions().into_values().flat_map(|version| version.heads().to_vec());
         let late =
             names.into_iter().filter_map(|name| self.branches.get(name)).flat_map(|branch| branch.late(self));
-        let marks = self.marks.iter().flat_map(|(id, mark)| self.marked(id, mark).heads().to_vec());
+        let marks = self
+            .marks
+            .iter()
+            .filter(|(id, mark)| !self.is_deleted(id, mark))
+            .flat_map(|(id, mark)| self.marked(id, mark).heads().to_vec());
         shown.chain(late).chain(marks).chain(self.held.keys().copied()).collect()
     }
 
