@@ -9,6 +9,7 @@ mod story;
 mod table;
 mod texts;
 mod tree;
+mod year;
 
 use crate::desk::Desk;
 use crate::error::{DONE, Failure, REFUSED};
@@ -16,10 +17,11 @@ use std::fs;
 use std::path::PathBuf;
 use story::Story;
 use table::Table;
+use year::Year;
 
 const EXAMPLES: &str = "\
 Examples:
-  cairn demo
+  cairn demo --fade
   cairn demo ~/src/some-project --keep";
 
 /// The arguments.
@@ -29,6 +31,9 @@ pub(crate) struct Args {
     /// The tree to import; by default the one that the command stands in. It is copied, never written to
     #[arg(value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Show forgetting instead: a year of work fades, its marks stay, a node that slept through it joins
+    #[arg(long, conflicts_with = "dir")]
+    fade: bool,
     /// Leave the homes and worktrees of the three nodes where they are
     #[arg(long)]
     keep: bool,
@@ -39,7 +44,10 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     let source = args.dir.map_or_else(|| desk.dir().to_path_buf(), |dir| desk.path(&dir));
     let place = Place::make(args.keep)?;
     let mut table = Table::new(desk.json);
-    let played = Story::begin(&place.dir, source).and_then(|mut story| story.play(&mut table));
+    let played = match args.fade {
+        true => Year::begin(&place.dir).play(&mut table),
+        false => Story::begin(&place.dir, source).and_then(|mut story| story.play(&mut table)),
+    };
     table.end(played.is_ok(), place.keep.then_some(place.dir.as_path()));
     played.map(|()| DONE)
 }

@@ -94,7 +94,7 @@ impl Replica {
         let is_past = |mark: &Mark| mark.frontier.iter().all(|head| past.contains(head));
         let marks = self.marks(project).into_iter().rev().filter(|(_, mark)| is_past(mark));
         let marks = marks.filter(|(_, mark)| says(&mark.name) || says(&mark.message)).map(|(id, mark)| {
-            let version = mark.frontier.iter().copied().collect();
+            let version = self.marked(id, mark);
             (Candidate::Mark(mark.name, id), version, mark.message)
         });
         let posts = log.into_iter().filter(|entry| !entry.continued).filter_map(|entry| {

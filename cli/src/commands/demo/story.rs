@@ -293,7 +293,7 @@ impl Story {
     }
 }
 
-fn broken(message: String) -> Failure {
+pub(super) fn broken(message: String) -> Failure {
     Failure::new(DAMAGED, "E_DEMO", message, "this is a bug: run with --keep and report it")
 }
 
