@@ -87,6 +87,7 @@ impl Replica {
         frontier: &Frontier,
         words: &str,
     ) -> Vec<(Candidate, Frontier, String)> {
+        let Some(known) = self.projects.get(&project) else { return Vec::new() };
         let words = words.to_lowercase();
         let says = |text: &str| text.to_lowercase().contains(&words);
         let log = self.log(project, frontier);
@@ -94,7 +95,7 @@ impl Replica {
         let is_past = |mark: &Mark| mark.frontier.iter().all(|head| past.contains(head));
         let marks = self.marks(project).into_iter().rev().filter(|(_, mark)| is_past(mark));
         let marks = marks.filter(|(_, mark)| says(&mark.name) || says(&mark.message)).map(|(id, mark)| {
-            let version = self.marked(id, mark);
+            let version = known.marked(&id, &mark);
             (Candidate::Mark(mark.name, id), version, mark.message)
         });
         let posts = log.into_iter().filter(|entry| !entry.continued).filter_map(|entry| {
