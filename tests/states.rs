@@ -176,7 +176,8 @@ fn b14_a_held_mark_is_kept_and_a_deleted_label_leaves_a_tombstone() {
         assert_eq!(gone["code"], "E_DELETED");
         assert!(text(&node.refused(&["root", "?side"], 3)["message"]).contains("went nowhere"));
         let log = node.ok(&["log"]);
-        assert_eq!(log["waypoints"][0]["deleted"][0]["name"], "audit", "{log}");
+        let deleted = |one: &Value| one["deleted"][0]["name"] == "audit";
+        assert!(log["waypoints"].as_array().unwrap().iter().any(deleted), "{log}");
         assert_eq!(node.ok(&["log", "--changelog"])["changelog"].as_array().map(Vec::len), Some(0));
     }
     ana.ok(&["mark", "audit", "-m", "anew"]);

@@ -2,9 +2,11 @@
 
 mod touched;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use cairn_crdt::Frontier;
 use cairn_crdt::id::WaypointId;
+use cairn_protocol::entry::EdgeKind;
 use cairn_protocol::replica::Tombstone;
 use cairn_protocol::retire::Retired;
 use cairn_protocol::{LogEntry, Replica};
@@ -147,7 +149,7 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     }
     let replica = owner.replica(version.place.repo)?;
     let marks = marks(replica, version.place);
-    let entries = replica.log(version.place.project, &version.frontier);
+    let entries = history(replica, version.place, &version.frontier);
     let is_told = |entry: &&LogEntry| match &touched {
         Some(touched) => touched.contains(&entry.id),
         None => !entry.continued,
@@ -155,6 +157,23 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     let told = entries.iter().filter(is_told).take(args.limit.unwrap_or(usize::MAX));
     let waypoints = told.map(|entry| logged(entry, &marks)).collect();
     Ok(Answer { waypoints, changelog: None })
+}
+
+/// The log of a version, with what was carried over into it from beside its epoch.
+pub(super) fn history(replica: &Replica, place: Place, frontier: &Frontier) -> Vec<LogEntry> {
+    let mut heads: Vec<WaypointId> = frontier.heads().to_vec();
+    loop {
+        let log = replica.log(place.project, &heads.iter().copied().collect());
+        let known: BTreeSet<WaypointId> = log.iter().map(|entry| entry.id).collect();
+        let edges = log.iter().flat_map(|entry| &entry.edges);
+        let carried = edges.filter(|edge| edge.kind == EdgeKind::Translates).map(|edge| edge.target);
+        let is_more = |id: &WaypointId| !known.contains(id) && replica.entry(place.project, *id).is_some();
+        let before = heads.len();
+        heads.extend(carried.filter(is_more));
+        if heads.len() == before {
+            return log;
+        }
+    }
 }
 
 /// The marks of a project, and the labels that were deleted, by what they name.

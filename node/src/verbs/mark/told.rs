@@ -13,6 +13,7 @@ use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::uri::when;
 use crate::verbs::Place;
+use crate::verbs::log::history;
 
 /// One mark, as it is told.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +68,7 @@ fn one(replica: &Replica, place: Place, set: WaypointId, mark: Mark) -> Option<T
 /// changelogs merge as sets do.
 pub(crate) fn changelog(owner: &Owner, place: Place, frontier: &Frontier) -> Result<Vec<Told>, NodeError> {
     let (replica, documents) = (owner.replica(place.repo)?, place.documents(owner)?);
-    let log = replica.log(place.project, frontier);
+    let log = history(replica, place, frontier);
     let at: BTreeMap<WaypointId, usize> = log.iter().enumerate().map(|(at, entry)| (entry.id, at)).collect();
     let mut marks = Vec::new();
     for (set, mark) in replica.marks(place.project) {
