@@ -71,6 +71,7 @@ impl Documents {
         let ours = self.view(onto, contents)?;
         let sides = Sides { base: Side::of(base), theirs: Side::of(theirs), ours: Side::of(ours) };
         let Outcome { edits, met } = sides.outcome(self, contents)?;
+        let edits: Vec<FileEdit> = edits.into_values().collect();
         Ok(Carried { draft: self.draft(onto, &edits, contents)?, met })
     }
 
@@ -101,7 +102,7 @@ struct Sides {
 /// What a carry-over comes to, as far as it is worked out.
 #[derive(Default)]
 struct Outcome {
-    edits: Vec<FileEdit>,
+    edits: BTreeMap<RepoPath, FileEdit>,
     met: BTreeMap<RepoPath, usize>,
 }
 
@@ -110,6 +111,20 @@ impl Outcome {
         if places > 0 {
             *self.met.entry(path.clone()).or_default() += places;
         }
+    }
+
+    /// A path is left; something else may go there.
+    fn leave(&mut self, path: &RepoPath) {
+        self.edits.entry(path.clone()).or_insert_with(|| FileEdit::Remove { path: path.clone() });
+    }
+
+    fn put(&mut self, edit: FileEdit) {
+        self.edits.insert(edit.path().clone(), edit);
+    }
+
+    /// Whether something was put at a path.
+    fn is_taken(&self, path: &RepoPath) -> bool {
+        self.edits.get(path).is_some_and(|edit| !matches!(edit, FileEdit::Remove { .. }))
     }
 }
 
@@ -133,16 +148,16 @@ impl Sides {
         }
         let dirs = self.theirs.view.dirs.difference(&self.base.view.dirs);
         let dirs = dirs.filter(|dir| !self.ours.view.dirs.contains(*dir));
-        outcome.edits.extend(dirs.map(|dir| FileEdit::Dir { path: dir.clone() }));
+        for dir in dirs {
+            outcome.edits.entry(dir.clone()).or_insert_with(|| FileEdit::Dir { path: dir.clone() });
+        }
         Ok(outcome)
     }
 
     /// A file that the branch removed goes, unless it has changed since.
     fn removed(&self, node: &NodeId, path: &RepoPath, file: &File, outcome: &mut Outcome) {
         match self.ours.get(node) {
-            Some((now, shown)) if shown == file && now == path => {
-                outcome.edits.push(FileEdit::Remove { path: path.clone() });
-            }
+            Some((now, shown)) if shown == file && now == path => outcome.leave(path),
             Some((now, _)) => outcome.meet(now, 1),
             None => {}
         }
@@ -161,17 +176,28 @@ impl Sides {
         let Some((now, shown)) = self.ours.get(node) else {
             // It is gone from the epoch and comes back, or it is new and may meet another of its name.
             outcome.meet(path, usize::from(base.is_some()));
-            let own = self.ours.view.files.get(path).map(|shown| (path.clone(), shown.clone()));
-            return self.blend(documents, contents, (path, None, own.as_ref(), (path, file)), outcome);
+            let own = self.stranger(path).map(|shown| (path.clone(), shown.clone()));
+            let to = if outcome.is_taken(path) { aside(path, file)? } else { path.clone() };
+            return self.blend(documents, contents, (&to, None, own.as_ref(), (path, file)), outcome);
         };
         let is_moved = |to: &RepoPath| base.is_none_or(|(was, _)| was != to);
-        let to = if is_moved(path) && !is_moved(now) { path } else { now };
+        let mut to = if is_moved(path) && !is_moved(now) { path.clone() } else { now.clone() };
         outcome.meet(now, usize::from(is_moved(path) && is_moved(now) && path != now));
-        if to != now {
-            outcome.edits.push(FileEdit::Remove { path: now.clone() });
+        if to != *now && (self.stranger(&to).is_some() || outcome.is_taken(&to)) {
+            outcome.meet(&to, 1);
+            to = aside(&to, file)?;
+        }
+        if to != *now {
+            outcome.leave(now);
         }
         let ours = (now.clone(), shown.clone());
-        self.blend(documents, contents, (to, base, Some(&ours), (path, file)), outcome)
+        self.blend(documents, contents, (&to, base, Some(&ours), (path, file)), outcome)
+    }
+
+    /// The file at a path of the epoch, if the branch knows nothing of it.
+    fn stranger(&self, path: &RepoPath) -> Option<&File> {
+        let is_known = |node: &NodeId| self.base.get(node).is_some() || self.theirs.get(node).is_some();
+        self.ours.view.files.get(path).filter(|file| !is_known(&file.node))
     }
 
     /// Writes one file as both sides made it.
@@ -187,27 +213,27 @@ impl Sides {
         let was = base.is_some_and(|(_, file)| file.executable);
         let Some((own_path, own)) = ours else {
             let bytes = read(&self.theirs, theirs.0)?;
-            outcome.edits.push(edit(to, theirs.1, theirs.1.executable, bytes));
+            outcome.put(edit(to, theirs.1, theirs.1.executable, bytes));
             return Ok(());
         };
         let executable = if theirs.1.executable == was { own.executable } else { theirs.1.executable };
         if own.body == theirs.1.body || base_body == Some(&theirs.1.body) {
             let bytes = read(&self.ours, own_path)?;
-            outcome.edits.push(edit(to, own, executable, bytes));
+            outcome.put(edit(to, own, executable, bytes));
         } else if base_body == Some(&own.body) {
             let bytes = read(&self.theirs, theirs.0)?;
-            outcome.edits.push(edit(to, theirs.1, executable, bytes));
+            outcome.put(edit(to, theirs.1, executable, bytes));
         } else if is_text(&own.body) && is_text(&theirs.1.body) && base_body.is_none_or(is_text) {
             let before = base.map_or(Ok(Vec::new()), |(path, _)| read(&self.base, path))?;
             let sides = [read(&self.ours, own_path)?, read(&self.theirs, theirs.0)?];
             let merged = merge(to.as_bytes(), &before, &[&sides[0], &sides[1]])?;
             outcome.meet(to, merged.overlaps.len());
-            outcome.edits.push(edit(to, own, executable, merged.bytes));
+            outcome.put(edit(to, own, executable, merged.bytes));
         } else {
             // Bytes that merge as a whole: both stay, under two names.
             outcome.meet(to, 1);
             let bytes = read(&self.theirs, theirs.0)?;
-            outcome.edits.push(edit(&aside(to, theirs.1)?, theirs.1, theirs.1.executable, bytes));
+            outcome.put(edit(&aside(to, theirs.1)?, theirs.1, theirs.1.executable, bytes));
         }
         Ok(())
     }

@@ -249,3 +249,42 @@ fn a_hot_leaf_costs_no_more_than_its_epoch() {
     assert_eq!(a.docs.needed(a.tip.heads()).len(), 500);
     assert_eq!(forgetful(&a).read("hot.txt"), "1999\n");
 }
+
+#[test]
+fn a_late_file_that_takes_a_name_overwrites_nothing() {
+    let (mut a, mut b) = pair(&[("a.txt", "one\n"), ("b.txt", "two\ntwo\ntwo\n")]);
+    // The branch puts another file where one was removed, and gives a file the name of one that the epoch has made.
+    b.post(&[remove("a.txt")]);
+    b.post(&[write("a.txt", "another one altogether\n")]);
+    b.post(&[remove("b.txt"), write("c.txt", "two\ntwo\ntwo\n")]);
+    a.post(&[write("c.txt", "made in the meantime\n")]);
+    let marked = a.tip.clone();
+    let epoch = Frontier::from_iter([a.restart()]);
+    a.post(&[write("d.txt", "later\n")]);
+    let late = b.tip.clone();
+    b.pull(&a);
+    carry(&mut b, &late, &marked, &epoch);
+    let texts: Vec<String> = b.paths().iter().map(|path| b.read(path)).collect();
+    for text in ["another one altogether\n", "made in the meantime\n", "two\ntwo\ntwo\n", "later\n"] {
+        assert!(texts.iter().any(|shown| shown == text), "{text}: {texts:?}");
+    }
+    assert!(!texts.iter().any(|shown| shown == "one\n"));
+}
+
+#[test]
+fn files_of_one_name_from_two_epochs_are_carried_over() {
+    let mut a = Replica::new(1);
+    a.post(&[write("a.rs", "fn a() {}\n")]);
+    let mut b = a.fork(2);
+    let marked = a.tip.clone();
+    let epoch = Frontier::from_iter([a.restart()]);
+    b.post(&[remove("a.rs")]);
+    b.restart();
+    b.post(&[write("a.rs", "fn b() {}\n")]);
+    let late = b.tip.clone();
+    b.docs_only(&a);
+    b.tip = epoch.clone();
+    carry(&mut b, &late, &marked, &epoch);
+    assert_eq!(b.paths(), ["a.rs"]);
+    assert_eq!(b.read("a.rs"), "fn b() {}\n");
+}
