@@ -23,6 +23,9 @@
 //! nothing. The view decides, by values and ids alone: never by clock, author or arrival.
 //! The draft guesses what an author meant, and reads its guess back before anyone signs it.
 //!
+//! History can be forgotten. An [`epoch`] begins with a waypoint that writes down all that is shown, and views above
+//! it need nothing below; what was written beside its beginning is brought in by a waypoint of its own ([`carry`]).
+//!
 //! Everything here is a pure function: no clock, no disk, no randomness, no threads.
 
 mod brackets;
