@@ -11,8 +11,8 @@ use crate::home::Home;
 
 /// The most bytes of a configuration file.
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
-/// When the log of a store is cut into stones.
-const LOG_BYTES_MAX: u64 = 64 << 10;
+/// When the log of a store is cut into stones: some thousands of small waypoints, read again in a moment.
+const LOG_BYTES_MAX: u64 = 1 << 20;
 
 /// The settings of a home.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

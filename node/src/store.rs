@@ -38,6 +38,7 @@ mod cut;
 mod fade;
 #[cfg(test)]
 mod fixture;
+mod glance;
 mod heal;
 mod index;
 mod log;
@@ -57,6 +58,7 @@ use manifest::{Manifest, StoneRecord};
 use stones::Stones;
 
 pub use fade::Faded;
+pub use glance::Seen;
 pub use recover::{Recovered, RecoveredFeed};
 pub use verify::{Problem, Report};
 
@@ -117,6 +119,12 @@ impl Held {
     fn stone(&self, place: u64) -> Option<&StoneRecord> {
         let after = self.stones.partition_point(|stone| stone.span.start <= place);
         self.stones.get(after.checked_sub(1)?).filter(|stone| place < stone.span.end())
+    }
+
+    /// The stone that begins at a place, if nothing in the log stands for any of it.
+    fn stone_at(&self, place: u64) -> Option<&StoneRecord> {
+        let stone = self.stone(place).filter(|stone| stone.span.start == place)?;
+        self.patches.range(place..stone.span.end()).next().is_none().then_some(stone)
     }
 
     /// Where in the log a waypoint lies, if it does.

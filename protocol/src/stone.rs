@@ -21,7 +21,7 @@ use crate::signed::{read_level, write_level};
 use crate::tower::Span;
 use crate::waypoint::Waypoint;
 
-pub use reader::{Source, StoneReader};
+pub use reader::{Source, StoneReader, read_subtree};
 pub use writer::{StoneWriter, write_faded_stone, write_stone};
 
 /// The first and the last bytes of every stone.

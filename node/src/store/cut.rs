@@ -1,5 +1,7 @@
 //! Cutting: the log becomes stones, small stones become larger ones.
 //!
+//! A stone that becomes part of a larger one is copied block by block, so memory does not grow with it.
+//!
 //! New stones are written and proven, the manifest flips to them and to a new, empty log, and only
 //! then do the old log and the merged stones go. A crash anywhere leaves the old state or the new.
 
@@ -7,24 +9,16 @@ use std::collections::BTreeMap;
 
 use cairn_crdt::id::{FeedId, WaypointId};
 use cairn_protocol::hash::LogHash;
-use cairn_protocol::limits::STONE_LEVEL_MAX;
 use cairn_protocol::log::leaf_hash;
 use cairn_protocol::merkle::Peaks;
-use cairn_protocol::stone::{StoneName, Stored};
-use cairn_protocol::tower::{Choice, Policy, Span, Tower, choose};
+use cairn_protocol::stone::StoneName;
+use cairn_protocol::tower::{Choice, POLICY, Span, Tower, choose};
 
 use super::manifest::{FeedRecord, Manifest, StoneRecord};
 use super::recover::log_name;
 use super::{Held, Place, Store};
 use crate::error::NodeError;
 use crate::store::log::Log;
-
-/// The largest stone, as a power of two: merging reads it whole into memory.
-const LEVEL_MAX: u8 = 12;
-const _: () = assert!(LEVEL_MAX <= STONE_LEVEL_MAX);
-
-/// Every waypoint of the log goes into a stone.
-const POLICY: Policy = Policy { cut_count_min: 1, level_max: LEVEL_MAX };
 
 /// The stones that feeds will have.
 pub(super) type Planned = BTreeMap<FeedId, Vec<StoneRecord>>;
@@ -98,11 +92,19 @@ impl Store {
         span: Span,
         subtree: LogHash,
     ) -> Result<StoneRecord, NodeError> {
-        let feed = held.feed;
-        let places = span.start..span.end();
-        let stored: Vec<Stored> =
-            places.map(|place| self.load(Place { feed, place })).collect::<Result<_, _>>()?;
-        self.stones.write(StoneName { feed: held.name, span }, subtree, &stored)
+        let mut chisel = self.stones.begin(StoneName { feed: held.name, span })?;
+        let mut place = span.start;
+        while place < span.end() {
+            let part = held.stone_at(place).filter(|stone| stone.span.level < span.level);
+            if let Some(stone) = part {
+                chisel.take(stone).inspect_err(|error| self.note(error))?;
+                place = stone.span.end();
+            } else {
+                chisel.push(&self.load(Place { feed: held.feed, place })?)?;
+                place += 1;
+            }
+        }
+        chisel.finish(subtree)
     }
 
     /// Makes the planned stones and an empty log the state of the store.
@@ -117,17 +119,19 @@ impl Store {
         };
         let feeds = self.feeds.iter().map(record).collect();
         self.put_manifest(number, feeds)?;
+        for (feed, held) in self.feeds.iter().filter(|(feed, _)| planned.contains_key(*feed)) {
+            self.index_new(*feed, held);
+        }
         let old_log = self.dir.join(log_name(number - 1));
         self.log = log;
         let mut gone = Vec::new();
         for (feed, held) in &mut self.feeds {
             if let Some(stones) = planned.remove(feed) {
                 let old = std::mem::replace(&mut held.stones, stones);
-                let pending = std::mem::take(&mut held.pending).len() as u64;
+                held.pending = Vec::new();
                 old.into_iter()
                     .filter(|stone| !held.stones.contains(stone))
                     .for_each(|stone| gone.push(stone));
-                index_new(&self.index, &self.stones, held, pending);
             }
         }
         // The histories of a forked feed begin alike, and so with the same stones.
@@ -137,6 +141,17 @@ impl Store {
         // What cannot be removed now goes when the store is opened.
         let _ = self.files.remove(&old_log);
         Ok(())
+    }
+
+    /// Adds the waypoints that leave the log to the index; where that fails, opening the store does it.
+    fn index_new(&self, feed: FeedId, held: &Held) {
+        if held.pending.is_empty() || self.index.covered(feed).unwrap_or(0) < held.base() {
+            return;
+        }
+        let mut new = held.pending.iter().map(|pending| self.load_pending(held, pending));
+        if let Err(error) = self.index.add(feed, held.base(), &mut new) {
+            tracing::warn!(?error, "the index lags behind");
+        }
     }
 
     /// Replaces the manifest. After a failure nobody knows which one counts, so the store stops.
@@ -149,19 +164,6 @@ impl Store {
         }
         self.manifest = manifest;
         Ok(())
-    }
-}
-
-/// Adds the newest waypoints to the index; where that fails, opening the store does it.
-fn index_new(index: &super::Index, stones: &super::Stones, held: &Held, count: u64) {
-    let (feed, start) = (held.feed, held.base() - count);
-    let read = |place| held.stone(place).and_then(|stone| stones.read(held.name, stone, place).ok());
-    let stored: Option<Vec<Stored>> = (start..held.base()).map(read).collect();
-    let covered = index.covered(feed).unwrap_or(0);
-    if let Some(stored) = stored.filter(|_| covered >= start)
-        && let Err(error) = index.add(feed, start, &stored)
-    {
-        tracing::warn!(?error, "the index lags behind");
     }
 }
 
@@ -179,9 +181,7 @@ fn plan(held: &Held) -> Result<Vec<(Span, LogHash)>, NodeError> {
                 let hash = pending_hash(held, span).ok_or(WRONG)?;
                 tower.push(span, hash).map_err(|_| WRONG)?;
             }
-            Choice::Merge { left, right } => {
-                tower.merge(left, right).map_err(|_| WRONG)?;
-            }
+            Choice::Merge(span) => tower.merge(span).map_err(|_| WRONG)?,
         }
     }
     if tower.len() == held.n() { Ok(tower.stones().to_vec()) } else { Err(WRONG) }
@@ -194,7 +194,7 @@ fn plan_beside(held: &Held) -> Result<Vec<(Span, LogHash)>, NodeError> {
     while start < held.n() {
         let fits =
             (held.n() - start).ilog2().min(start.checked_ilog2().map_or(63, |_| start.trailing_zeros()));
-        let span = Span { start, level: fits.min(LEVEL_MAX.into()) as u8 };
+        let span = Span { start, level: fits.min(POLICY.level_max.into()) as u8 };
         let hash = pending_hash(held, span).ok_or(NodeError::Bug("a tower cannot be built"))?;
         tower.push((span, hash));
         start = span.end();

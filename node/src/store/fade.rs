@@ -30,8 +30,13 @@ pub struct Faded {
 impl Store {
     /// What log and stones come to, in bytes.
     pub fn bytes(&self) -> u64 {
+        self.log.len() + self.height().1
+    }
+
+    /// How many stones there are, and what they come to, in bytes.
+    pub fn height(&self) -> (u64, u64) {
         let stones = self.feeds.values().flat_map(|held| &held.stones);
-        self.log.len() + stones.map(|stone| stone.bytes).sum::<u64>()
+        stones.fold((0, 0), |(count, bytes), stone| (count + 1, bytes + stone.bytes))
     }
 
     /// Forgets what may go. Everything in the log is cut into stones first.
@@ -98,7 +103,9 @@ impl Store {
             return Ok((stone.clone(), 0));
         }
         let name = StoneName { feed: held.name, span: stone.span };
-        Ok((self.stones.write(name, stone.subtree, &stored)?, faded))
+        let mut chisel = self.stones.begin(name)?;
+        stored.iter().try_for_each(|stored| chisel.push(stored))?;
+        Ok((chisel.finish(stone.subtree)?, faded))
     }
 
     /// A stone's waypoints without what may go, and how many change by that; nothing is read where none do.

@@ -108,22 +108,31 @@ impl Index {
         Ok(table.get(feed.0)?.map_or(0, |n| n.value()))
     }
 
-    /// Adds the waypoints of a feed from `start` on; what was known from there on goes.
-    pub(crate) fn add(&self, feed: FeedId, start: u64, stored: &[Stored]) -> Result<(), Unusable> {
+    /// Adds the waypoints of a feed from `start` on, up to the first that cannot be read; what was known from there on
+    /// goes. Says how many were added.
+    pub(crate) fn add(
+        &self,
+        feed: FeedId,
+        start: u64,
+        waypoints: &mut dyn Iterator<Item = Result<Stored, NodeError>>,
+    ) -> Result<u64, Unusable> {
+        let mut end = start;
         let write = self.database.begin_write()?;
         {
             let mut skeletons = write.open_table(SKELETONS)?;
             let mut contents = write.open_table(CONTENTS)?;
-            for (place, stored) in (start..).zip(stored) {
-                let key = key(Place { feed, place });
-                skeletons.insert(key, &skeleton_bytes(stored)[..])?;
-                for content in contents_of(stored) {
+            for stored in waypoints.map_while(Result::ok) {
+                let key = key(Place { feed, place: end });
+                skeletons.insert(key, &skeleton_bytes(&stored)[..])?;
+                for content in contents_of(&stored) {
                     contents.insert(content.0, key)?;
                 }
+                end += 1;
             }
-            write.open_table(COVERED)?.insert(feed.0, start + stored.len() as u64)?;
+            write.open_table(COVERED)?.insert(feed.0, end)?;
         }
-        Ok(write.commit()?)
+        write.commit()?;
+        Ok(end - start)
     }
 
     /// The skeletons of the first `n` waypoints of a feed, if they are those that bag to `root`.

@@ -301,20 +301,30 @@ impl Store {
     /// Reads the stones of a feed into the index again, up to the first that is damaged.
     fn reindex(&mut self, feed: FeedId) -> Result<Vec<Stored>, NodeError> {
         let stored = self.read_stones(feed)?;
-        if let Err(error) = self.index.add(feed, 0, &stored) {
+        let all = || stored.iter().map(|stored| Ok(stored.clone()));
+        if let Err(error) = self.index.add(feed, 0, &mut all()) {
             tracing::warn!(?error, "the index is made anew");
             self.index = Index::create(&*self.files, &self.dir)?;
-            self.index.add(feed, 0, &stored).map_err(|error: Unusable| NodeError::from(error))?;
+            self.index.add(feed, 0, &mut all()).map_err(|error: Unusable| NodeError::from(error))?;
         }
         Ok(stored)
     }
 
     fn read_stones(&self, feed: FeedId) -> Result<Vec<Stored>, NodeError> {
         let mut stored = Vec::new();
-        let base = self.feeds.get(&feed).map_or(0, Held::base);
-        for place in 0..base {
-            match self.load(super::Place { feed, place }) {
-                Ok(waypoint) => stored.push(waypoint),
+        let Some(held) = self.feeds.get(&feed) else { return Ok(stored) };
+        while (stored.len() as u64) < held.base() {
+            let place = stored.len() as u64;
+            let stone = held.stone_at(place);
+            let read = match stone {
+                Some(stone) => self.stones.read_from(held.name, stone, place, &mut |waypoint| {
+                    stored.push(waypoint);
+                    Ok(())
+                }),
+                None => self.load(super::Place { feed, place }).map(|waypoint| stored.push(waypoint)),
+            };
+            match read.inspect_err(|error| self.note(error)) {
+                Ok(()) => {}
                 Err(NodeError::Damaged(_)) => break,
                 Err(error) => return Err(error),
             }

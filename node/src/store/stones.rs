@@ -6,17 +6,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cairn_crdt::id::hex;
 use cairn_protocol::hash::LogHash;
-use cairn_protocol::stone::{Source, StoneName, StoneReader, Stored, write_stone};
+use cairn_protocol::stone::{Source, StoneName, StoneReader, StoneWriter, Stored};
 use cairn_protocol::{FeedName, Reject};
 
 use super::manifest::StoneRecord;
 use crate::error::{Damage, NodeError, Range};
-use crate::files::{self, Files, OpenFile};
+use crate::files::{Files, OpenFile};
 
 /// The folder of the stones.
 pub(crate) const DIR: &str = "stones";
 /// How many stones are kept open.
 const OPEN_COUNT_MAX: usize = 64;
+/// How many waypoints those may have together, beside the one opened last: each takes 36 bytes in memory.
+const OPEN_WAYPOINTS_MAX: u64 = 1 << 18;
+/// What of a stone that is being written is written at once.
+const WAITING_BYTES: usize = 1 << 20;
+const UNWRITABLE: NodeError = NodeError::Bug("a stone cannot be written");
 
 /// The stones of one store.
 #[derive(Debug)]
@@ -49,6 +54,88 @@ impl Source for StoneFile {
     }
 }
 
+/// A stone that is being written: memory holds its index, a block, and what waits to be written.
+pub(crate) struct Chisel<'a> {
+    stones: &'a Stones,
+    name: StoneName,
+    writer: StoneWriter,
+    sheet: Sheet,
+}
+
+/// A file that grows, and the hash over it.
+struct Sheet {
+    path: PathBuf,
+    file: Box<dyn OpenFile>,
+    waiting: Vec<u8>,
+    hash: blake3::Hasher,
+    len: u64,
+}
+
+impl Sheet {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), NodeError> {
+        if self.waiting.len() + bytes.len() < WAITING_BYTES {
+            self.waiting.extend_from_slice(bytes);
+            return Ok(());
+        }
+        self.flush()?;
+        self.append(bytes)
+    }
+
+    fn flush(&mut self) -> Result<(), NodeError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.append(&waiting)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<(), NodeError> {
+        let written = self.file.write_at(self.len, bytes);
+        written.map_err(|error| NodeError::io("write", &self.path, error))?;
+        self.hash.update(bytes);
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+impl Chisel<'_> {
+    /// Adds the next waypoint.
+    pub(crate) fn push(&mut self, stored: &Stored) -> Result<(), NodeError> {
+        let bytes = self.writer.push(stored).map_err(|_| UNWRITABLE)?;
+        self.sheet.write(&bytes)
+    }
+
+    /// Takes over a whole stone that holds the next waypoints. One that does not hold what it should is damage.
+    pub(crate) fn take(&mut self, record: &StoneRecord) -> Result<(), NodeError> {
+        let feed = self.name.feed;
+        let reader = self.stones.open(feed, record)?;
+        for part in 0..reader.parts() {
+            let bytes = self.writer.take(&reader, part).map_err(|reject| damage(feed, record, &reject))?;
+            self.sheet.write(&bytes)?;
+        }
+        // It is on its way out.
+        self.stones.close(record);
+        Ok(())
+    }
+
+    /// Ends the stone, proves what its file holds, and puts it under its name, durable.
+    pub(crate) fn finish(mut self, subtree: LogHash) -> Result<StoneRecord, NodeError> {
+        let (ending, _) = self.writer.finish().map_err(|_| UNWRITABLE)?;
+        self.sheet.write(&ending)?;
+        self.sheet.flush()?;
+        drop(ending);
+        let (stones, Sheet { path: temp, file, hash, len, .. }) = (self.stones, self.sheet);
+        let source = StoneFile { file, len };
+        let reader = StoneReader::open(source);
+        let proven = reader.and_then(|reader| reader.verify(&subtree).map(|()| reader));
+        let reader = proven.map_err(|_| NodeError::Bug("a stone is not what was written"))?;
+        let record = record(self.name, subtree, len, &hash.finalize());
+        let path = stones.path(&record);
+        let named = reader.source().file.sync().and_then(|()| stones.files.rename(&temp, &path));
+        let durable = named.and_then(|()| stones.files.sync_dir(&stones.dir));
+        durable.map_err(|error| NodeError::io("write", &path, error))?;
+        stones.close(&record);
+        Ok(record)
+    }
+}
+
 impl Stones {
     /// The stones in the folder of a repo.
     pub(crate) fn new(files: Arc<dyn Files>, repo_dir: &Path) -> Self {
@@ -60,25 +147,13 @@ impl Stones {
         self.dir.join(&record.file)
     }
 
-    /// Writes a stone, proves what was made of it, and puts it under its name.
-    ///
-    /// It is durable after [`Stones::sync`].
-    pub(crate) fn write(
-        &self,
-        name: StoneName,
-        subtree: LogHash,
-        stored: &[Stored],
-    ) -> Result<StoneRecord, NodeError> {
-        let bytes = write_stone(&name, stored).map_err(|_| NodeError::Bug("a stone cannot be written"))?;
-        let proven = StoneReader::open(&bytes[..]).and_then(|reader| reader.verify(&subtree));
-        proven.map_err(|_| NodeError::Bug("a stone is not what was written"))?;
-        let record = record(name, subtree, &bytes);
-        let path = self.path(&record);
-        let temp = self.dir.with_file_name("stone.new");
-        let replaced = files::replace(&*self.files, &temp, &path, &bytes);
-        replaced.map_err(|error| NodeError::io("write", &path, error))?;
-        self.close(&record);
-        Ok(record)
+    /// Begins to write a stone, under a name that nobody reads.
+    pub(crate) fn begin(&self, name: StoneName) -> Result<Chisel<'_>, NodeError> {
+        let (writer, head) = StoneWriter::new(name).map_err(|_| UNWRITABLE)?;
+        let path = self.dir.with_file_name("stone.new");
+        let file = self.files.create(&path).map_err(|error| NodeError::io("create", &path, error))?;
+        let sheet = Sheet { path, file, waiting: head, hash: blake3::Hasher::new(), len: 0 };
+        Ok(Chisel { stones: self, name, writer, sheet })
     }
 
     /// Opens a stone: its head and index are read and checked.
@@ -93,10 +168,8 @@ impl Stones {
         if let Some(damage) = self.check(feed, record)? {
             return Err(damage.into());
         }
-        let (path, len) = (self.path(record), record.bytes);
-        let file = self.files.open(&path).map_err(|error| NodeError::io("open", &path, error))?;
         let reader =
-            StoneReader::open(StoneFile { file, len }).map_err(|reject| damage(feed, record, &reject))?;
+            StoneReader::open(self.source(record)?).map_err(|reject| damage(feed, record, &reject))?;
         let name = StoneName { feed, span: record.span };
         if *reader.name() != name || reader.hash() != record.subtree {
             let what = "it holds other waypoints than it should";
@@ -104,11 +177,19 @@ impl Stones {
         }
         let reader = Arc::new(reader);
         let mut open = self.lock();
-        if open.len() >= OPEN_COUNT_MAX {
+        let waypoints: u64 = open.values().map(|reader| reader.name().span.count()).sum();
+        if open.len() >= OPEN_COUNT_MAX || waypoints > OPEN_WAYPOINTS_MAX {
             open.clear();
         }
         open.insert(record.file.clone(), reader.clone());
         Ok(reader)
+    }
+
+    /// A stone's bytes.
+    pub(crate) fn source(&self, record: &StoneRecord) -> Result<StoneFile, NodeError> {
+        let (path, len) = (self.path(record), record.bytes);
+        let file = self.files.open(&path).map_err(|error| NodeError::io("open", &path, error))?;
+        Ok(StoneFile { file, len })
     }
 
     /// What is wrong with a stone's file as far as its name and length tell.
@@ -133,6 +214,20 @@ impl Stones {
     pub(crate) fn read(&self, feed: FeedName, record: &StoneRecord, place: u64) -> Result<Stored, NodeError> {
         let stored = self.open(feed, record)?.read(place);
         Ok(stored.map_err(|reject| damage(feed, record, &reject))?)
+    }
+
+    /// Reads waypoints of a stone from a place on, in order, each block once.
+    pub(crate) fn read_from(
+        &self,
+        feed: FeedName,
+        record: &StoneRecord,
+        place: u64,
+        each: &mut dyn FnMut(Stored) -> Result<(), NodeError>,
+    ) -> Result<(), NodeError> {
+        for stored in self.open(feed, record)?.read_from(place) {
+            each(stored.map_err(|reject| damage(feed, record, &reject))?)?;
+        }
+        Ok(())
     }
 
     /// Reads every byte of a stone and derives all that it says.
@@ -184,9 +279,9 @@ pub(crate) fn damage(feed: FeedName, record: &StoneRecord, reject: &Reject) -> D
 
 /// The name says feed, place and count, for people, and ends in a hash of the bytes, so that two
 /// states of one place never share a file.
-fn record(name: StoneName, subtree: LogHash, bytes: &[u8]) -> StoneRecord {
+fn record(name: StoneName, subtree: LogHash, bytes: u64, hash: &blake3::Hash) -> StoneRecord {
     let feed = hex(&name.feed.id().0[..8]);
-    let hash = hex(&blake3::hash(bytes).as_bytes()[..8]);
+    let hash = hex(&hash.as_bytes()[..8]);
     let file = format!("{feed}-{:012}-{}-{hash}.sst", name.span.start, name.span.count());
-    StoneRecord { span: name.span, subtree, bytes: bytes.len() as u64, file }
+    StoneRecord { span: name.span, subtree, bytes, file }
 }

@@ -64,6 +64,18 @@ fn a_closed_store_has_its_bodies_in_few_stones_and_nothing_else_lies_there() {
 }
 
 #[test]
+fn e7_a_damaged_stone_becomes_no_part_of_another_and_stops_no_cut() {
+    let (files, mut author) = filled(&[4]);
+    files.rot(&stone_paths(&files)[0], 200);
+    let (mut store, _) = open(&files).unwrap();
+    store.commit(&author.batch(4)).unwrap();
+    assert_eq!(store.cut().unwrap(), 1);
+    assert_eq!((stone_paths(&files).len(), store.damages().len()), (2, 1));
+    files.rot(&stone_paths(&files)[0], 200);
+    author.check(&open(&files).unwrap().0, 8);
+}
+
+#[test]
 fn a_commit_that_leaves_a_gap_is_refused() {
     let files = FaultFiles::default();
     let mut author = Author::new(1);

@@ -56,8 +56,7 @@ impl<S: Source> StoneReader<S> {
     /// Reads header, footer and index, and checks them against each other. Bodies are not read.
     pub fn open(source: S) -> Result<Self, Reject> {
         let foot = read_foot(&source)?;
-        let head = source.read_at(0, HEADER_BYTES)?;
-        let head = Head::from_bytes(&head).map_err(|error| damage(0, error.into()))?;
+        let head = read_head(&source)?;
         let bytes = source.read_at(foot.index_offset, foot.index_bytes as usize)?;
         if index_sum(&head, foot.index_offset, &foot.subtree, &bytes) != foot.index_sum {
             return Err(Reject::Stone { offset: foot.index_offset, what: "checksum of the index" });
@@ -83,11 +82,11 @@ impl<S: Source> StoneReader<S> {
                 Err(Reject::Stone { offset, what: "an index where none is" })
             };
         }
-        if self.index.items.len() as u64 != self.head.name.span.count() {
+        if self.index.ids.len() as u64 != self.head.name.span.count() {
             return Err(Reject::Stone { offset, what: "count of waypoints" });
         }
         let mut peaks = Peaks::default();
-        self.index.items.iter().for_each(|item| peaks.append(leaf_hash(&item.id)));
+        self.index.ids.iter().for_each(|id| peaks.append(leaf_hash(id)));
         if peaks.root() != self.foot.subtree {
             return Err(Reject::Stone { offset, what: "names under the subtree's hash" });
         }
@@ -109,6 +108,12 @@ impl<S: Source> StoneReader<S> {
         self.head.listed
     }
 
+    /// In how many parts [`StoneWriter::take`](super::StoneWriter::take) takes the stone over: its blocks, or one if all
+    /// of it has faded.
+    pub fn parts(&self) -> u32 {
+        (self.index.blocks.len() as u32).max(1)
+    }
+
     /// Where the bytes come from.
     pub fn source(&self) -> &S {
         &self.source
@@ -116,23 +121,29 @@ impl<S: Source> StoneReader<S> {
 
     /// The name of the waypoint at `place` (from 0, in the feed).
     pub fn id(&self, place: u64) -> Result<WaypointId, Reject> {
-        Ok(self.index.items[self.item(place)?].id)
+        Ok(self.index.ids[self.item(place)?])
     }
 
     /// The waypoint at `place` (from 0, in the feed); reads one block.
     pub fn read(&self, place: u64) -> Result<Stored, Reject> {
-        let item = self.index.items[self.item(place)?];
-        match item.place {
-            None => Ok(Stored::Faded(item.id)),
-            Some(at) => self.body(place, item.id, at, &self.block(at.block)?),
+        let item = self.item(place)?;
+        let id = self.index.ids[item];
+        match self.index.place(item) {
+            None => Ok(Stored::Faded(id)),
+            Some(at) => self.body(place, id, at, &self.block(at.block)?),
         }
     }
 
     /// All waypoints in order, each block read once.
     pub fn read_all(&self) -> impl Iterator<Item = Result<Stored, Reject>> + '_ {
+        self.read_from(self.head.name.span.start)
+    }
+
+    /// The waypoints from a place (in the feed) on, in order, each block read once.
+    pub fn read_from(&self, first: u64) -> impl Iterator<Item = Result<Stored, Reject>> + '_ {
         let mut current: Option<(u32, Vec<u8>)> = None;
-        let start = self.head.name.span.start;
-        self.index.items.iter().zip(start..).map(move |(item, place)| {
+        let items = self.index.items().zip(self.head.name.span.start..);
+        items.skip_while(move |(_, place)| *place < first).map(move |(item, place)| {
             let Some(at) = item.place else { return Ok(Stored::Faded(item.id)) };
             if current.as_ref().is_none_or(|(block, _)| *block != at.block) {
                 current = Some((at.block, self.block(at.block)?));
@@ -165,7 +176,16 @@ impl<S: Source> StoneReader<S> {
         Ok((place - span.start) as usize)
     }
 
-    fn block(&self, number: u32) -> Result<Vec<u8>, Reject> {
+    /// A block's bytes, unpacked.
+    pub(super) fn block(&self, number: u32) -> Result<Vec<u8>, Reject> {
+        let (block, packed) = self.packed(number)?;
+        let offset = self.offsets.get(number as usize).copied().unwrap_or_default();
+        let raw = unpack(block.method, &packed, block.raw_bytes as usize);
+        raw.map_err(|_| Reject::Stone { offset, what: "compressed bytes" })
+    }
+
+    /// A block's bytes as they lie in the file; its checksum holds.
+    pub(super) fn packed(&self, number: u32) -> Result<(Block, Vec<u8>), Reject> {
         let at = number as usize;
         let (Some(block), Some(&offset)) = (self.index.blocks.get(at), self.offsets.get(at)) else {
             return Err(Reject::Stone { offset: self.foot.index_offset, what: "number of a block" });
@@ -175,12 +195,11 @@ impl<S: Source> StoneReader<S> {
         if block_sum(&self.head.name, number, method, raw_bytes, &packed) != sum {
             return Err(Reject::Stone { offset, what: "checksum of a block" });
         }
-        let raw = unpack(method, &packed, raw_bytes as usize);
-        raw.map_err(|_| Reject::Stone { offset, what: "compressed bytes" })
+        Ok((*block, packed))
     }
 
     /// Takes one waypoint out of its block and checks that it is the one that belongs there.
-    fn body(&self, place: u64, id: WaypointId, at: Place, raw: &[u8]) -> Result<Stored, Reject> {
+    pub(super) fn body(&self, place: u64, id: WaypointId, at: Place, raw: &[u8]) -> Result<Stored, Reject> {
         let offset = self.offsets.get(at.block as usize).copied().unwrap_or_default();
         let wrong = |what| Reject::Stone { offset, what };
         let start = at.start as usize;
@@ -192,6 +211,17 @@ impl<S: Source> StoneReader<S> {
         }
         Ok(Stored::Body(waypoint))
     }
+}
+
+/// What a stone says that it is, read from its two ends: which subtree, and the hash of it.
+pub fn read_subtree(source: &impl Source) -> Result<(StoneName, LogHash), Reject> {
+    let foot = read_foot(source)?;
+    Ok((read_head(source)?.name, foot.subtree))
+}
+
+fn read_head(source: &impl Source) -> Result<Head, Reject> {
+    let head = source.read_at(0, HEADER_BYTES)?;
+    Head::from_bytes(&head).map_err(|error| damage(0, error.into()))
 }
 
 fn read_foot(source: &impl Source) -> Result<Foot, Reject> {

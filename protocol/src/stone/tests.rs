@@ -1,5 +1,6 @@
-use super::index::Index;
+use super::index::{Block, Item, Place};
 use super::*;
+use crate::limits::BLOCK_BYTES_TARGET;
 use crate::samples::{feed, log_over, waypoints};
 use proptest::prelude::*;
 
@@ -55,6 +56,96 @@ fn a_stone_of_large_waypoints_has_many_blocks() {
     assert_eq!(reader.index.blocks.len(), 4);
     assert_eq!(reader.read(2), Ok(all[2].clone()));
     reader.verify(&reader.hash()).unwrap();
+}
+
+/// The parts of stones, taken over into one.
+fn merged(parts: &[Vec<u8>], level: u8) -> Result<Vec<u8>, Reject> {
+    let name = StoneReader::open(&parts[0][..])?.name().feed;
+    let (mut writer, mut file) = StoneWriter::new(StoneName { feed: name, span: Span { start: 0, level } })?;
+    for part in parts {
+        let reader = StoneReader::open(&part[..])?;
+        for number in 0..reader.parts() {
+            file.extend(writer.take(&reader, number)?);
+        }
+    }
+    file.extend(writer.finish()?.0);
+    Ok(file)
+}
+
+#[test]
+fn stones_that_are_taken_over_give_back_the_same() {
+    let feed = feed(1, "p", 1);
+    let text = |bytes: u32| -> Vec<u8> { (0..bytes / 4).flat_map(|n| n.to_le_bytes()).collect() };
+    for sizes in [[10, 10, 10, 10], [90_000, 10, 90_000, 10], [10, 90_000, 90_000, 90_000], [1; 4]] {
+        let mut all: Vec<Stored> = (1..=8)
+            .map(|seq| {
+                Stored::Body(crate::samples::waypoint(feed, seq, &text(sizes[(seq / 2) as usize % 4])))
+            })
+            .collect();
+        for faded in [0, 3, 4, 5] {
+            all[faded] = Stored::Faded(all[faded].id());
+        }
+        let stone = |start: u64, level| {
+            let name = StoneName { feed, span: Span { start, level } };
+            write_stone(&name, &all[start as usize..(start + name.span.count()) as usize]).unwrap()
+        };
+        let whole = StoneReader::open(&stone(0, 3)[..]).unwrap().hash();
+        let parts = [stone(0, 2), stone(4, 1), stone(6, 0), stone(7, 0)];
+        let file = merged(&parts, 3).unwrap();
+        let reader = StoneReader::open(&file[..]).unwrap();
+        reader.verify(&whole).unwrap();
+        assert_eq!(reader.read_all().collect::<Result<Vec<_>, _>>().unwrap(), all);
+        for (place, stored) in all.iter().enumerate() {
+            assert_eq!(reader.read(place as u64).as_ref(), Ok(stored));
+        }
+        assert!(merged(&parts[1..], 3).is_err() && merged(&parts[..3], 3).is_err());
+        assert!(merged(&[stone(0, 2), stone(6, 0)], 3).is_err());
+    }
+}
+
+#[test]
+fn many_small_blocks_become_few_and_full_ones_stay_as_they_are() {
+    let feed = feed(1, "p", 1);
+    let body = |seq, bytes| {
+        let noise = blake3::Hasher::new().update(&[seq as u8]).finalize_xof();
+        let mut text = vec![0; bytes];
+        { noise }.fill(&mut text);
+        Stored::Body(crate::samples::waypoint(feed, seq, &text))
+    };
+    let stone = |seq: u64, bytes| {
+        let name = StoneName { feed, span: Span { start: seq - 1, level: 0 } };
+        write_stone(&name, &[body(seq, bytes)]).unwrap()
+    };
+    let blocks = |sizes: [usize; 4]| {
+        let parts: Vec<_> = (1..).zip(sizes).map(|(seq, bytes)| stone(seq, bytes)).collect();
+        StoneReader::open(&merged(&parts, 2).unwrap()[..]).unwrap().index.blocks.len()
+    };
+    let full = BLOCK_BYTES_TARGET;
+    assert_eq!(blocks([100; 4]), 1);
+    assert_eq!(blocks([full; 4]), 4);
+    assert_eq!(blocks([100, full, full, full]), 3);
+    let parts = [stone(1, full), stone(2, full)];
+    let file = merged(&parts, 1).unwrap();
+    for part in parts {
+        let end = StoneReader::open(&part[..]).unwrap().foot.index_offset as usize;
+        let block = &part[HEADER_BYTES..end];
+        assert!(file.windows(block.len()).any(|window| window == block));
+    }
+}
+
+#[test]
+fn a8_a_damaged_block_is_not_taken_over() {
+    let full: Vec<u8> = (0..BLOCK_BYTES_TARGET as u32).flat_map(|n| n.to_le_bytes()).collect();
+    for text in [&full[..], b"small"] {
+        let feed = feed(1, "p", 1);
+        let stored = Stored::Body(crate::samples::waypoint(feed, 1, text));
+        let file = write_stone(&StoneName { feed, span: Span { start: 0, level: 0 } }, &[stored]).unwrap();
+        assert!(merged(&[file.clone()], 0).is_ok());
+        let mut bad = file.clone();
+        bad[HEADER_BYTES + 9] ^= 1;
+        let refused = Reject::Stone { offset: HEADER_BYTES as u64, what: "checksum of a block" };
+        assert_eq!(merged(&[bad], 0), Err(refused));
+    }
 }
 
 #[test]
@@ -114,13 +205,22 @@ fn a6_no_part_of_a_stone_fits_into_another() {
     assert_eq!(write_stone(&other, &[alien]), Err(Reject::Graft("repo")));
 }
 
+/// An index as it stands in a file, true or not.
+struct Listed {
+    blocks: Vec<Block>,
+    items: Vec<Item>,
+}
+
 /// Rewrites footer and index sums over a changed index, as a hostile maker of stones would.
-fn with_index(file: &[u8], change: impl FnOnce(&mut Index)) -> Vec<u8> {
+fn with_index(file: &[u8], change: impl FnOnce(&mut Listed)) -> Vec<u8> {
     let reader = StoneReader::open(file).unwrap();
-    let mut index = reader.index.clone();
+    let mut index = Listed { blocks: reader.index.blocks.clone(), items: reader.index.items().collect() };
     change(&mut index);
     let mut bad = file[..reader.foot.index_offset as usize].to_vec();
-    let bytes = index.to_bytes();
+    let mut out = Writer::default();
+    out.list(&index.blocks);
+    out.list(&index.items);
+    let bytes = out.into_bytes();
     let mut foot = reader.foot;
     foot.index_bytes = bytes.len() as u64;
     foot.index_sum = index_sum(&reader.head, foot.index_offset, &foot.subtree, &bytes);
@@ -142,7 +242,7 @@ fn a9_a_bomb_in_a_stone_with_true_checksums_is_refused_at_the_cap() {
     let sum = block_sum(&reader.head.name, 0, Method::Zstd, raw, &bomb);
     let grown = with_index(&file, |index| {
         index.blocks[0] =
-            index::Block { method: Method::Zstd, raw_bytes: raw, packed_bytes: bomb.len() as u32, sum };
+            Block { method: Method::Zstd, raw_bytes: raw, packed_bytes: bomb.len() as u32, sum };
     });
     let mut bad = grown[..HEADER_BYTES].to_vec();
     bad.extend(&bomb);
@@ -183,7 +283,7 @@ fn a10_lying_lengths_in_the_index_are_refused() {
     }
 }
 
-fn set_place(index: &mut Index, change: impl FnOnce(&mut index::Place)) {
+fn set_place(index: &mut Listed, change: impl FnOnce(&mut Place)) {
     change(index.items[0].place.as_mut().unwrap());
 }
 

@@ -1,15 +1,18 @@
 //! Writing stones, a block at a time: memory holds one block and the index.
 
+use std::ops::Range;
+
 use cairn_crdt::encoding::Encoded;
+use cairn_crdt::id::WaypointId;
 
 use crate::error::Reject;
 use crate::hash::LogHash;
-use crate::limits::{BLOCK_BYTES_TARGET, WAYPOINT_BYTES_MAX};
+use crate::limits::{BLOCK_BYTES_MAX, BLOCK_BYTES_TARGET, WAYPOINT_BYTES_MAX};
 use crate::log::leaf_hash;
 use crate::merkle::Peaks;
-use crate::packing::pack;
-use crate::stone::index::{Block, Index, Item, Place};
-use crate::stone::{Foot, HEADER_BYTES, Head, StoneName, Stored, block_sum, index_sum};
+use crate::packing::{Method, pack};
+use crate::stone::index::{Block, Index};
+use crate::stone::{Foot, HEADER_BYTES, Head, Source, StoneName, StoneReader, Stored, block_sum, index_sum};
 
 /// A stone that is being written. What each call returns is appended to the file.
 #[derive(Debug)]
@@ -38,28 +41,85 @@ impl StoneWriter {
 
     /// Adds the next waypoint; the bytes of a block, if one is full.
     pub fn push(&mut self, stored: &Stored) -> Result<Vec<u8>, Reject> {
-        let place = match stored {
-            Stored::Faded(_) => None,
+        match stored {
+            Stored::Faded(id) => self.add(*id, &[]),
             Stored::Body(waypoint) => {
                 self.name.feed.check(&waypoint.header().feed)?;
-                let expected = self.name.span.start + self.index.items.len() as u64 + 1;
+                let expected = self.next() + 1;
                 if waypoint.header().seq != expected {
                     return Err(Reject::Gap { expected, found: waypoint.header().seq });
                 }
-                Some(self.place(&waypoint.to_bytes()))
+                self.add(waypoint.id(), &waypoint.to_bytes());
             }
-        };
-        let id = stored.id();
-        self.peaks.append(leaf_hash(&id));
-        self.index.items.push(Item { id, place });
+        }
         Ok(if self.block.len() >= BLOCK_BYTES_TARGET { self.flush() } else { Vec::new() })
     }
 
-    fn place(&mut self, body: &[u8]) -> Place {
+    /// Takes over one part of a stone that holds the next waypoints; the bytes of the blocks that are full.
+    ///
+    /// A block that is well filled is copied as it is once its checksum is found to hold: its waypoints were checked when
+    /// it was written. Others are taken apart and packed again, so that many small stones do not leave many small blocks.
+    pub fn take<S: Source>(&mut self, other: &StoneReader<S>, part: u32) -> Result<Vec<u8>, Reject> {
+        let from = other.name();
+        self.name.feed.check(&from.feed)?;
+        let items = other.index.part(part as usize);
+        let (expected, found) = (self.next(), from.span.start + items.start as u64);
+        if found != expected {
+            return Err(Reject::Gap { expected, found });
+        }
+        if !other.is_listed() {
+            return Err(Reject::Faded);
+        }
+        let (begun, bytes) = (
+            self.block.len(),
+            other.index.blocks.get(part as usize).map_or(0, |block| block.raw_bytes as usize),
+        );
+        let stays = begun == 0 || is_filled(begun) || begun + bytes > BLOCK_BYTES_MAX;
+        if is_filled(bytes) && stays {
+            return self.copy(other, part, items);
+        }
+        let raw = if other.index.blocks.is_empty() { Vec::new() } else { other.block(part)? };
+        for item in items {
+            let id = other.index.ids[item];
+            let Some(at) = other.index.place(item) else {
+                self.add(id, &[]);
+                continue;
+            };
+            other.body(from.span.start + item as u64, id, at, &raw)?;
+            self.add(id, &raw[at.start as usize..(at.start + at.bytes) as usize]);
+        }
+        Ok(if self.block.len() >= BLOCK_BYTES_TARGET { self.flush() } else { Vec::new() })
+    }
+
+    fn copy<S: Source>(
+        &mut self,
+        other: &StoneReader<S>,
+        part: u32,
+        items: Range<usize>,
+    ) -> Result<Vec<u8>, Reject> {
+        let (block, packed) = other.packed(part)?;
+        let mut bytes = self.flush();
+        for item in items {
+            let id = other.index.ids[item];
+            self.peaks.append(leaf_hash(&id));
+            self.index.add(id, other.index.size(item).unwrap_or(0));
+        }
+        self.end_block(block.method, block.raw_bytes, &packed);
+        bytes.extend(packed);
+        Ok(bytes)
+    }
+
+    /// The place of the next waypoint.
+    fn next(&self) -> u64 {
+        self.name.span.start + self.index.ids.len() as u64
+    }
+
+    /// Adds the body of the next waypoint; none if it has faded.
+    fn add(&mut self, id: WaypointId, body: &[u8]) {
         debug_assert!(body.len() <= WAYPOINT_BYTES_MAX);
-        let (block, start) = (self.index.blocks.len() as u32, self.block.len() as u32);
+        self.peaks.append(leaf_hash(&id));
+        self.index.add(id, body.len() as u32);
         self.block.extend_from_slice(body);
-        Place { block, start, bytes: body.len() as u32 }
     }
 
     fn flush(&mut self) -> Vec<u8> {
@@ -67,13 +127,16 @@ impl StoneWriter {
             return Vec::new();
         }
         let (method, packed) = pack(&self.block);
-        let raw_bytes = self.block.len() as u32;
-        let sum = block_sum(&self.name, self.index.blocks.len() as u32, method, raw_bytes, &packed);
-        self.index.blocks.push(Block { method, raw_bytes, packed_bytes: packed.len() as u32, sum });
+        self.end_block(method, self.block.len() as u32, &packed);
         self.block.clear();
-        self.offset += packed.len() as u64;
-        self.file.update(&packed);
         packed
+    }
+
+    fn end_block(&mut self, method: Method, raw_bytes: u32, packed: &[u8]) {
+        let sum = block_sum(&self.name, self.index.blocks.len() as u32, method, raw_bytes, packed);
+        self.index.blocks.push(Block { method, raw_bytes, packed_bytes: packed.len() as u32, sum });
+        self.offset += packed.len() as u64;
+        self.file.update(packed);
     }
 
     /// Ends the stone: its last bytes, and the hash of its subtree.
@@ -85,9 +148,14 @@ impl StoneWriter {
         let mut bytes = self.flush();
         let head = Head { name: self.name, listed: true };
         let subtree = self.peaks.root();
-        bytes.extend(ending(&head, self.offset, &self.index.to_bytes(), subtree, self.file));
+        bytes.extend(ending(&head, self.offset, self.index.to_bytes(), subtree, self.file));
         Ok((bytes, subtree))
     }
+}
+
+/// Whether a block is worth to be copied as it is.
+fn is_filled(raw_bytes: usize) -> bool {
+    raw_bytes >= BLOCK_BYTES_TARGET / 2
 }
 
 /// The file of a stone. `stored` has one item for each waypoint of the span, in order.
@@ -109,7 +177,7 @@ pub fn write_faded_stone(name: &StoneName, subtree: LogHash) -> Result<Vec<u8>, 
     let mut bytes = head.to_bytes();
     let mut file = blake3::Hasher::new();
     file.update(&bytes);
-    bytes.extend(ending(&head, HEADER_BYTES as u64, &[], subtree, file));
+    bytes.extend(ending(&head, HEADER_BYTES as u64, Vec::new(), subtree, file));
     Ok(bytes)
 }
 
@@ -117,16 +185,17 @@ pub fn write_faded_stone(name: &StoneName, subtree: LogHash) -> Result<Vec<u8>, 
 fn ending(
     head: &Head,
     index_offset: u64,
-    index: &[u8],
+    mut index: Vec<u8>,
     subtree: LogHash,
     mut file: blake3::Hasher,
 ) -> Vec<u8> {
-    let index_sum = index_sum(head, index_offset, &subtree, index);
+    let index_sum = index_sum(head, index_offset, &subtree, &index);
     let index_bytes = index.len() as u64;
     let mut foot = Foot { index_offset, index_bytes, index_sum, subtree, file: [0; 32] };
     let unsealed = foot.to_bytes();
-    file.update(index);
+    file.update(&index);
     file.update(&unsealed[..unsealed.len() - 40]);
     foot.file = *file.finalize().as_bytes();
-    [index, &foot.to_bytes()].concat()
+    index.extend(foot.to_bytes());
+    index
 }
