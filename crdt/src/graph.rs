@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::frontier::Frontier;
 use crate::id::WaypointId;
+use crate::names::Names;
 
 /// The waypoint that is being drafted: everything is in its past, it is in the past of nothing.
 pub(crate) const NEXT: WaypointId = WaypointId([0; 32]);
@@ -23,14 +24,24 @@ struct Spot {
     lane: u32,
     index: u32,
     seen: Arc<Seen>,
-    order: u32,
-    parents: Vec<WaypointId>,
+    parents: Parents,
+}
+
+/// What a waypoint stands on; nearly all stand on one.
+#[derive(Debug)]
+enum Parents {
+    None,
+    /// Its number.
+    One(u32),
+    Many(Box<[WaypointId]>),
 }
 
 /// The waypoints of one project and their ancestry.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
-    spots: BTreeMap<WaypointId, Spot>,
+    names: Names,
+    /// The waypoints by number: parents have smaller ones.
+    spots: Vec<Spot>,
     /// The index of the last waypoint of each lane.
     tips: Vec<u32>,
 }
@@ -38,32 +49,49 @@ pub(crate) struct Graph {
 impl Graph {
     /// Whether the waypoint is here.
     pub(crate) fn contains(&self, id: &WaypointId) -> bool {
-        self.spots.contains_key(id)
+        self.names.number(id).is_some()
+    }
+
+    fn spot(&self, id: &WaypointId) -> Option<&Spot> {
+        self.spots.get(self.names.number(id)? as usize)
     }
 
     /// What a waypoint stands on.
     pub(crate) fn parents(&self, id: &WaypointId) -> &[WaypointId] {
-        self.spots.get(id).map_or(&[], |spot| &spot.parents)
+        self.spot(id).map_or(&[], |spot| self.parents_of(spot))
+    }
+
+    fn parents_of<'a>(&'a self, spot: &'a Spot) -> &'a [WaypointId] {
+        match &spot.parents {
+            Parents::None => &[],
+            Parents::One(number) => self.names.id(*number).map_or(&[], std::slice::from_ref),
+            Parents::Many(parents) => parents,
+        }
     }
 
     /// Takes in a waypoint; the first parent that is not here comes back as the error.
     pub(crate) fn insert(&mut self, id: WaypointId, parents: &[WaypointId]) -> Result<(), WaypointId> {
-        if let Some(missing) = parents.iter().find(|parent| !self.contains(parent)) {
-            return Err(*missing);
-        }
+        let numbers: Result<Vec<u32>, _> =
+            parents.iter().map(|parent| self.names.number(parent).ok_or(*parent)).collect();
+        let numbers = numbers?;
         if self.contains(&id) {
             return Ok(());
         }
         let (lane, index) = self.next_in_lane(parents);
         let seen = self.seen_by(lane, parents);
-        let order = self.spots.len() as u32;
-        self.spots.insert(id, Spot { lane, index, seen, order, parents: parents.to_vec() });
+        let parents = match numbers[..] {
+            [] => Parents::None,
+            [only] => Parents::One(only),
+            _ => Parents::Many(parents.into()),
+        };
+        self.names.push(id);
+        self.spots.push(Spot { lane, index, seen, parents });
         Ok(())
     }
 
     /// The lane of the first parent that nobody has followed yet, or a new one.
     fn next_in_lane(&mut self, parents: &[WaypointId]) -> (u32, u32) {
-        let spots = parents.iter().filter_map(|parent| self.spots.get(parent));
+        let spots = parents.iter().filter_map(|parent| self.spot(parent));
         let free = spots.map(|spot| (spot.lane, spot.index));
         let mut free = free.filter(|(lane, index)| self.tips.get(*lane as usize) == Some(index));
         match free.next() {
@@ -81,7 +109,7 @@ impl Graph {
     }
 
     fn seen_by(&self, lane: u32, parents: &[WaypointId]) -> Arc<Seen> {
-        let spots: Vec<_> = parents.iter().filter_map(|parent| self.spots.get(parent)).collect();
+        let spots: Vec<_> = parents.iter().filter_map(|parent| self.spot(parent)).collect();
         if let [only] = spots[..]
             && only.lane == lane
         {
@@ -104,7 +132,7 @@ impl Graph {
         if a == b || *b == NEXT {
             return true;
         }
-        let (Some(a), Some(b)) = (self.spots.get(a), self.spots.get(b)) else { return false };
+        let (Some(a), Some(b)) = (self.spot(a), self.spot(b)) else { return false };
         match a.lane == b.lane {
             true => a.index <= b.index,
             false => b.seen.get(&a.lane).is_some_and(|index| a.index <= *index),
@@ -142,10 +170,10 @@ impl Graph {
             if !met.insert(id) || self.is_within(&id, known) {
                 continue;
             }
-            if let Some(spot) = self.spots.get(&id) {
-                found.insert(spot.order, id);
+            if let Some(number) = self.names.number(&id) {
+                found.insert(number, id);
                 if !is_floor(&id) {
-                    open.extend(&spot.parents);
+                    open.extend(self.parents(&id));
                 }
             }
         }

@@ -48,6 +48,7 @@ mod lineage;
 pub mod lines;
 mod matching;
 pub mod merge;
+mod names;
 pub mod op;
 pub mod overlap;
 pub mod path;

@@ -1,7 +1,7 @@
 //! A feed's append-only Merkle log over waypoint ids, in the shape of RFC 9162 with BLAKE3.
 //!
-//! It keeps the hash of every complete subtree that it knows: those of single waypoints, or only
-//! those above where the ids themselves have faded.
+//! It keeps the ids and the hashes of the larger complete subtrees, 40 bytes a waypoint; the hashes of small ones are
+//! made again when they are asked for. Where ids have faded it knows only the hashes of the subtrees above them.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +13,13 @@ use crate::limits::FEED_LEVEL_MAX;
 use crate::merkle::{Peaks, node_hash};
 use crate::proof::{ConsistencyProof, InclusionProof};
 
+/// The smallest subtrees whose hashes are kept, as a power of two.
+const KEPT_LEVEL_MIN: u8 = 3;
+/// How many names stand together; where none of them is known they take no room.
+const CHUNK_COUNT: usize = 256;
+/// What stands in a row where nothing is known: no hash is zero.
+const UNKNOWN: [u8; 32] = [0; 32];
+
 /// The hash of a waypoint as a leaf of the log.
 pub fn leaf_hash(id: &WaypointId) -> LogHash {
     LogHash(derive("cairn 1 log leaf", &[&id.0]))
@@ -22,7 +29,37 @@ pub fn leaf_hash(id: &WaypointId) -> LogHash {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Log {
     n: u64,
-    nodes: BTreeMap<(u8, u64), LogHash>,
+    ids: Row,
+    /// The hashes of subtrees, by level from [`KEPT_LEVEL_MIN`] on.
+    kept: Vec<Row>,
+    /// The hashes of small subtrees whose ids are not known.
+    given: BTreeMap<(u8, u64), LogHash>,
+}
+
+/// Names side by side, some of which are not known. They come in order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Row {
+    chunks: Vec<Vec<[u8; 32]>>,
+}
+
+impl Row {
+    fn get(&self, index: u64) -> Option<[u8; 32]> {
+        let index = usize::try_from(index).ok()?;
+        let name = self.chunks.get(index / CHUNK_COUNT)?.get(index % CHUNK_COUNT)?;
+        (*name != UNKNOWN).then_some(*name)
+    }
+
+    /// Puts a name behind all that are there.
+    fn put(&mut self, index: u64, name: [u8; 32]) {
+        let (chunk, within) = ((index / CHUNK_COUNT as u64) as usize, (index % CHUNK_COUNT as u64) as usize);
+        if self.chunks.len() <= chunk {
+            self.chunks.resize_with(chunk + 1, Vec::new);
+        }
+        if let Some(chunk) = self.chunks.last_mut() {
+            chunk.resize(within, UNKNOWN);
+            chunk.push(name);
+        }
+    }
 }
 
 impl Log {
@@ -41,9 +78,16 @@ impl Log {
         self.n == 0
     }
 
+    /// The name of the waypoint at a place, from 0, if it is known.
+    pub fn id(&self, place: u64) -> Option<WaypointId> {
+        self.ids.get(place).map(WaypointId)
+    }
+
     /// Adds one waypoint.
     pub fn append(&mut self, id: &WaypointId) {
-        let _ = self.append_subtree(0, leaf_hash(id));
+        self.ids.put(self.n, id.0);
+        self.n += 1;
+        self.complete(KEPT_LEVEL_MIN);
     }
 
     /// Adds `2^level` waypoints by the hash of the subtree over them; refuses one that does not start
@@ -54,25 +98,49 @@ impl Log {
         if !fits || end > 1 << FEED_LEVEL_MAX {
             return Err(Reject::Misuse("a subtree where none can begin"));
         }
-        self.insert_upwards(level, self.n >> level, hash);
+        match level.checked_sub(KEPT_LEVEL_MIN) {
+            Some(row) => self.keep(row, self.n >> level, hash),
+            None => drop(self.given.insert((level, self.n >> level), hash)),
+        }
         self.n = end;
+        self.complete(KEPT_LEVEL_MIN.max(level + 1));
         Ok(())
     }
 
-    /// Keeps a subtree's hash and those of all subtrees that it completes.
-    fn insert_upwards(&mut self, mut level: u8, mut index: u64, mut hash: LogHash) {
-        self.nodes.insert((level, index), hash);
-        while index & 1 == 1 {
-            let Some(left) = self.subtree(level, index - 1) else { return };
-            hash = node_hash(&left, &hash);
-            (level, index) = (level + 1, index >> 1);
-            self.nodes.insert((level, index), hash);
+    /// Keeps the hashes of the subtrees from a level on that end with the last waypoint.
+    fn complete(&mut self, from: u8) {
+        let ending = u8::try_from(self.n.trailing_zeros()).unwrap_or(FEED_LEVEL_MAX);
+        for level in from..=ending {
+            let index = (self.n >> level) - 1;
+            let Some(hash) = self.joined(level, index) else { return };
+            self.keep(level - KEPT_LEVEL_MIN, index, hash);
+        }
+    }
+
+    fn keep(&mut self, row: u8, index: u64, hash: LogHash) {
+        let row = usize::from(row);
+        if self.kept.len() <= row {
+            self.kept.resize_with(row + 1, Row::default);
+        }
+        if let Some(row) = self.kept.get_mut(row) {
+            row.put(index, hash.0);
         }
     }
 
     /// The hash of the complete subtree over waypoints `index << level ..`, if it is known.
     pub fn subtree(&self, level: u8, index: u64) -> Option<LogHash> {
-        self.nodes.get(&(level, index)).copied()
+        if let Some(row) = level.checked_sub(KEPT_LEVEL_MIN) {
+            return self.kept.get(usize::from(row))?.get(index).map(LogHash);
+        }
+        let leaf = || if level == 0 { self.id(index).map(|id| leaf_hash(&id)) } else { None };
+        let given = self.given.get(&(level, index)).copied();
+        given.or_else(leaf).or_else(|| self.joined(level, index))
+    }
+
+    /// A subtree's hash, made of those of its halves.
+    fn joined(&self, level: u8, index: u64) -> Option<LogHash> {
+        let below = level.checked_sub(1)?;
+        Some(node_hash(&self.subtree(below, index << 1)?, &self.subtree(below, (index << 1) + 1)?))
     }
 
     /// The root over all waypoints.
@@ -254,6 +322,26 @@ pub(crate) mod tests {
         assert_eq!(log.root_of(3), None);
         assert_eq!(log.consistency(8, 13), whole.consistency(8, 13));
         assert!(log.append_subtree(200, whole.root()).is_err());
+    }
+
+    #[test]
+    fn subtrees_that_are_known_only_by_hash_may_lie_anywhere() {
+        let whole = log_of(700);
+        for level in 0..9 {
+            let mut log = Log::new();
+            for place in (0..700u64).step_by(1 << level) {
+                let (index, end) = (place >> level, (place + (1 << level)).min(700));
+                match whole.subtree(level, index).filter(|_| index % 2 == 1) {
+                    Some(hash) => log.append_subtree(level, hash).unwrap(),
+                    None => (place..end).for_each(|place| log.append(&id(place))),
+                }
+            }
+            assert_eq!(log.root(), whole.root(), "{level}");
+            assert_eq!((log.id(0), log.id(1 << level)), (Some(id(0)), None));
+            assert_eq!(log.root_of(512), whole.root_of(512));
+            assert_eq!(log.subtree(level, 1), whole.subtree(level, 1));
+            assert_eq!(log.consistency(512, 700), whole.consistency(512, 700), "{level}");
+        }
     }
 
     proptest! {

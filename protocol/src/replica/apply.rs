@@ -7,7 +7,6 @@
 use std::collections::VecDeque;
 use std::collections::btree_map::Entry;
 
-use cairn_crdt::Change;
 use cairn_crdt::CrdtError;
 use cairn_crdt::id::{FeedId, WaypointId};
 
@@ -78,11 +77,12 @@ impl Project {
         let mut fresh = Vec::new();
         for waypoint in accepted.waypoints.iter().skip(skip) {
             // What was accepted has been read before; what cannot be read is never accepted.
-            let Ok(known) = Known::read(waypoint) else { break };
+            let Ok(mut known) = Known::read(waypoint) else { break };
+            feed.share(&mut known);
             feed.append(waypoint.id());
             // Histories of one feed begin alike; what is known from another is known.
             if let Entry::Vacant(entry) = self.waypoints.entry(waypoint.id()) {
-                entry.insert(Known { feed: accepted.feed, ..known });
+                entry.insert(known);
                 fresh.push(waypoint.id());
             }
         }
@@ -112,9 +112,9 @@ impl Project {
             return false;
         }
         let Some(known) = self.waypoints.get_mut(&id) else { return false };
-        let (feed, parents) = (known.feed, known.parents.clone());
-        let (begins, faded) = (known.labels.epoch.is_some(), known.faded);
-        let change = Change { id, parents, ops: std::mem::take(&mut known.ops) };
+        let (feed, begins, faded) = (known.feed, known.labels.epoch.is_some(), known.faded);
+        let Some(change) = known.waiting.take() else { return false };
+        let change = *change;
         let inserted = match (begins, faded) {
             (false, false) => self.documents.insert(change),
             (true, false) => self.documents.restart(change),
@@ -133,8 +133,8 @@ impl Project {
     fn missing(&self, id: &WaypointId) -> Option<WaypointId> {
         let known = self.waypoints.get(id)?;
         let previous = self.feeds.get(&known.feed).and_then(|feed| feed.before(known.seq));
-        let needs = known.parents.iter().copied().chain(previous);
-        needs.into_iter().find(|need| !self.documents.contains(need))
+        let parents = known.waiting.iter().flat_map(|change| change.parents.iter().copied());
+        parents.chain(previous).find(|need| !self.documents.contains(need))
     }
 
     fn refuse(&mut self, feed: FeedId, id: WaypointId, error: CrdtError, applied: &mut Applied) {

@@ -94,7 +94,7 @@ impl Replica {
         let (mut id, mut known) = (epoch, project.waypoints.get(&epoch)?);
         while known.continued {
             // The parts of a write follow each other in their feed.
-            id = project.feeds.get(&known.feed)?.ids.get(usize::try_from(known.seq).ok()?).copied()?;
+            id = project.feeds.get(&known.feed)?.log.id(known.seq)?;
             known = project.waypoints.get(&id)?;
         }
         Some(id)
@@ -171,8 +171,8 @@ impl Project {
         }
         let carried = known.labels.edges.iter().filter(|edge| edge.kind == EdgeKind::Translates);
         self.carried.extend(carried.map(|edge| edge.target));
-        if let Some(name) = known.labels.branch.as_ref().filter(|_| !known.continued) {
-            self.branches.entry(name.clone()).or_default().advance(*id, &self.documents);
+        if let Some(name) = known.labels.branch.as_deref().filter(|_| !known.continued) {
+            self.branches.entry(name.to_owned()).or_default().advance(*id, &self.documents);
         }
         if let Some(mark) = &known.labels.mark {
             self.marks.push((*id, mark.clone()));

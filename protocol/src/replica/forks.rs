@@ -53,7 +53,7 @@ impl Replica {
         let held: Vec<WaypointId> = held.map(|(id, _)| id).filter(ours).collect();
         let built_on =
             |id: &WaypointId| held.iter().any(|other| known.documents.is_ancestor(id, other) && id != other);
-        let branch = |id: &WaypointId| known.waypoints.get(id).and_then(|known| known.labels.branch.clone());
+        let branch = |id: &WaypointId| Some(known.waypoints.get(id)?.labels.branch.as_deref()?.to_owned());
         let ends = held.iter().filter(|id| !built_on(id));
         ends.filter_map(|id| branch(id).map(|branch| (*id, branch))).collect()
     }

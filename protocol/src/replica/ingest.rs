@@ -142,8 +142,7 @@ impl Replica {
         let mut waypoints = Vec::new();
         for (bytes, place) in segment.waypoints.iter().zip(segment.start..) {
             let waypoint = Waypoint::from_bytes(bytes)?;
-            let known = usize::try_from(place).ok().and_then(|place| feed.ids.get(place));
-            if known.ok_or(Reject::Missing)? != &waypoint.id() {
+            if feed.log.id(place).ok_or(Reject::Missing)? != waypoint.id() {
                 return Err(Reject::Proof("a waypoint that is held by name"));
             }
             if !waypoint.is_whole() && !self.is_forgotten(name.project, &waypoint) {
@@ -244,9 +243,8 @@ fn without_held(mut segment: Segment, feed: &Feed) -> Result<Segment, Reject> {
         return Err(Reject::Gap { expected: held, found: segment.start });
     }
     let known = (held - segment.start).min(segment.waypoints.len() as u64);
-    let ids = feed.ids.get(segment.start as usize..).unwrap_or_default();
-    for (bytes, id) in segment.waypoints.drain(..known as usize).zip(ids) {
-        if Waypoint::from_bytes(&bytes)?.id() != *id {
+    for (bytes, place) in segment.waypoints.drain(..known as usize).zip(segment.start..) {
+        if feed.log.id(place) != Some(Waypoint::from_bytes(&bytes)?.id()) {
             return Err(Reject::Fork);
         }
     }

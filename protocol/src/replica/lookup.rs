@@ -66,7 +66,8 @@ impl Replica {
             let past: Vec<WaypointId> = project.documents.ancestors(&frontier).collect();
             let known: Vec<(WaypointId, &Known)> =
                 past.iter().filter_map(|id| Some((*id, project.applied(id)?))).collect();
-            let is_of = |known: &Known| !known.continued && known.labels.branch == branch;
+            let is_of =
+                |known: &Known| !known.continued && known.labels.branch.as_deref() == branch.as_deref();
             let mut own = known.iter().filter(|(_, known)| is_of(known)).peekable();
             let (first, _) = own.peek()?;
             let (first, old) = (*first, own.filter(|(_, known)| known.stamp.wall_ms <= wall_ms));
@@ -76,7 +77,7 @@ impl Replica {
             }
             frontier = project.documents.frontier_of(project.documents.parents(&first).iter().copied());
             let from = frontier.heads().first().and_then(|head| project.applied(head))?;
-            branch = from.labels.branch.clone();
+            branch = from.labels.branch.as_deref().map(str::to_owned);
         }
     }
 

@@ -1,16 +1,16 @@
 //! One project of a repo: its feeds, its documents, and what waypoints say beside operations.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use std::sync::Arc;
 
-use cairn_crdt::Documents;
-use cairn_crdt::id::{FeedId, ProjectId, RepoId, WaypointId};
-use cairn_crdt::op::Op;
+use cairn_crdt::id::{FeedId, ProjectId, RepoId, Root, WaypointId};
+use cairn_crdt::{Change, Documents};
 
 use super::Labels;
 use super::branches::{Branch, HeldFor};
 use crate::effect::Accepted;
-use crate::entry::{Payload, Profile};
+use crate::entry::{Edge, Payload, Profile};
 use crate::error::Reject;
 use crate::feed::project_id;
 use crate::key::DeviceKey;
@@ -95,23 +95,36 @@ pub(super) struct Feed {
     pub(super) key: DeviceKey,
     /// The feed's own name, where this is a side.
     pub(super) origin: FeedId,
-    pub(super) ids: Vec<WaypointId>,
     pub(super) log: Log,
     /// The highest top of which every waypoint is held.
     pub(super) whole: Option<Verified<Top>>,
     /// Why nothing more is taken.
     pub(super) frozen: Option<Reject>,
+    source: Arc<Source>,
+    /// The branch that its last waypoint named.
+    branch: Option<Arc<str>>,
 }
 
 impl Feed {
     pub(super) fn new(accepted: &Accepted) -> Self {
         let (key, origin) = (accepted.key, accepted.top.feed_id());
-        Self { key, origin, ids: Vec::new(), log: Log::default(), whole: None, frozen: None }
+        let source = Arc::new(Source { feed: accepted.feed, origin, key });
+        Self { key, origin, log: Log::default(), whole: None, frozen: None, source, branch: None }
+    }
+
+    /// Lets a waypoint share what others of this feed have too.
+    pub(super) fn share(&mut self, known: &mut Known) {
+        known.source = self.source.clone();
+        if known.labels.branch == self.branch {
+            known.labels.branch = self.branch.clone();
+        } else {
+            self.branch = known.labels.branch.clone();
+        }
     }
 
     /// How many waypoints are held.
     pub(super) fn n(&self) -> u64 {
-        self.ids.len() as u64
+        self.log.len()
     }
 
     /// How many waypoints the highest top says that is held in full.
@@ -121,7 +134,6 @@ impl Feed {
 
     pub(super) fn append(&mut self, id: WaypointId) {
         self.log.append(&id);
-        self.ids.push(id);
     }
 
     /// Remembers a top, if all of it is held and nothing higher is.
@@ -133,34 +145,87 @@ impl Feed {
 
     /// The waypoint before the one with number `seq`.
     pub(super) fn before(&self, seq: u64) -> Option<WaypointId> {
-        let index = usize::try_from(seq).ok()?.checked_sub(2)?;
-        self.ids.get(index).copied()
+        self.log.id(seq.checked_sub(2)?)
     }
 }
 
-/// What is remembered of a waypoint: everything but the bytes of contents.
+/// Where waypoints came from; those of a feed share it.
 #[derive(Debug)]
-pub(super) struct Known {
-    /// The feed, or side, in which it came.
+pub(super) struct Source {
+    /// The feed, or side, in which they came.
     pub(super) feed: FeedId,
-    /// The feed that it names itself.
+    /// The feed that they name themselves.
     pub(super) origin: FeedId,
     pub(super) key: DeviceKey,
+}
+
+/// What is remembered of a waypoint: everything but the bytes of contents, and what the documents have.
+#[derive(Debug)]
+pub(super) struct Known {
+    source: Arc<Source>,
     pub(super) seq: u64,
     pub(super) stamp: Stamp,
-    pub(super) parents: Vec<WaypointId>,
     pub(super) continued: bool,
     /// Whether its operations have faded.
     pub(super) faded: bool,
-    pub(super) labels: Labels,
-    /// The operations, until the documents have them.
-    pub(super) ops: Arc<[Op]>,
+    pub(super) labels: Said,
+    /// What is for the documents, until they have it.
+    pub(super) waiting: Option<Box<Change>>,
+}
+
+impl Deref for Known {
+    type Target = Source;
+
+    fn deref(&self) -> &Source {
+        &self.source
+    }
+}
+
+/// What a waypoint says beside its operations: nearly always a branch, which its feed's last one named too, and a message.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    pub(super) branch: Option<Arc<str>>,
+    pub(super) message: Option<Box<str>>,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few waypoints say.
+#[derive(Debug)]
+pub(super) struct Rare {
+    pub(super) profile: Option<Profile>,
+    pub(super) mark: Option<Mark>,
+    pub(super) edges: Vec<Edge>,
+    pub(super) retire: Option<Retire>,
+    pub(super) epoch: Option<Root>,
+}
+
+/// What most waypoints say of it.
+static NOTHING: Rare = Rare { profile: None, mark: None, edges: Vec::new(), retire: None, epoch: None };
+
+impl Deref for Said {
+    type Target = Rare;
+
+    fn deref(&self) -> &Rare {
+        self.rare.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl From<Labels> for Said {
+    fn from(labels: Labels) -> Self {
+        let Labels { branch, message, profile, mark, edges, retire, epoch } = labels;
+        let says =
+            profile.is_some() || mark.is_some() || !edges.is_empty() || retire.is_some() || epoch.is_some();
+        let rare = says.then(|| Box::new(Rare { profile, mark, edges, retire, epoch }));
+        Self { branch: branch.map(Arc::from), message: message.map(Box::from), rare }
+    }
 }
 
 impl Known {
     /// Reads all that is to be remembered; refuses what no replica may take.
     pub(super) fn read(waypoint: &Waypoint) -> Result<Self, Reject> {
         let header = waypoint.header();
+        let (id, parents) = (waypoint.id(), header.parents.clone());
+        let source = Source { feed: header.feed.id(), origin: header.feed.id(), key: header.feed.key };
         let (mut labels, mut ops) = (Labels::default(), Vec::new());
         for entry in waypoint.entries().filter(|entry| entry.content().is_none()) {
             match entry.payload()? {
@@ -169,16 +234,13 @@ impl Known {
             }
         }
         Ok(Self {
-            feed: header.feed.id(),
-            origin: header.feed.id(),
-            key: header.feed.key,
+            source: Arc::new(source),
             seq: header.seq,
             stamp: header.stamp,
-            parents: header.parents.clone(),
             continued: header.is_continued(),
             faded: waypoint.is_faded(),
-            labels,
-            ops: ops.into(),
+            labels: labels.into(),
+            waiting: Some(Box::new(Change { id, parents, ops: ops.into() })),
         })
     }
 }
