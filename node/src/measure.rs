@@ -1,4 +1,4 @@
-//! What benchmarks need of the state and of its grammars, and nothing else does.
+//! What benchmarks need of the state, of its grammars and of the store, and nothing else does.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,11 @@ use cairn_crdt::path::RepoPath;
 use cairn_crdt::{Change, Documents, FileEdit, Frontier, Kept};
 
 use crate::error::NodeError;
+
+mod climb;
+mod meter;
+
+pub use climb::{Climb, Height, post_many};
 
 pub use cairn_crdt::syntax::parses;
 

@@ -220,6 +220,17 @@ impl Owner {
 
     /// Signs a local write, makes it durable, and lets the service show and announce it.
     pub fn write(&mut self, repo: RepoId, write: Write) -> Result<Written, NodeError> {
+        self.write_all(repo, write, Vec::new())
+    }
+
+    /// Signs a local write and others of the same key on top of it, and makes them durable together: one signature, one
+    /// write and one sync for all. Says what came of the last.
+    pub fn write_all(
+        &mut self,
+        repo: RepoId,
+        write: Write,
+        then: Vec<(Draft, Labels)>,
+    ) -> Result<Written, NodeError> {
         self.revive(repo)?;
         let entropy = entropy::random()?;
         let key = write.key.as_ref().unwrap_or(&self.key).clone();
@@ -234,7 +245,7 @@ impl Owner {
             entropy,
         };
         let (replica, _) = self.with(repo)?;
-        let batch = replica.write(post)?;
+        let batch = replica.write_all(post, then)?;
         let written = written(&batch)?;
         self.commit(repo, &batch)?;
         self.input(Input::Written { batch })?;

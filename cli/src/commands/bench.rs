@@ -8,12 +8,14 @@ mod history;
 mod items;
 mod keep;
 mod lines;
+mod memory;
 mod quality;
 mod rivals;
 mod score;
 mod speed;
 mod split;
 mod stage;
+mod tower;
 
 use crate::desk::Desk;
 use crate::error::Failure;
@@ -23,7 +25,8 @@ With --json, one line a figure that has a limit; else more, in tables.
 
 Examples:
   cairn bench merge ~/releases --cases 400
-  cairn bench speed --json";
+  cairn bench speed --json
+  cairn bench tower --waypoints 100000";
 
 /// The arguments.
 #[derive(clap::Args)]
@@ -40,6 +43,8 @@ enum Name {
     Merge(quality::Args),
     /// Time merges and posts of large files and of many files
     Speed(speed::Args),
+    /// Grow one long feed on disk: speed, stones, memory, and what it takes to verify it
+    Tower(tower::Args),
 }
 
 /// Measures.
@@ -47,5 +52,6 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     match args.name {
         Name::Merge(args) => quality::run(args, desk),
         Name::Speed(args) => speed::run(args, desk),
+        Name::Tower(args) => tower::run(args, desk),
     }
 }

@@ -123,9 +123,15 @@ impl Replica {
     /// [`Replica::apply`] then. Its last waypoint is the one that stands for the write. Until then
     /// the key writes nothing else: two signatures for one place would fork its feed for ever.
     pub fn write(&mut self, post: Post<'_>) -> Result<Batch, WriteError> {
+        self.write_all(post, Vec::new())
+    }
+
+    /// Signs several local writes of one key at once, each on top of the one before, the first on the post's parents:
+    /// one signature and one batch for all of them.
+    pub fn write_all(&mut self, post: Post<'_>, then: Vec<(Draft, Labels)>) -> Result<Batch, WriteError> {
         self.check_post(&post)?;
         let feed = FeedName { repo: self.repo, project: post.project, key: post.key.key() };
-        let waypoints = self.build(&post, feed)?;
+        let waypoints = self.build(&post, &then, feed)?;
         let top = self.sign_top(post.key, feed, &waypoints)?;
         let project = self.projects.get_mut(&post.project).ok_or(WriteError::NoProject(post.project))?;
         let start = project.feeds.get(&feed.id()).map_or(0, Feed::n);
@@ -173,21 +179,32 @@ impl Replica {
         if project.documents.is_one_epoch(&post.parents) { Ok(()) } else { Err(WriteError::Epochs) }
     }
 
-    fn build(&self, post: &Post<'_>, feed: FeedName) -> Result<Vec<Arc<Waypoint>>, WriteError> {
-        let parts = cut(&post.draft, &post.labels)?;
+    fn build(
+        &self,
+        post: &Post<'_>,
+        then: &[(Draft, Labels)],
+        feed: FeedName,
+    ) -> Result<Vec<Arc<Waypoint>>, WriteError> {
+        let first = (&post.draft, &post.labels);
+        let writes = std::iter::once(first).chain(then.iter().map(|(draft, labels)| (draft, labels)));
+        let mut parts = Vec::new();
+        for (draft, labels) in writes {
+            let write = cut(draft, labels)?;
+            let last = write.len() - 1;
+            parts.extend(write.into_iter().enumerate().map(|(index, part)| (index < last, part)));
+        }
         let held = self.feed(post.project, feed.id()).map_or(0, Feed::n);
         let mut stamp = self.clock;
         let mut parents = post.parents.heads().to_vec();
         let mut salts = Salts::new(&post.entropy);
         let mut waypoints = Vec::new();
-        let last = parts.len() - 1;
-        for (index, payloads) in parts.iter().enumerate() {
+        for (index, (continued, payloads)) in parts.iter().enumerate() {
             stamp = stamp.next(post.now_ms);
             let labels = waypoint::Labels {
                 feed,
                 seq: held + 1 + index as u64,
                 stamp,
-                continued: index < last,
+                continued: *continued,
                 parents: std::mem::take(&mut parents),
                 grants: self.grants.heads(),
             };

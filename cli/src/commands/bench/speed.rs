@@ -4,10 +4,11 @@
 
 use super::dice::Dice;
 use super::figure::{Figure, Limit};
+use super::memory::{apart, bug, peak_mb};
 use super::score::median;
 use super::stage::Stage;
 use crate::desk::Desk;
-use crate::error::{BUG, DONE, Failure};
+use crate::error::{DONE, Failure};
 use cairn_node::measure::{Files, Fork};
 use std::fmt::Write as _;
 use std::fs;
@@ -38,7 +39,7 @@ pub(crate) struct Args {
 pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     if args.memory {
         many(1)?;
-        crate::output::line(&format!("{}", resident_kib()?));
+        crate::output::line(&peak_mb()?.to_string());
         return Ok(DONE);
     }
     let runs = args.runs.max(1);
@@ -139,21 +140,8 @@ fn cairn(stage: &Stage, words: &[&str]) -> Result<f64, Failure> {
 
 /// The most memory that a process of its own holds while it makes the view of many files, drafts and all.
 fn memory() -> Result<f64, Failure> {
-    let output = Command::new(std::env::current_exe()?).args(["bench", "speed", "--memory"]).output()?;
-    let kib: Option<f64> = String::from_utf8_lossy(&output.stdout).trim().parse().ok();
-    kib.map(|kib| kib * 1024.0 / 1e6).ok_or_else(|| bug(String::from_utf8_lossy(&output.stderr).trim()))
-}
-
-/// The most memory that this process has held; nothing is known where the system keeps no such file.
-fn resident_kib() -> Result<u64, Failure> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let number = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok());
-    number.ok_or_else(|| bug("the system does not say how much memory was held"))
-}
-
-fn bug(words: &str) -> Failure {
-    Failure::new(BUG, "E_BENCH", words, "please report it")
+    let said = apart(None, &["bench", "speed", "--memory"])?;
+    said.trim().parse().map_err(|_| bug("a process of its own printed no number"))
 }
 
 fn text(functions: usize, value: impl Fn(usize) -> usize) -> String {

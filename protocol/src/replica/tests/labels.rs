@@ -108,3 +108,24 @@ fn b14_a_held_mark_stands_until_an_admin_lifts_the_hold() {
     say(&mut a, 2, &one(lifted), retire(Retired::Mark, "v1"));
     assert!(a.pins(project).is_empty());
 }
+
+#[test]
+fn several_writes_are_signed_once_and_each_stands_on_the_one_before() {
+    let ((mut a, project), (mut b, _)) = (replica(), replica());
+    let key = keypair(2);
+    let first = post(&a, project, &key, file(project, "one", b"one"));
+    let labels = |words: &str| Labels { message: Some(words.into()), ..first.labels.clone() };
+    let then = [("two", labels("second")), ("three", labels("third"))];
+    let then =
+        then.into_iter().map(|(name, labels)| (file(project, name, name.as_bytes()), labels)).collect();
+    let batch = a.write_all(first, then).unwrap();
+    assert_eq!((batch.feeds.len(), batch.feeds[0].waypoints.len(), batch.feeds[0].top.n), (1, 3, 3));
+    let mut stored = Batch::new(b.id());
+    stored.feeds.push(b.ingest(segment(&batch), NOW_MS).unwrap());
+    b.apply(&stored, NOW_MS);
+    let log = b.log(project, &b.branch(project, "main"));
+    let words: Vec<_> = log.iter().map(|entry| entry.message.as_deref().unwrap()).collect();
+    assert_eq!(words, ["third", "second", "words"]);
+    assert!(log.iter().all(|entry| !entry.continued && entry.branch.as_deref() == Some("main")));
+    assert_eq!(log[0].parents, [log[1].id]);
+}

@@ -1,0 +1,33 @@
+//! How much memory a process has held.
+
+use super::stage::Stage;
+use crate::error::{BUG, Failure};
+use std::fs;
+use std::process::Command;
+
+/// The most memory that this process has held, in MB; nothing is known where the system keeps no such file.
+pub(super) fn peak_mb() -> Result<f64, Failure> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib: Option<f64> = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok());
+    kib.map(|kib| kib * 1024.0 / 1e6).ok_or_else(|| bug("the system does not say how much memory was held"))
+}
+
+/// Runs this program once more, in a process of its own; what it printed.
+pub(super) fn apart(stage: Option<&Stage>, words: &[&str]) -> Result<String, Failure> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(words);
+    if let Some(stage) = stage {
+        command.current_dir(stage.dir());
+    }
+    let output = command.output()?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        false => Err(bug(String::from_utf8_lossy(&output.stderr).trim())),
+    }
+}
+
+/// A measurement that cannot be trusted.
+pub(super) fn bug(words: &str) -> Failure {
+    Failure::new(BUG, "E_BENCH", words, "please report it")
+}
