@@ -62,7 +62,12 @@ impl Documents {
         };
         let (base, theirs) = match seen {
             Ok(seen) => seen,
-            Err(CrdtError::Faded(_) | CrdtError::Epochs | CrdtError::Absent(_)) => {
+            Err(
+                CrdtError::Faded(_)
+                | CrdtError::Epochs
+                | CrdtError::Absent(_)
+                | CrdtError::UnknownWaypoint(_),
+            ) => {
                 let base = self.common(late, onto);
                 (self.view(&base, contents)?, self.view(late, contents)?)
             }

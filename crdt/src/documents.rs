@@ -101,10 +101,29 @@ impl Documents {
     /// An operation is refused for what it says, never for what is known, so every replica
     /// refuses the same waypoints.
     pub fn insert(&mut self, change: Change) -> Result<(), CrdtError> {
-        let Change { id, parents, ops } = change;
+        let acts = self.acts_of(change.id, &change.ops)?;
+        self.join(change.id, &change.parents)?;
+        self.keep(change.id, acts)
+    }
+
+    /// Takes in one waypoint that needs nothing of what it stands on.
+    pub(crate) fn insert_detached(&mut self, change: Change) -> Result<(), CrdtError> {
+        let acts = self.acts_of(change.id, &change.ops)?;
+        self.join_detached(change.id, &change.parents);
+        self.keep(change.id, acts)
+    }
+
+    /// Refuses operations that [`Documents::insert`] would refuse for what they say.
+    pub fn check(&self, waypoint: WaypointId, ops: &[Op]) -> Result<(), CrdtError> {
+        self.acts_of(waypoint, ops).map(|_| ())
+    }
+
+    fn acts_of(&self, waypoint: WaypointId, ops: &[Op]) -> Result<Vec<Act>, CrdtError> {
         let acts: Result<Vec<_>, _> = ops.iter().map(|op| self.checked(op)).collect();
-        let acts = acts.map_err(|reason| CrdtError::Invalid { waypoint: id, reason })?;
-        self.join(id, &parents)?;
+        acts.map_err(|reason| CrdtError::Invalid { waypoint, reason })
+    }
+
+    fn keep(&mut self, id: WaypointId, acts: Vec<Act>) -> Result<(), CrdtError> {
         let lineage = match Arc::get_mut(&mut self.lineage) {
             Some(lineage) => lineage,
             None => return Err(CrdtError::Bug("a draft outlived its call")),
@@ -124,11 +143,23 @@ impl Documents {
         self.graph.insert(id, parents).map_err(missing)
     }
 
+    /// The same where parents may be missing, or stand in several epochs.
+    pub(crate) fn join_detached(&mut self, id: WaypointId, parents: &[WaypointId]) {
+        if self.join(id, parents).is_err() {
+            self.graph.insert_detached(id, parents);
+        }
+    }
+
     fn checked(&self, op: &Op) -> Result<Act, Invalid> {
         match op {
             Op::Place { node, .. } if *node == self.root() => Err(Invalid::Place(*node)),
             _ => Act::of(op),
         }
+    }
+
+    /// Whether operations of a waypoint are here.
+    pub fn is_written(&self, id: &WaypointId) -> bool {
+        self.acts.get(id).is_some_and(|acts| !acts.is_empty())
     }
 
     /// Whether the waypoint is here.
@@ -153,7 +184,7 @@ impl Documents {
 
     /// The waypoints of a frontier and of its whole past, parents first.
     pub fn ancestors(&self, frontier: &Frontier) -> impl Iterator<Item = WaypointId> + '_ {
-        self.graph.between(&[], frontier.heads()).into_iter()
+        self.graph.past(frontier.heads()).into_iter()
     }
 
     /// The waypoints that `frontier` has and `known` lacks, parents first.

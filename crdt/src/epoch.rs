@@ -48,10 +48,11 @@ impl Epochs {
         Ok(())
     }
 
-    fn begin(&mut self, id: WaypointId) {
+    /// Begins an epoch; `depth` is how many there are with it, or 0 where what stands below tells.
+    fn begin(&mut self, id: WaypointId, depth: u32) {
         let below = self.of.get(&id).filter(|below| **below != id);
-        let depth = below.and_then(|below| self.begun.get(below)).map_or(1, |depth| depth + 1);
-        self.begun.insert(id, depth);
+        let above = below.and_then(|below| self.begun.get(below)).map_or(1, |depth| depth.saturating_add(1));
+        self.begun.insert(id, if depth > 0 { depth } else { above });
         self.of.insert(id, id);
     }
 
@@ -64,24 +65,41 @@ impl Epochs {
 
 impl Documents {
     /// Takes in the waypoint that begins an epoch: its operations are all there is.
-    pub fn restart(&mut self, change: Change) -> Result<(), CrdtError> {
+    ///
+    /// With a `depth`, how many epochs there are with this one, nothing that it stands on has to be here; see [`Documents::absorb`].
+    pub fn restart(&mut self, change: Change, depth: u32) -> Result<(), CrdtError> {
         let id = change.id;
-        self.insert(change)?;
-        self.epochs.begin(id);
+        match depth {
+            0 => self.insert(change)?,
+            _ => self.insert_detached(change)?,
+        }
+        self.epochs.begin(id, depth);
         Ok(())
     }
 
-    /// Takes in a waypoint whose operations have faded; versions that need them are refused.
+    /// Notes that waypoints lie in the past of one that was taken in before what it stands on.
+    pub fn absorb(&mut self, above: WaypointId, past: &[WaypointId]) {
+        self.graph.absorb(above, past);
+    }
+
+    /// How many epochs a version has, its own among them.
+    pub fn depth(&self, frontier: &Frontier) -> u32 {
+        let epoch = self.epochs.of(frontier.heads()).ok().flatten();
+        epoch.and_then(|id| self.epochs.begun.get(&id)).copied().unwrap_or(0)
+    }
+
+    /// Takes in a waypoint whose operations have faded, and perhaps what it stands on too; versions that need them are
+    /// refused. `begins` is the depth of the epoch that it began, as in [`Documents::restart`].
     pub fn insert_faded(
         &mut self,
         id: WaypointId,
         parents: &[WaypointId],
-        begins_epoch: bool,
+        begins: Option<u32>,
     ) -> Result<(), CrdtError> {
-        self.join(id, parents)?;
+        self.join_detached(id, parents);
         self.epochs.faded.insert(id);
-        if begins_epoch {
-            self.epochs.begin(id);
+        if let Some(depth) = begins {
+            self.epochs.begin(id, depth);
         }
         Ok(())
     }

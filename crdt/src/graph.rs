@@ -40,10 +40,12 @@ enum Parents {
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
     names: Names,
-    /// The waypoints by number: parents have smaller ones.
+    /// The waypoints by number: parents that were here before have smaller ones.
     spots: Vec<Spot>,
     /// The index of the last waypoint of each lane.
     tips: Vec<u32>,
+    /// What lies in the past of waypoints that were taken in before it: from each such to those.
+    absorbed: BTreeMap<WaypointId, Vec<WaypointId>>,
 }
 
 impl Graph {
@@ -71,22 +73,39 @@ impl Graph {
 
     /// Takes in a waypoint; the first parent that is not here comes back as the error.
     pub(crate) fn insert(&mut self, id: WaypointId, parents: &[WaypointId]) -> Result<(), WaypointId> {
-        let numbers: Result<Vec<u32>, _> =
-            parents.iter().map(|parent| self.names.number(parent).ok_or(*parent)).collect();
-        let numbers = numbers?;
+        if let Some(missing) = parents.iter().find(|parent| !self.contains(parent)) {
+            return Err(*missing);
+        }
+        self.insert_detached(id, parents);
+        Ok(())
+    }
+
+    /// Takes in a waypoint of which parents may be missing; they count as its past once they are absorbed.
+    pub(crate) fn insert_detached(&mut self, id: WaypointId, parents: &[WaypointId]) {
         if self.contains(&id) {
-            return Ok(());
+            return;
         }
         let (lane, index) = self.next_in_lane(parents);
         let seen = self.seen_by(lane, parents);
-        let parents = match numbers[..] {
-            [] => Parents::None,
-            [only] => Parents::One(only),
+        let numbers: Option<Vec<u32>> = parents.iter().map(|parent| self.names.number(parent)).collect();
+        let parents = match numbers.as_deref() {
+            Some([]) => Parents::None,
+            Some([only]) => Parents::One(*only),
             _ => Parents::Many(parents.into()),
         };
         self.names.push(id);
         self.spots.push(Spot { lane, index, seen, parents });
-        Ok(())
+    }
+
+    /// Notes that waypoints lie in the past of one that was taken in before them.
+    pub(crate) fn absorb(&mut self, above: WaypointId, past: &[WaypointId]) {
+        for id in past {
+            let known = self.absorbed.entry(*id).or_default();
+            if !known.contains(&above) {
+                known.push(above);
+            }
+        }
+    }
     }
 
     /// The lane of the first parent that nobody has followed yet, or a new one.
@@ -129,9 +148,15 @@ impl Graph {
 
     /// Whether `a` is `b` or lies in its past.
     pub(crate) fn is_ancestor(&self, a: &WaypointId, b: &WaypointId) -> bool {
-        if a == b || *b == NEXT {
+        if a == b || *b == NEXT || self.is_seen(a, b) {
             return true;
         }
+        // Whoever absorbs says it of all that is absorbed below, so one step is enough.
+        self.absorbed.get(a).is_some_and(|above| above.iter().any(|above| above == b || self.is_seen(above, b)))
+    }
+
+    /// Whether `b` has seen `a` through parents that are here.
+    fn is_seen(&self, a: &WaypointId, b: &WaypointId) -> bool {
         let (Some(a), Some(b)) = (self.spot(a), self.spot(b)) else { return false };
         match a.lane == b.lane {
             true => a.index <= b.index,
@@ -149,6 +174,14 @@ impl Graph {
         let ids: BTreeSet<_> = ids.into_iter().filter(|id| self.contains(id)).collect();
         let hidden = |id: &WaypointId| ids.iter().any(|other| other != id && self.is_ancestor(id, other));
         ids.iter().filter(|id| !hidden(id)).copied().collect()
+    }
+
+    /// All waypoints that `heads` have; parents first, as far as they are here.
+    pub(crate) fn past(&self, heads: &[WaypointId]) -> Vec<WaypointId> {
+        if self.absorbed.is_empty() {
+            return self.between(&[], heads);
+        }
+        self.names.iter().filter(|id| self.is_within(id, heads)).copied().collect()
     }
 
     /// The waypoints that `heads` have and `known` lack, parents first.

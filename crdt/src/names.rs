@@ -28,6 +28,11 @@ impl Names {
         alike.find(|number| self.id(*number) == Some(id))
     }
 
+    /// All names, in the order in which they came.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &WaypointId> {
+        self.ids.iter()
+    }
+
     /// The name with a number.
     pub(crate) fn id(&self, number: u32) -> Option<&WaypointId> {
         self.ids.get(number as usize)

@@ -129,8 +129,8 @@ impl Peer {
             replica.restarts.insert(change.id);
         }
         match (self.faded.contains(&change.id), restarts) {
-            (true, _) => replica.docs.insert_faded(change.id, &change.parents, restarts),
-            (false, true) => replica.docs.restart(change.clone()),
+            (true, _) => replica.docs.insert_faded(change.id, &change.parents, restarts.then_some(0)),
+            (false, true) => replica.docs.restart(change.clone(), 0),
             (false, false) => replica.docs.insert(change.clone()),
         }
         .unwrap();

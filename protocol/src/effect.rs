@@ -11,6 +11,7 @@ use crate::grant::GrantRecord;
 use crate::hash::Topic;
 use crate::input::{GossipId, LoadId, ReplyId, RequestId, Ticket};
 use crate::key::DeviceKey;
+use crate::piece::Piece;
 use crate::proof::ForkProof;
 use crate::signed::{Signed, Verified};
 use crate::top::Top;
@@ -62,10 +63,10 @@ pub struct Accepted {
     pub feed: FeedId,
     /// Whose feed it is.
     pub key: DeviceKey,
-    /// How many waypoints of the feed come before these.
+    /// How many waypoints of the feed come before these. A forgotten subtree may begin below what is held.
     pub start: u64,
-    /// The waypoints, without gaps.
-    pub waypoints: Vec<Arc<Waypoint>>,
+    /// The waypoints, and those that were forgotten by whoever sent them.
+    pub pieces: Vec<Piece>,
     /// The signed top. It may lie above the last waypoint; then more of the feed is to come.
     pub top: Verified<Top>,
 }
@@ -73,7 +74,12 @@ pub struct Accepted {
 impl Accepted {
     /// How many waypoints of the feed are held once these are durable.
     pub fn end(&self) -> u64 {
-        self.start + self.waypoints.len() as u64
+        self.start + self.pieces.iter().map(Piece::count).sum::<u64>()
+    }
+
+    /// The waypoints that are in it.
+    pub fn waypoints(&self) -> impl Iterator<Item = &Arc<Waypoint>> {
+        self.pieces.iter().filter_map(Piece::waypoint)
     }
 }
 

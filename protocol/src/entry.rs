@@ -4,9 +4,10 @@
 //! program does not know is kept, forwarded and verified untouched; any other unknown kind is refused.
 
 use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
-use cairn_crdt::id::{ContentHash, Root, WaypointId, derive};
+use cairn_crdt::id::{ContentHash, WaypointId, derive};
 use cairn_crdt::op::Op;
 
+use crate::epoch::Epoch;
 use crate::error::Reject;
 use crate::hash::EntryHash;
 use crate::limits::{ENTRY_BYTES_MAX, LABEL_BYTES_MAX, MESSAGE_BYTES_MAX, PROFILE_BYTES_MAX};
@@ -47,9 +48,8 @@ pub enum Payload {
     Edge(Edge),
     /// A label is taken away.
     Retire(Retire),
-    /// The operations of this waypoint, and of those that it goes on in, are all there is: an epoch begins. The
-    /// root is that of the version below, which is what they show.
-    Epoch(Root),
+    /// The operations of this waypoint, and of those that it goes on in, are all there is: an epoch begins.
+    Epoch(Epoch),
     /// Something optional that this program does not know.
     Unknown {
         /// Its kind.
@@ -116,7 +116,7 @@ impl Entry {
             6 => Ok(Payload::Mark(Mark::from_bytes(bytes)?)),
             7 => Ok(Payload::Edge(Edge::from_bytes(bytes)?)),
             9 => Ok(Payload::Retire(Retire::from_bytes(bytes)?)),
-            8 => Ok(Payload::Epoch(Root::from_bytes(bytes)?)),
+            8 => Ok(Payload::Epoch(Epoch::from_bytes(bytes)?)),
             kind if kind & OPTIONAL != 0 => Ok(Payload::Unknown { kind, bytes: bytes.to_vec() }),
             kind => Err(Reject::UnknownRequired(kind)),
         }
@@ -173,7 +173,7 @@ impl Payload {
             Payload::Mark(mark) => mark.write(&mut out),
             Payload::Edge(edge) => edge.write(&mut out),
             Payload::Retire(retire) => retire.write(&mut out),
-            Payload::Epoch(root) => root.write(&mut out),
+            Payload::Epoch(epoch) => epoch.write(&mut out),
         }
         out.into_bytes()
     }

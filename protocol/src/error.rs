@@ -106,6 +106,9 @@ pub enum Reject {
     /// The same feed is being taken in already; to be tried again.
     #[error("busy with the same feed")]
     Busy,
+    /// Waypoints were forgotten of which no epoch is known here to have them in its past.
+    #[error("forgotten waypoints that no known epoch has in its past")]
+    Unabsorbed,
     /// Content is not there in full.
     #[error("a body has faded or was erased")]
     Faded,
@@ -169,6 +172,7 @@ impl Reject {
             Reject::Misuse(_) => 19,
             Reject::Document(_) => 20,
             Reject::Busy => 21,
+            Reject::Unabsorbed => 22,
         }
     }
 }

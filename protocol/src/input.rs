@@ -122,9 +122,9 @@ pub enum Input {
     Loaded {
         /// The reading.
         load: LoadId,
-        /// Encoded waypoints from the first that was asked for, without gaps; fewer where
+        /// Encoded pieces from the one with the first waypoint that was asked for, without gaps; fewer where
         /// the limit on bytes or the end came first, at least one.
-        waypoints: Result<Vec<Vec<u8>>, LoadError>,
+        pieces: Result<Vec<Vec<u8>>, LoadError>,
     },
     /// A local write is durable; the service applies and announces it.
     Written {

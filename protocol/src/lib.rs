@@ -28,6 +28,7 @@
 pub mod config;
 pub mod effect;
 pub mod entry;
+pub mod epoch;
 pub mod error;
 pub mod feed;
 pub mod founding;
@@ -41,6 +42,7 @@ pub mod manifest;
 pub mod mark;
 pub mod merkle;
 mod packing;
+pub mod piece;
 pub mod proof;
 pub mod replica;
 pub mod retire;
@@ -58,6 +60,7 @@ pub mod wire;
 
 pub use config::Config;
 pub use effect::{Accepted, Batch, Effect, Event, SyncFailure, Verdict};
+pub use epoch::Epoch;
 pub use error::{ErrorKind, GrantError, Reject};
 pub use feed::{FeedName, project_id};
 pub use input::{Input, Wanted};

@@ -26,6 +26,10 @@ pub const LABEL_BYTES_MAX: usize = 200;
 pub const MESSAGE_BYTES_MAX: usize = 64 << 10;
 /// A person's name or mail address.
 pub const PROFILE_BYTES_MAX: usize = 1 << 10;
+/// The feeds that went on between two epochs: their lines stay below one waypoint.
+pub const ABSORBED_COUNT_MAX: usize = 1 << 16;
+/// The runs of one feed that lie beside an epoch: a key that works on many branches at once.
+pub const BESIDE_COUNT_MAX: usize = 1024;
 /// The waypoints that a mark names as its frontier.
 pub const FRONTIER_COUNT_MAX: usize = 4096;
 

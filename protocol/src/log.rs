@@ -83,6 +83,11 @@ impl Log {
         self.ids.get(place).map(WaypointId)
     }
 
+    /// All names that are known, with their places.
+    pub fn names(&self) -> impl Iterator<Item = (u64, WaypointId)> + '_ {
+        (0..self.n).filter_map(|place| self.id(place).map(|id| (place, id)))
+    }
+
     /// Adds one waypoint.
     pub fn append(&mut self, id: &WaypointId) {
         self.ids.put(self.n, id.0);
@@ -93,14 +98,19 @@ impl Log {
     /// Adds `2^level` waypoints by the hash of the subtree over them; refuses one that does not start
     /// at a multiple of its size.
     pub fn append_subtree(&mut self, level: u8, hash: LogHash) -> Result<(), Reject> {
-        let fits = level <= FEED_LEVEL_MAX && self.n.trailing_zeros() >= u32::from(level);
-        let end = self.n + (1 << level.min(FEED_LEVEL_MAX));
-        if !fits || end > 1 << FEED_LEVEL_MAX {
+        self.cover(self.n, level, hash)
+    }
+
+    /// The same where the subtree may begin before the end of the log, of which it is known to be the rest.
+    pub fn cover(&mut self, start: u64, level: u8, hash: LogHash) -> Result<(), Reject> {
+        let fits = level <= FEED_LEVEL_MAX && start <= self.n && start.trailing_zeros() >= u32::from(level);
+        let end = start.saturating_add(1 << level.min(FEED_LEVEL_MAX));
+        if !fits || end <= self.n || end > 1 << FEED_LEVEL_MAX {
             return Err(Reject::Misuse("a subtree where none can begin"));
         }
         match level.checked_sub(KEPT_LEVEL_MIN) {
-            Some(row) => self.keep(row, self.n >> level, hash),
-            None => drop(self.given.insert((level, self.n >> level), hash)),
+            Some(row) => self.keep(row, start >> level, hash),
+            None => drop(self.given.insert((level, start >> level), hash)),
         }
         self.n = end;
         self.complete(KEPT_LEVEL_MIN.max(level + 1));
@@ -172,13 +182,11 @@ impl Log {
         Peaks::new(n, hashes)
     }
 
-    /// What the root will be once `ids` are added.
-    pub fn root_after<'a>(&self, ids: impl IntoIterator<Item = &'a WaypointId>) -> LogHash {
-        let mut peaks = self.peaks();
-        for id in ids {
-            peaks.append(leaf_hash(id));
-        }
-        peaks.root()
+    /// What the root will be once `nodes`, each a level and a hash, follow the first `start` waypoints; `None` inside of what
+    /// has faded, and where no subtree of that level can begin.
+    pub fn root_with(&self, start: u64, nodes: impl IntoIterator<Item = (u8, LogHash)>) -> Option<LogHash> {
+        let mut peaks = self.peaks_of(start)?;
+        nodes.into_iter().all(|(level, hash)| peaks.append_subtree(level, hash)).then(|| peaks.root())
     }
 
     /// The proof that the first `m` waypoints are the same in the log of the first `n`.
@@ -291,7 +299,8 @@ pub(crate) mod tests {
             assert_eq!(log.root_of(n), Some(plain_root(&leaves[..n as usize])), "{n}");
         }
         assert_eq!(log.root_of(71), None);
-        assert_eq!(log.root(), log_of(60).root_after((60..70).map(id).collect::<Vec<_>>().iter()));
+        let nodes = (60..70).map(|n| (0, leaf_hash(&id(n))));
+        assert_eq!(log_of(60).root_with(60, nodes), Some(log.root()));
     }
 
     #[test]

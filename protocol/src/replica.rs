@@ -6,6 +6,7 @@
 //! return what is to be stored, and [`Replica::apply`] takes it in once it is.
 //! The bytes of contents stay on the disk and are asked for through [`Contents`].
 
+mod absorbed;
 mod apply;
 mod branches;
 mod fading;

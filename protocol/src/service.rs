@@ -151,7 +151,7 @@ impl Service {
             Input::Gossip { peer, message, topic, bytes } => self.gossip(peer, message, topic, bytes, now_ms),
             Input::Persisted { ticket } => self.persisted(ticket, now_ms),
             Input::PersistFailed { ticket } => self.persist_failed(ticket, now_ms),
-            Input::Loaded { load, waypoints } => self.loaded(load, waypoints, now_ms),
+            Input::Loaded { load, pieces } => self.loaded(load, pieces, now_ms),
             Input::Written { batch } => self.written(batch, now_ms),
             Input::Granted { repo, records } => self.granted(repo, records),
             Input::Synchronise { peer, repo } => self.synchronise(peer, repo, now_ms),

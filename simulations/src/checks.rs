@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cairn_crdt::id::{FeedId, ProjectId, RepoId, Root, WaypointId};
 use cairn_crdt::{Frontier, View};
 use cairn_protocol::hash::Topic;
-use cairn_protocol::{Batch, DeviceKey, Event, Reject};
+use cairn_protocol::{Accepted, Batch, DeviceKey, Event, Reject};
 
 use crate::author::Files;
 use crate::peer::Peer;
@@ -55,7 +55,7 @@ impl Checks {
 
     /// A write is durable: from now on it must never be lost.
     pub fn acknowledged(&mut self, peer: usize, batch: &Batch) {
-        for waypoint in batch.feeds.iter().flat_map(|accepted| &accepted.waypoints) {
+        for waypoint in batch.feeds.iter().flat_map(Accepted::waypoints) {
             self.acknowledged.insert(waypoint.id(), peer);
             self.writes += 1;
         }

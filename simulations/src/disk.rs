@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::{ContentHash, FeedId, ProjectId, RepoId};
 use cairn_crdt::{Absent, Contents};
 use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::grant::GrantRecord;
+use cairn_protocol::piece::Piece;
 use cairn_protocol::proof::ForkProof;
 use cairn_protocol::top::Top;
-use cairn_protocol::waypoint::Waypoint;
 use cairn_protocol::{Batch, Replica, Signed};
 
 /// What is on its way to the disk: named by the service, or a write of this peer's own.
@@ -45,7 +44,7 @@ pub struct Image {
 struct Kept {
     project: ProjectId,
     top: Signed<Top>,
-    waypoints: Vec<Arc<Waypoint>>,
+    pieces: Vec<Piece>,
 }
 
 impl Disk {
@@ -108,13 +107,19 @@ impl Image {
             let kept = self.feeds.entry(accepted.feed).or_insert_with(|| Kept {
                 project: accepted.project,
                 top: accepted.top.signed().clone(),
-                waypoints: Vec::new(),
+                pieces: Vec::new(),
             });
-            let skip = (kept.waypoints.len() as u64).saturating_sub(accepted.start) as usize;
-            for waypoint in accepted.waypoints.iter().skip(skip) {
-                let contents = waypoint.entries().filter_map(|entry| entry.content());
+            let held = kept.len();
+            for (start, piece) in placed(accepted.start, &accepted.pieces) {
+                if start + piece.count() <= held {
+                    continue;
+                }
+                // What is forgotten elsewhere may cover the end of what is here.
+                kept.cut(start);
+                let entries = piece.waypoint().into_iter().flat_map(|waypoint| waypoint.entries());
+                let contents = entries.filter_map(|entry| entry.content());
                 self.contents.extend(contents.map(|(hash, bytes)| (hash, Arc::from(bytes))));
-                kept.waypoints.push(Arc::clone(waypoint));
+                kept.pieces.push(piece.clone());
             }
             if accepted.end() >= accepted.top.n {
                 kept.top = accepted.top.signed().clone();
@@ -130,18 +135,17 @@ impl Image {
         replica.admit_grants(&self.grants, now_ms);
         for (feed, kept) in &self.feeds {
             let name = self.projects.iter().find(|name| replica.project(name) == Some(kept.project))?.clone();
-            let skeleton = |waypoint: &Arc<Waypoint>| waypoint.without(|_, entry| entry.content().is_some());
-            let waypoints = kept.waypoints.iter().map(skeleton).collect();
-            replica.restore(&name, *feed, kept.top.clone(), waypoints, now_ms).ok()?;
+            let pieces = kept.pieces.iter().map(skeleton).collect();
+            replica.restore(&name, *feed, kept.top.clone(), pieces, now_ms).ok()?;
         }
         replica.admit_forks(&self.forks, now_ms);
         Some(replica)
     }
 
-    /// Encoded waypoints of a feed, as many as fit.
-    pub fn waypoints(&self, feed: FeedId, from: u64, to: u64, bytes_max: u64) -> Vec<Vec<u8>> {
+    /// Encoded pieces of a feed from the one with the waypoint at `from`, as many as fit.
+    pub fn pieces(&self, feed: FeedId, from: u64, to: u64, bytes_max: u64) -> Vec<Vec<u8>> {
         let Some(kept) = self.feeds.get(&feed) else { return Vec::new() };
-        let range = kept.waypoints.iter().skip(from as usize).take(to.saturating_sub(from) as usize);
+        let range = placed(0, &kept.pieces).filter(|(start, piece)| start + piece.count() > from && *start < to);
         let mut left = bytes_max;
         let fits = |bytes: &Vec<u8>| {
             let first = left == bytes_max;
@@ -149,7 +153,38 @@ impl Image {
             left = left.saturating_sub(bytes.len() as u64);
             room || first
         };
-        range.map(|waypoint| waypoint.to_bytes()).take_while(fits).collect()
+        range.map(|(_, piece)| piece.to_bytes()).take_while(fits).collect()
+    }
+}
+
+impl Kept {
+    fn len(&self) -> u64 {
+        self.pieces.iter().map(Piece::count).sum()
+    }
+
+    /// Drops what lies at or behind a place.
+    fn cut(&mut self, end: u64) {
+        let stay = placed(0, &self.pieces).take_while(|(start, piece)| start + piece.count() <= end).count();
+        self.pieces.truncate(stay);
+    }
+}
+
+/// Pieces with the places at which they begin.
+fn placed(start: u64, pieces: &[Piece]) -> impl Iterator<Item = (u64, &Piece)> + '_ {
+    pieces.iter().scan(start, |next, piece| {
+        let start = *next;
+        *next += piece.count();
+        Some((start, piece))
+    })
+}
+
+/// A piece as a replica is restored from it.
+fn skeleton(piece: &Piece) -> Piece {
+    match piece {
+        Piece::Waypoint(waypoint) => {
+            Piece::Waypoint(Arc::new(waypoint.without(|_, entry| entry.content().is_some())))
+        }
+        Piece::Gone(gone) => Piece::Gone(*gone),
     }
 }
 

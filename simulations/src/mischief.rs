@@ -102,7 +102,7 @@ impl World {
             let mut log = Log::new();
             log.append(&waypoint.id());
             top.root = log.root();
-            segment.waypoints = vec![waypoint.to_bytes()];
+            segment.pieces = vec![waypoint.to_bytes()];
         }
         let mut signature = [0; 64];
         signature[..32].copy_from_slice(&self.rng.bytes::<32>());
@@ -147,5 +147,5 @@ fn waypoint(rng: &mut Rng, keypair: &Keypair, (repo, project): (RepoId, ProjectI
     let mut log = Log::new();
     log.append(&waypoint.id());
     let top = Top { feed, n: 1, root: log.root(), grants: Vec::new() }.sign(keypair).expect("own key");
-    Segment { top: top.into_signed(), start: 0, waypoints: vec![waypoint.to_bytes()], proof: None }
+    Segment { top: top.into_signed(), start: 0, pieces: vec![waypoint.to_bytes()], proof: None }
 }

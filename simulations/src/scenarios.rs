@@ -12,7 +12,7 @@ mod ordinary;
 use cairn_crdt::id::{ProjectId, RepoId};
 use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::grant::{Grant, GrantRecord, Role, Scope};
-use cairn_protocol::{Batch, Config, Input, Keypair, Labels, Post, Replica, Stamp, Wanted};
+use cairn_protocol::{Accepted, Batch, Config, Input, Keypair, Labels, Post, Replica, Stamp, Wanted};
 
 use crate::author::{self, Files};
 use crate::checks::{files_of, look};
@@ -243,7 +243,7 @@ impl World {
         let (key, entropy) = (&peer.keypair, self.rng.bytes());
         let post = Post { project, key, parents, draft, labels, now_ms, entropy };
         let batch = replica.write(post).map_err(|error| error.to_string())?;
-        if let Some(last) = batch.feeds.iter().flat_map(|accepted| &accepted.waypoints).last() {
+        if let Some(last) = batch.feeds.iter().flat_map(Accepted::waypoints).last() {
             self.checks.expect(last.id(), expected);
         }
         self.write(index, batch);

@@ -358,10 +358,9 @@ impl World {
             }
             Effect::Load { load, repo, feed, from, to, bytes_max, .. } => {
                 let image = self.peers[peer].disk.image(repo);
-                let waypoints =
-                    image.map(|image| image.waypoints(feed, from, to, bytes_max)).unwrap_or_default();
+                let pieces = image.map(|image| image.pieces(feed, from, to, bytes_max)).unwrap_or_default();
                 let now_ms = self.peers[peer].clock(self.now_ms);
-                self.peers[peer].service.handle(Input::Loaded { load, waypoints: Ok(waypoints) }, now_ms);
+                self.peers[peer].service.handle(Input::Loaded { load, pieces: Ok(pieces) }, now_ms);
             }
             Effect::Subscribe { topic } => drop(self.peers[peer].topics.insert(topic)),
             Effect::Publish { topic, bytes } => {

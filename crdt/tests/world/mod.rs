@@ -68,7 +68,7 @@ impl Replica {
         let draft = self.docs.snapshot(&self.tip, &self.store).unwrap();
         let change = self.sign(draft);
         self.restarts.insert(change.id);
-        self.docs.restart(change.clone()).unwrap();
+        self.docs.restart(change.clone(), 0).unwrap();
         self.advance(change)
     }
 
@@ -96,7 +96,7 @@ impl Replica {
         }
         if other.restarts.contains(&change.id) {
             self.restarts.insert(change.id);
-            self.docs.restart(change.clone()).unwrap();
+            self.docs.restart(change.clone(), 0).unwrap();
         } else {
             self.docs.insert(change.clone()).unwrap();
         }

@@ -1,8 +1,8 @@
 //! Taking in what is durable: feeds grow, waypoints reach the documents in causal order.
 //!
-//! A waypoint stands on its parents and on the one before it in its feed; it waits until all of
-//! them are applied. So what documents refuse bars the rest of its feed on every replica
-//! alike, whatever order things came in.
+//! A waypoint waits until its parents are applied, unless it needs none of them: one that begins an epoch and says
+//! what lies below, or one whose operations have faded. What documents refuse for what it says bars the rest of its
+//! feed, on every replica alike, whatever order things came in.
 
 use std::collections::VecDeque;
 use std::collections::btree_map::Entry;
@@ -15,6 +15,7 @@ use super::project::{Feed, Known, Project};
 use super::{Applied, Replica};
 use crate::effect::{Accepted, Batch};
 use crate::error::Reject;
+use crate::piece::Piece;
 
 impl Replica {
     /// Takes in what is durable now.
@@ -34,8 +35,10 @@ impl Replica {
     pub(super) fn apply_feed(&mut self, accepted: &Accepted, now_ms: u64, applied: &mut Applied) {
         let Some(project) = self.projects.get_mut(&accepted.project) else { return };
         let (before, marks, held) = (project.versions(), project.marks.len(), project.held.len());
-        let fresh = project.grow(accepted);
-        for id in project.insert_ready(fresh, applied) {
+        let fresh = project.grow(accepted, applied);
+        let inserted = project.insert_ready(fresh, applied);
+        project.absorb(&inserted);
+        for id in inserted {
             let Some(known) = project.waypoints.get(&id) else { continue };
             let feed = known.origin;
             self.clock = later(self.clock, known.stamp, now_ms);
@@ -67,30 +70,64 @@ impl Applied {
 
 impl Project {
     /// Appends to a feed what it does not have yet; returns what may be ready for documents.
-    fn grow(&mut self, accepted: &Accepted) -> Vec<WaypointId> {
+    fn grow(&mut self, accepted: &Accepted, applied: &mut Applied) -> Vec<WaypointId> {
         let origin = accepted.top.feed_id();
         if accepted.feed != origin && !self.feeds.contains_key(&accepted.feed) {
             self.sides.entry(origin).or_default().push(accepted.feed);
         }
-        let feed = self.feeds.entry(accepted.feed).or_insert_with(|| Feed::new(accepted));
-        let skip = feed.n().saturating_sub(accepted.start) as usize;
-        let mut fresh = Vec::new();
-        for waypoint in accepted.waypoints.iter().skip(skip) {
+        self.feeds.entry(accepted.feed).or_insert_with(|| Feed::new(accepted));
+        let (mut fresh, mut start) = (Vec::new(), accepted.start);
+        for piece in &accepted.pieces {
             // What was accepted has been read before; what cannot be read is never accepted.
-            let Ok(mut known) = Known::read(waypoint) else { break };
-            feed.share(&mut known);
-            feed.append(waypoint.id());
-            // Histories of one feed begin alike; what is known from another is known.
-            if let Entry::Vacant(entry) = self.waypoints.entry(waypoint.id()) {
-                entry.insert(known);
-                fresh.push(waypoint.id());
+            if self.grow_by(accepted.feed, start, piece, &mut fresh, applied).is_err() {
+                break;
             }
+            start += piece.count();
         }
-        feed.note_top(&accepted.top);
+        if let Some(feed) = self.feeds.get_mut(&accepted.feed) {
+            feed.note_top(&accepted.top);
+        }
         let signed = self.signed.entry(origin).or_insert(0);
         *signed = accepted.top.n.max(*signed);
         self.writing.remove(&accepted.feed);
         fresh
+    }
+
+    fn grow_by(
+        &mut self,
+        id: FeedId,
+        start: u64,
+        piece: &Piece,
+        fresh: &mut Vec<WaypointId>,
+        applied: &mut Applied,
+    ) -> Result<(), Reject> {
+        let feed = self.feeds.get_mut(&id).ok_or(Reject::Missing)?;
+        if start + piece.count() <= feed.n() {
+            return Ok(());
+        }
+        let waypoint = match piece {
+            Piece::Gone(gone) => return feed.skip(start, gone),
+            Piece::Waypoint(waypoint) => waypoint,
+        };
+        let name = waypoint.id();
+        // Histories of one feed begin alike; what is known from another is known.
+        if let Entry::Vacant(entry) = self.waypoints.entry(name) {
+            let mut known = Known::read(waypoint)?;
+            feed.share(&mut known);
+            let ops = known.waiting.as_ref().map_or(&[][..], |change| &change.ops);
+            let refused = self.documents.check(name, ops).err();
+            known.refused = refused.is_some();
+            entry.insert(known);
+            fresh.push(name);
+            if let Some(error) = refused {
+                applied.refused.push((self.documents.project(), id, name, reason_of(error)));
+            }
+        }
+        feed.append(name);
+        if self.waypoints.get(&name).is_some_and(|known| known.refused) {
+            feed.bar();
+        }
+        Ok(())
     }
 
     /// Puts waypoints into the documents, and then those that waited for them.
@@ -107,44 +144,54 @@ impl Project {
     }
 
     fn insert_one(&mut self, id: WaypointId, applied: &mut Applied) -> bool {
+        if self.is_barred(&id) {
+            return false;
+        }
         if let Some(missing) = self.missing(&id) {
             self.waiting.wait(missing, id);
             return false;
         }
         let Some(known) = self.waypoints.get_mut(&id) else { return false };
-        let (feed, begins, faded) = (known.feed, known.labels.epoch.is_some(), known.faded);
+        let (feed, faded) = (known.feed, known.faded);
+        let begins = known.labels.epoch.as_ref().map(|epoch| epoch.depth);
         let Some(change) = known.waiting.take() else { return false };
         let change = *change;
+        if begins.is_some_and(|depth| depth > 0) && !change.parents.iter().all(|id| self.documents.contains(id)) {
+            self.detached.push(id);
+        }
         let inserted = match (begins, faded) {
-            (false, false) => self.documents.insert(change),
-            (true, false) => self.documents.restart(change),
+            (None, false) => self.documents.insert(change),
+            (Some(depth), false) => self.documents.restart(change, depth),
             (begins, true) => self.documents.insert_faded(id, &change.parents, begins),
         };
         match inserted {
             Ok(()) => true,
             Err(error) => {
-                self.refuse(feed, id, error, applied);
+                // It stands on several epochs; nothing but what stands on it is touched.
+                applied.refused.push((self.id(), feed, id, reason_of(error)));
                 false
             }
         }
     }
 
-    /// What the waypoint stands on that is not applied yet.
-    fn missing(&self, id: &WaypointId) -> Option<WaypointId> {
-        let known = self.waypoints.get(id)?;
-        let previous = self.feeds.get(&known.feed).and_then(|feed| feed.before(known.seq));
-        let parents = known.waiting.iter().flat_map(|change| change.parents.iter().copied());
-        parents.chain(previous).find(|need| !self.documents.contains(need))
+    /// Whether documents refuse a waypoint, or one before it in its feed, for what it says.
+    fn is_barred(&self, id: &WaypointId) -> bool {
+        let known = self.waypoints.get(id);
+        let barred = known.and_then(|known| self.feeds.get(&known.feed)?.barred);
+        known.zip(barred).is_some_and(|(known, barred)| known.seq >= barred)
     }
 
-    fn refuse(&mut self, feed: FeedId, id: WaypointId, error: CrdtError, applied: &mut Applied) {
-        let reason = match error {
-            CrdtError::Invalid { reason, .. } => Reject::Document(reason),
-            _ => Reject::Missing,
-        };
-        if let Some(feed) = self.feeds.get_mut(&feed) {
-            feed.frozen.get_or_insert(reason.clone());
-        }
-        applied.refused.push((self.id(), feed, id, reason));
+    /// What the waypoint stands on and needs that is not applied yet.
+    fn missing(&self, id: &WaypointId) -> Option<WaypointId> {
+        let known = self.waypoints.get(id)?;
+        let mut needs = known.waiting.iter().filter(|_| !known.needs_no_parents()).flat_map(|change| &change.parents);
+        needs.find(|need| !self.documents.contains(need)).copied()
+    }
+}
+
+fn reason_of(error: CrdtError) -> Reject {
+    match error {
+        CrdtError::Invalid { reason, .. } => Reject::Document(reason),
+        _ => Reject::Missing,
     }
 }

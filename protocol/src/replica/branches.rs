@@ -9,10 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use cairn_crdt::id::{ProjectId, WaypointId};
 use cairn_crdt::{Documents, Frontier};
 
+use super::absorbed::is_admin;
 use super::project::{Known, Project};
 use super::{Applied, Replica};
 use crate::entry::EdgeKind;
-use crate::grant::{Grants, Held, Role, Standing};
+use crate::epoch::Epoch;
+use crate::grant::{Grants, Held, Standing};
 use crate::limits::STAMP_AHEAD_MS_MAX;
 use crate::stamp::Stamp;
 
@@ -147,6 +149,7 @@ impl Project {
         self.marks.clear();
         self.retired.clear();
         self.carried.clear();
+        self.epochs.clear();
         self.profiles.clear();
         self.held.clear();
         let order = std::mem::take(&mut self.order);
@@ -171,7 +174,11 @@ impl Project {
         }
         let carried = known.labels.edges.iter().filter(|edge| edge.kind == EdgeKind::Translates);
         self.carried.extend(carried.map(|edge| edge.target));
-        if let Some(name) = known.labels.branch.as_deref().filter(|_| !known.continued) {
+        if known.labels.epoch.as_ref().is_some_and(Epoch::is_detached) {
+            self.epochs.insert(*id);
+        }
+        // What has faded is in the past of what made it fade, so it is no tip.
+        if let Some(name) = known.labels.branch.as_deref().filter(|_| !known.continued && !known.faded) {
             self.branches.entry(name.to_owned()).or_default().advance(*id, &self.documents);
         }
         if let Some(mark) = &known.labels.mark {
@@ -189,10 +196,7 @@ impl Project {
 
     /// Whether a waypoint's epoch was begun by an admin; an admin who builds on another's adopts it.
     fn may_stand(&self, id: &WaypointId, known: &Known, grants: &Grants) -> bool {
-        let is_admin = |known: &Known| {
-            let at = (known.seq, known.stamp.wall_ms);
-            grants.standing_as(Role::Admin, &known.key, self.id(), at) == Standing::Admitted
-        };
+        let is_admin = |known: &Known| is_admin(known, self.id(), grants);
         let began = self.documents.epoch(id).and_then(|began| self.waypoints.get(&began));
         began.is_none_or(|began| is_admin(began) || is_admin(known))
     }

@@ -2,8 +2,9 @@
 //!
 //! What a version shows needs the operations back to the beginning of its epoch and nothing below. So every
 //! version that has to stay says what it needs, and what nobody needs may go: its operations, and the bytes that no
-//! operation names any more. Who wrote it, when, on what and why stays, and its hash: the author's signature
-//! over the feed still holds.
+//! operation names any more. Where an epoch says what lies below it, a waypoint that nobody gave a name goes as a whole;
+//! of others who wrote them, when, on what and why stays. Hashes stay of all: the author's signature over the feed still
+//! holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,7 @@ use cairn_crdt::Frontier;
 use cairn_crdt::id::{ContentHash, FeedId, ProjectId, WaypointId};
 
 use super::Replica;
-use super::project::Project;
+use super::project::{Known, Project};
 
 /// What has to stay beside what always does: marks, tips of branches, late work, held work.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +28,8 @@ pub struct Retention<'a> {
 pub struct Fading {
     /// The places, from 0, of the waypoints in each feed whose operations go.
     pub places: BTreeMap<FeedId, BTreeSet<u64>>,
+    /// The places of those that go as a whole, but for the hashes of the subtrees that they make up.
+    pub gone: BTreeMap<FeedId, BTreeSet<u64>>,
     /// The contents that stay though their waypoints fade, because something else names them.
     pub contents: BTreeSet<ContentHash>,
 }
@@ -34,7 +37,7 @@ pub struct Fading {
 impl Fading {
     /// How many waypoints fade.
     pub fn count(&self) -> u64 {
-        self.places.values().map(|places| places.len() as u64).sum()
+        self.places.values().chain(self.gone.values()).map(|places| places.len() as u64).sum()
     }
 }
 
@@ -74,11 +77,31 @@ impl Project {
     /// What goes where only `needed` stays.
     fn without(&self, needed: &BTreeSet<WaypointId>) -> Fading {
         let mut fading = Fading { contents: self.documents.named(needed), ..Fading::default() };
-        for id in self.order.iter().filter(|id| !needed.contains(*id)) {
-            if let Some(known) = self.waypoints.get(id).filter(|known| !known.faded) {
+        let gone = self.gone(needed);
+        for (id, known) in &self.waypoints {
+            if gone.contains(id) {
+                fading.gone.entry(known.feed).or_default().insert(known.seq - 1);
+            } else if !needed.contains(id) && !known.faded && self.documents.contains(id) {
                 fading.places.entry(known.feed).or_default().insert(known.seq - 1);
             }
         }
         fading
+    }
+
+    /// The waypoints that go as a whole: nameless ones that an epoch is known to have in its past, and that nothing
+    /// which stays waits for.
+    fn gone(&self, needed: &BTreeSet<WaypointId>) -> BTreeSet<WaypointId> {
+        let goes = |(id, known): &(&WaypointId, &Known)| {
+            !needed.contains(*id) && !known.labels.says_something() && self.is_absorbed(known)
+        };
+        let mut gone: BTreeSet<WaypointId> = self.waypoints.iter().filter(goes).map(|(id, _)| *id).collect();
+        let mut open: Vec<WaypointId> = self.waypoints.keys().filter(|id| !gone.contains(id)).copied().collect();
+        while let Some(id) = open.pop() {
+            let fades = !needed.contains(&id) && self.documents.is_written(&id);
+            let waits = self.waypoints.get(&id).filter(|known| !known.needs_no_parents() && !fades);
+            let parents = waits.map_or(&[][..], |_| self.parents(&id));
+            open.extend(parents.iter().filter(|parent| gone.remove(*parent)));
+        }
+        gone
     }
 }

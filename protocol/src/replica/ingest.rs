@@ -14,6 +14,7 @@ use crate::feed::FeedName;
 use crate::grant::Standing;
 use crate::limits::{SIDES_COUNT_MAX, WAITING_COUNT_MAX};
 use crate::log::Log;
+use crate::piece::{Piece, count_in, start_of};
 use crate::proof::ForkProof;
 use crate::signed::{Signed, Verified};
 use crate::top::Top;
@@ -56,6 +57,8 @@ impl Replica {
         match self.is_contested(project, id) {
             true => Comparison::Side,
             false if top.n > self.feed_length(project, id) => Comparison::More,
+            // What it says about has been forgotten, so it can neither be told from what was held nor matter.
+            false if self.is_gone(project, id, top.n) => Comparison::Same,
             false => Comparison::Differs,
         }
     }
@@ -83,6 +86,11 @@ impl Replica {
         feeds.map(|(feed, project)| (feed, project, self.whole_length(project, feed)))
     }
 
+    /// Whether what a feed's log came to at `n` was forgotten.
+    fn is_gone(&self, project: ProjectId, feed: FeedId, n: u64) -> bool {
+        self.feed(project, feed).is_some_and(|feed| n <= feed.n() && feed.log.root_of(n).is_none())
+    }
+
     fn is_granted(&self, name: &FeedName, now_ms: u64) -> bool {
         name.repo == self.repo
             && self.grants.standing(&name.key, name.project, 1, now_ms) != Standing::Ungranted
@@ -103,7 +111,7 @@ impl Replica {
         for (id, feed) in project.histories(name.id()) {
             held += 1;
             match continued(feed, &name, segment.clone()) {
-                Ok(proven) => return Ok(accept(name.project, id, proven)),
+                Ok(proven) => return self.accept(name.project, id, proven),
                 Err(reject @ (Reject::Rollback { .. } | Reject::Format(_))) => return Err(reject),
                 Err(reject) => refused = refused.or(Some(reject)),
             }
@@ -111,7 +119,7 @@ impl Replica {
         if let Some(reject) = refused.filter(|_| segment.start > 0 || held > SIDES_COUNT_MAX) {
             return Err(reject);
         }
-        begin(&name, held > 0, segment)
+        self.begin(&name, held > 0, segment)
     }
 
     /// Verifies a run of waypoints of a history that this node asked for. Nothing is changed. One from
@@ -125,7 +133,7 @@ impl Replica {
         if held > SIDES_COUNT_MAX {
             return Err(Reject::Fork);
         }
-        let accepted = begin(&name, true, segment)?;
+        let accepted = self.begin(&name, true, segment)?;
         let known = self.feed_length(name.project, accepted.feed);
         if accepted.end() <= known {
             // The asker told that it holds this.
@@ -134,13 +142,30 @@ impl Replica {
         Ok(accepted)
     }
 
+    /// Verifies a run as the beginning of a history.
+    fn begin(&self, name: &FeedName, aside: bool, segment: Segment) -> Result<Accepted, Reject> {
+        if segment.start > 0 {
+            return Err(Reject::Gap { expected: 0, found: segment.start });
+        }
+        let id = if aside { side_name(name.id(), &segment.top.claimed().root) } else { name.id() };
+        let proven = segment.verify(name, &Log::new())?;
+        check_waypoints(&proven)?;
+        self.accept(name.project, id, proven)
+    }
+
+    fn accept(&self, project: ProjectId, feed: FeedId, proven: Proven) -> Result<Accepted, Reject> {
+        self.check_gone(&proven)?;
+        let (key, start, pieces, top) = (proven.top.feed.key, proven.start, proven.pieces, proven.top);
+        Ok(Accepted { project, feed, key, start, pieces, top })
+    }
+
     /// Verifies waypoints that are held by name and whose bytes this node's disk lost. Nothing is changed.
     pub fn regain(&self, segment: &Segment) -> Result<Accepted, Reject> {
         let name = segment.top.claimed().feed;
         let feed = self.feed(name.project, name.id()).ok_or(Reject::Missing)?;
         let top = feed.whole.clone().ok_or(Reject::Missing)?;
-        let mut waypoints = Vec::new();
-        for (bytes, place) in segment.waypoints.iter().zip(segment.start..) {
+        let mut pieces = Vec::new();
+        for (bytes, place) in segment.pieces.iter().zip(segment.start..) {
             let waypoint = Waypoint::from_bytes(bytes)?;
             if feed.log.id(place).ok_or(Reject::Missing)? != waypoint.id() {
                 return Err(Reject::Proof("a waypoint that is held by name"));
@@ -148,13 +173,13 @@ impl Replica {
             if !waypoint.is_whole() && !self.is_forgotten(name.project, &waypoint) {
                 return Err(Reject::Faded);
             }
-            waypoints.push(Arc::new(waypoint));
+            pieces.push(Piece::Waypoint(Arc::new(waypoint)));
         }
-        if waypoints.is_empty() {
+        if pieces.is_empty() {
             return Err(Reject::Missing);
         }
         let (project, feed, key) = (name.project, name.id(), name.key);
-        Ok(Accepted { project, feed, key, start: segment.start, waypoints, top })
+        Ok(Accepted { project, feed, key, start: segment.start, pieces, top })
     }
 
     /// Whether a waypoint is as much as this node wants of it: its operations have faded here too.
@@ -190,39 +215,36 @@ impl Replica {
         self.projects.get(&name.project).ok_or(Reject::Missing)
     }
 
-    /// The waypoints `from ..` of a feed that is held, as a peer gets them. `waypoints` are their encodings.
+    /// The waypoints `from ..` of a feed that is held, as a peer gets them. `pieces` are their encodings; the first may be a
+    /// subtree that begins before.
     pub fn segment(
         &self,
         project: ProjectId,
         feed: FeedId,
         from: u64,
-        waypoints: Vec<Vec<u8>>,
+        pieces: Vec<Vec<u8>>,
     ) -> Option<Segment> {
         let feed = self.feed(project, feed)?;
         let top = feed.whole.as_ref()?;
-        let end = from.checked_add(waypoints.len() as u64).filter(|end| *end <= top.n)?;
+        let start = start_of(&pieces, from);
+        let end = start.checked_add(count_in(&pieces)).filter(|end| *end <= top.n)?;
         let proof = if end < top.n { Some(feed.log.consistency(end, top.n)?) } else { None };
-        Some(Segment { top: top.signed().clone(), start: from, waypoints, proof })
+        Some(Segment { top: top.signed().clone(), start, pieces, proof })
     }
 }
 
 impl Feed {
+    /// Whether a piece is not what is held at its place, as far as that is still known.
+    fn contradicts(&self, start: u64, piece: &Piece) -> bool {
+        let (level, hash) = piece.node();
+        self.log.subtree(level, start >> level).is_some_and(|known| known != hash)
+    }
+
     /// Proves that `top` and what is held contradict, if they do.
     fn contradiction(&self, top: &Verified<Top>) -> Option<ForkProof> {
         let held = self.whole.as_ref()?;
         ForkProof::find(held, top, &self.log)
     }
-}
-
-/// Verifies a run as the beginning of a history.
-fn begin(name: &FeedName, aside: bool, segment: Segment) -> Result<Accepted, Reject> {
-    if segment.start > 0 {
-        return Err(Reject::Gap { expected: 0, found: segment.start });
-    }
-    let id = if aside { side_name(name.id(), &segment.top.claimed().root) } else { name.id() };
-    let proven = segment.verify(name, &Log::new())?;
-    check_waypoints(&proven)?;
-    Ok(accept(name.project, id, proven))
 }
 
 /// Verifies a run as one that continues a history.
@@ -242,21 +264,27 @@ fn without_held(mut segment: Segment, feed: &Feed) -> Result<Segment, Reject> {
     if segment.start > held {
         return Err(Reject::Gap { expected: held, found: segment.start });
     }
-    let known = (held - segment.start).min(segment.waypoints.len() as u64);
-    for (bytes, place) in segment.waypoints.drain(..known as usize).zip(segment.start..) {
-        if feed.log.id(place) != Some(Waypoint::from_bytes(&bytes)?.id()) {
+    let mut known = 0;
+    for bytes in &segment.pieces {
+        let piece = Piece::from_bytes(bytes)?;
+        let end = segment.start.saturating_add(piece.count());
+        if end > held {
+            break;
+        }
+        if feed.contradicts(segment.start, &piece) {
             return Err(Reject::Fork);
         }
+        (segment.start, known) = (end, known + 1);
     }
-    if segment.waypoints.is_empty() {
-        return Err(Reject::Rollback { known: held, found: segment.start + known });
+    segment.pieces.drain(..known);
+    if segment.pieces.is_empty() {
+        return Err(Reject::Rollback { known: held, found: segment.start });
     }
-    segment.start = held;
     Ok(segment)
 }
 
 fn check_waypoints(proven: &Proven) -> Result<(), Reject> {
-    for waypoint in &proven.waypoints {
+    for waypoint in proven.pieces.iter().filter_map(Piece::waypoint) {
         if waypoint.is_erased() {
             return Err(Reject::Faded);
         }
@@ -265,13 +293,3 @@ fn check_waypoints(proven: &Proven) -> Result<(), Reject> {
     Ok(())
 }
 
-fn accept(project: ProjectId, feed: FeedId, proven: Proven) -> Accepted {
-    Accepted {
-        project,
-        feed,
-        key: proven.top.feed.key,
-        start: proven.start,
-        waypoints: proven.waypoints.into_iter().map(Arc::new).collect(),
-        top: proven.top,
-    }
-}

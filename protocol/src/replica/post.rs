@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cairn_crdt::encoding::Encoded;
-use cairn_crdt::id::{ContentHash, FeedId, ProjectId, Root, WaypointId, derive};
+use cairn_crdt::id::{ContentHash, FeedId, ProjectId, WaypointId, derive};
 use cairn_crdt::op::{Body, Op};
 use cairn_crdt::{Draft, Frontier};
 
@@ -16,12 +16,14 @@ use super::Replica;
 use super::project::{Feed, Project};
 use crate::effect::{Accepted, Batch};
 use crate::entry::{Edge, Entry, Payload, Profile};
+use crate::epoch::Epoch;
 use crate::error::Reject;
 use crate::feed::FeedName;
 use crate::key::{DeviceKey, Keypair};
 use crate::limits::{ENTRY_BYTES_MAX, PARENTS_COUNT_MAX};
-use crate::log::Log;
+use crate::log::{Log, leaf_hash};
 use crate::mark::Mark;
+use crate::piece::Piece;
 use crate::retire::Retire;
 use crate::signed::Verified;
 use crate::top::Top;
@@ -66,8 +68,8 @@ pub struct Labels {
     pub edges: Vec<Edge>,
     /// A label that it takes away.
     pub retire: Option<Retire>,
-    /// The root that the version below shows, if the operations are all there is: an epoch begins.
-    pub epoch: Option<Root>,
+    /// What lies below, if the operations are all there is: an epoch begins. See [`Replica::epoch_on`].
+    pub epoch: Option<Epoch>,
 }
 
 /// Why something cannot be written.
@@ -140,7 +142,8 @@ impl Replica {
         // The project may be as new as the write; to name one that is known does no harm.
         batch.projects.push(project.name.clone());
         let (project, key, feed) = (post.project, feed.key, feed.id());
-        batch.feeds.push(Accepted { project, feed, key, start, waypoints, top });
+        let pieces = waypoints.into_iter().map(Piece::Waypoint).collect();
+        batch.feeds.push(Accepted { project, feed, key, start, pieces, top });
         Ok(batch)
     }
 
@@ -222,11 +225,11 @@ impl Replica {
         feed: FeedName,
         waypoints: &[Arc<Waypoint>],
     ) -> Result<Verified<Top>, Reject> {
-        let ids: Vec<WaypointId> = waypoints.iter().map(|waypoint| waypoint.id()).collect();
         let empty = Log::new();
         let log = self.feed(feed.project, feed.id()).map_or(&empty, |feed| &feed.log);
-        let root = log.root_after(&ids);
-        Top { feed, n: log.len() + ids.len() as u64, root, grants: self.grants.heads() }.sign(key)
+        let leaves = waypoints.iter().map(|waypoint| (0, leaf_hash(&waypoint.id())));
+        let root = log.root_with(log.len(), leaves).ok_or(Reject::Misuse("a log without an end"))?;
+        Top { feed, n: log.len() + waypoints.len() as u64, root, grants: self.grants.heads() }.sign(key)
     }
 }
 
@@ -279,9 +282,9 @@ fn cut(draft: &Draft, labels: &Labels) -> Result<Parts, WriteError> {
         parts.push(Payload::Content(bytes.to_vec()), bytes.len())?;
     }
     let mut parts = parts.finish();
-    if let (Some(first), Some(root)) = (parts.first_mut(), labels.epoch) {
+    if let (Some(first), Some(epoch)) = (parts.first_mut(), labels.epoch.clone()) {
         // It stands in the first part, so that whoever takes that in knows that it begins anew.
-        first.push(Payload::Epoch(root));
+        first.push(Payload::Epoch(epoch));
     }
     if let Some(last) = parts.last_mut() {
         last.extend(labels.payloads());

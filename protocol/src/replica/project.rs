@@ -11,11 +11,13 @@ use super::Labels;
 use super::branches::{Branch, HeldFor};
 use crate::effect::Accepted;
 use crate::entry::{Edge, Payload, Profile};
+use crate::epoch::Epoch;
 use crate::error::Reject;
 use crate::feed::project_id;
 use crate::key::DeviceKey;
 use crate::log::Log;
 use crate::mark::Mark;
+use crate::piece::Gone;
 use crate::proof::ForkProof;
 use crate::retire::Retire;
 use crate::signed::Verified;
@@ -49,6 +51,10 @@ pub(super) struct Project {
     pub(super) marks: Vec<(WaypointId, Mark)>,
     /// What takes labels away.
     pub(super) retired: Vec<(WaypointId, Retire)>,
+    /// The admitted waypoints that begin an epoch and say what lies below it.
+    pub(super) epochs: BTreeSet<WaypointId>,
+    /// Those of them that were taken in before what they stand on.
+    pub(super) detached: Vec<WaypointId>,
     /// Late waypoints that others have carried over into an epoch.
     pub(super) carried: BTreeSet<WaypointId>,
     pub(super) profiles: BTreeMap<DeviceKey, (Stamp, WaypointId, Profile)>,
@@ -73,6 +79,8 @@ impl Project {
             branches: BTreeMap::new(),
             marks: Vec::new(),
             retired: Vec::new(),
+            epochs: BTreeSet::new(),
+            detached: Vec::new(),
             carried: BTreeSet::new(),
             profiles: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -81,6 +89,12 @@ impl Project {
 
     pub(super) fn id(&self) -> ProjectId {
         self.documents.project()
+    }
+
+    /// What a waypoint stands on, applied or not.
+    pub(super) fn parents(&self, id: &WaypointId) -> &[WaypointId] {
+        let waiting = self.waypoints.get(id).and_then(|known| known.waiting.as_ref());
+        waiting.map_or_else(|| self.documents.parents(id), |change| &change.parents)
     }
 
     /// The waypoint, once it is applied.
@@ -100,6 +114,8 @@ pub(super) struct Feed {
     pub(super) whole: Option<Verified<Top>>,
     /// Why nothing more is taken.
     pub(super) frozen: Option<Reject>,
+    /// The number of the first waypoint that documents refuse; nothing from there on is applied.
+    pub(super) barred: Option<u64>,
     source: Arc<Source>,
     /// The branch that its last waypoint named.
     branch: Option<Arc<str>>,
@@ -109,7 +125,7 @@ impl Feed {
     pub(super) fn new(accepted: &Accepted) -> Self {
         let (key, origin) = (accepted.key, accepted.top.feed_id());
         let source = Arc::new(Source { feed: accepted.feed, origin, key });
-        Self { key, origin, log: Log::default(), whole: None, frozen: None, source, branch: None }
+        Self { key, origin, log: Log::default(), whole: None, frozen: None, barred: None, source, branch: None }
     }
 
     /// Lets a waypoint share what others of this feed have too.
@@ -143,9 +159,15 @@ impl Feed {
         }
     }
 
-    /// The waypoint before the one with number `seq`.
-    pub(super) fn before(&self, seq: u64) -> Option<WaypointId> {
-        self.log.id(seq.checked_sub(2)?)
+    /// Applies nothing from the last waypoint on.
+    pub(super) fn bar(&mut self) {
+        let n = self.n();
+        self.barred.get_or_insert(n);
+    }
+
+    /// Goes on behind waypoints that were forgotten by whoever sent them.
+    pub(super) fn skip(&mut self, start: u64, gone: &Gone) -> Result<(), Reject> {
+        self.log.cover(start, gone.level, gone.hash)
     }
 }
 
@@ -168,6 +190,8 @@ pub(super) struct Known {
     pub(super) continued: bool,
     /// Whether its operations have faded.
     pub(super) faded: bool,
+    /// Whether documents refuse it for what it says.
+    pub(super) refused: bool,
     pub(super) labels: Said,
     /// What is for the documents, until they have it.
     pub(super) waiting: Option<Box<Change>>,
@@ -196,7 +220,7 @@ pub(super) struct Rare {
     pub(super) mark: Option<Mark>,
     pub(super) edges: Vec<Edge>,
     pub(super) retire: Option<Retire>,
-    pub(super) epoch: Option<Root>,
+    pub(super) epoch: Option<Epoch>,
 }
 
 /// What most waypoints say of it.
@@ -207,6 +231,13 @@ impl Deref for Said {
 
     fn deref(&self) -> &Rare {
         self.rare.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl Said {
+    /// Whether there is anything to remember a waypoint by.
+    pub(super) fn says_something(&self) -> bool {
+        self.message.is_some() || self.rare.is_some()
     }
 }
 
@@ -221,6 +252,11 @@ impl From<Labels> for Said {
 }
 
 impl Known {
+    /// Whether it can be applied though what it stands on is not here: nothing that it shows depends on it.
+    pub(super) fn needs_no_parents(&self) -> bool {
+        self.faded || self.labels.epoch.as_ref().is_some_and(Epoch::is_detached)
+    }
+
     /// Reads all that is to be remembered; refuses what no replica may take.
     pub(super) fn read(waypoint: &Waypoint) -> Result<Self, Reject> {
         let header = waypoint.header();
@@ -239,6 +275,7 @@ impl Known {
             stamp: header.stamp,
             continued: header.is_continued(),
             faded: waypoint.is_faded(),
+            refused: false,
             labels: labels.into(),
             waiting: Some(Box::new(Change { id, parents, ops: ops.into() })),
         })
@@ -255,7 +292,7 @@ impl Labels {
             Payload::Mark(mark) => self.mark = Some(mark),
             Payload::Edge(edge) => self.edges.push(edge),
             Payload::Retire(retire) => self.retire = Some(retire),
-            Payload::Epoch(root) => self.epoch = Some(root),
+            Payload::Epoch(epoch) => self.epoch = Some(epoch),
             Payload::Op(_) | Payload::Content(_) | Payload::Unknown { .. } => {}
         }
     }

@@ -1,19 +1,17 @@
 //! Coming back from the local disk.
 
-use std::sync::Arc;
-
 use cairn_crdt::id::FeedId;
 
 use super::{Applied, Replica};
 use crate::effect::Accepted;
 use crate::error::Reject;
+use crate::piece::Piece;
 use crate::signed::Signed;
 use crate::top::Top;
-use crate::waypoint::Waypoint;
 
 impl Replica {
     /// Takes in what the local disk holds of one feed, or of a side of one, under the name that the
-    /// batch had which brought it: all waypoints from the first, whose
+    /// batch had which brought it: all pieces from the first, whose
     /// contents may be left out as hashes, and the signed top. The disk was checked when it was
     /// opened, so only the top's signature and the log's root are checked again. Feeds may come in any
     /// order: waypoints wait for parents in other feeds.
@@ -22,7 +20,7 @@ impl Replica {
         project: &str,
         feed: FeedId,
         top: Signed<Top>,
-        waypoints: Vec<Waypoint>,
+        pieces: Vec<Piece>,
         now_ms: u64,
     ) -> Result<Applied, Reject> {
         let project = self.add_project(project)?;
@@ -35,7 +33,7 @@ impl Replica {
             feed,
             key: top.feed.key,
             start: 0,
-            waypoints: waypoints.into_iter().map(Arc::new).collect(),
+            pieces,
             top,
         };
         let mut applied = Applied::default();

@@ -11,7 +11,9 @@ use crate::effect::Batch;
 use crate::grant::{Grant, Role, Scope};
 use crate::key::{Keypair, Signature};
 use crate::limits::STAMP_AHEAD_MS_MAX;
+use crate::piece::Piece;
 use crate::samples::keypair;
+use crate::waypoint::Waypoint;
 use crate::wire::Segment;
 use cairn_crdt::op::{Body, Op};
 
@@ -80,13 +82,23 @@ fn written(replica: &mut Replica, project: ProjectId, seed: u8, name: &str) -> B
     replica.write(post).unwrap()
 }
 
+/// The first waypoint of a batch.
+fn whole_of(batch: &Batch) -> &Arc<Waypoint> {
+    batch.feeds[0].waypoints().next().unwrap()
+}
+
+/// A waypoint as the disk brings it back: without the bytes of its contents.
+fn skeleton(waypoint: &Waypoint) -> Piece {
+    Piece::Waypoint(Arc::new(waypoint.without(|_, entry| entry.content().is_some())))
+}
+
 /// The only run of a batch, as a peer would send it.
 fn segment(batch: &Batch) -> Segment {
     let accepted = &batch.feeds[0];
     Segment {
         top: accepted.top.signed().clone(),
         start: accepted.start,
-        waypoints: accepted.waypoints.iter().map(|waypoint| waypoint.to_bytes()).collect(),
+        pieces: accepted.pieces.iter().map(Piece::to_bytes).collect(),
         proof: None,
     }
 }
@@ -140,7 +152,7 @@ fn forged_and_grafted_runs_are_refused() {
     grafted.top = elsewhere.sign(&keypair(2)).unwrap().into_signed();
     assert_eq!(b.ingest(grafted, NOW_MS).unwrap_err(), Reject::Graft("repo"));
     let mut short = good;
-    short.waypoints.clear();
+    short.pieces.clear();
     assert!(b.ingest(short, NOW_MS).is_err());
 }
 
@@ -175,16 +187,14 @@ fn a2_every_older_tower_in_every_order_moves_nothing_back_over_restarts() {
     let feed = batches[0].feeds[0].feed;
     let old = |n: usize| Segment {
         start: 0,
-        waypoints: batches[..n].iter().flat_map(|batch| segment(batch).waypoints).collect(),
+        pieces: batches[..n].iter().flat_map(|batch| segment(batch).pieces).collect(),
         ..segment(&batches[n - 1])
     };
     let restarted = || {
         let mut b = replica().0;
-        let waypoints = batches
-            .iter()
-            .map(|batch| batch.feeds[0].waypoints[0].without(|_, entry| entry.content().is_some()));
+        let pieces = batches.iter().map(|batch| skeleton(whole_of(batch)));
         let top = batches[3].feeds[0].top.signed().clone();
-        b.restore(PROJECT, feed, top, waypoints.collect(), NOW_MS).unwrap();
+        b.restore(PROJECT, feed, top, pieces.collect(), NOW_MS).unwrap();
         b
     };
     for order in 0..24 {
@@ -271,8 +281,8 @@ fn a4_past_a_fork_only_what_others_built_on_counts_whatever_came_first() {
     let honest = written(&mut a, project, 1, "h");
     a.apply(&honest, NOW_MS);
     let whole = |last: &Batch| {
-        let waypoints = [segment(&shared).waypoints, segment(last).waypoints].concat();
-        Segment { start: 0, waypoints, ..segment(last) }
+        let pieces = [segment(&shared).pieces, segment(last).pieces].concat();
+        Segment { start: 0, pieces, ..segment(last) }
     };
     let (l, r, h) = (whole(&left), whole(&right), segment(&honest));
     let orders = [[&l, &r, &h], [&r, &l, &h], [&l, &h, &r]];
@@ -283,11 +293,11 @@ fn a4_past_a_fork_only_what_others_built_on_counts_whatever_came_first() {
         let forked: Vec<_> = order.iter().flat_map(|history| take(&mut c, history).forked).collect();
         assert_eq!(forked, [(project, shared.feeds[0].feed)], "told once");
         assert_eq!(c.fork_place(project, shared.feeds[0].feed), Some(1));
-        let held = |batch: &Batch| c.documents(project).unwrap().contains(&batch.feeds[0].waypoints[0].id());
+        let held = |batch: &Batch| c.documents(project).unwrap().contains(&whole_of(&batch).id());
         assert!([&left, &right, &honest].into_iter().all(held), "nothing is lost");
         ends.push((c.branch(project, "main"), c.held(project)));
     }
-    let (honest, right) = (honest.feeds[0].waypoints[0].id(), right.feeds[0].waypoints[0].id());
+    let (honest, right) = (whole_of(&honest).id(), whole_of(&right).id());
     let end = (Frontier::from_iter([honest]), vec![(right, HeldFor::Forked)]);
     assert!(ends.iter().all(|found| *found == end), "{ends:?}");
 }
@@ -367,7 +377,7 @@ fn a_large_write_is_cut_and_shows_only_as_a_whole() {
     }
     let key = keypair(2);
     let batch = a.write(post(&a, project, &key, draft)).unwrap();
-    let waypoints = &batch.feeds[0].waypoints;
+    let waypoints: Vec<_> = batch.feeds[0].waypoints().collect();
     assert!(waypoints.len() > 1);
     let (last, parts) = waypoints.split_last().unwrap();
     assert!(parts.iter().all(|part| part.header().is_continued()) && !last.header().is_continued());
@@ -396,7 +406,7 @@ fn feeds_may_come_in_any_order() {
     assert!(b.apply(&second, NOW_MS).branches.is_empty());
     b.apply(&first, NOW_MS);
     assert_eq!(a.branch(project, "main"), b.branch(project, "main"));
-    assert_eq!(b.branch(project, "main").heads(), [second.feeds[0].waypoints[0].id()]);
+    assert_eq!(b.branch(project, "main").heads(), [whole_of(&second).id()]);
 }
 
 #[test]
@@ -410,14 +420,13 @@ fn a_restart_finds_what_was_there() {
     let top = a.feeds(project)[0].top.clone().unwrap().into_signed();
     let (mut b, _) = replica();
     let mut replay = replica().0;
-    let mut waypoints = Vec::new();
+    let mut pieces = Vec::new();
     for name in ["a", "b", "c"] {
         let batch = written(&mut replay, project, 2, name);
         replay.apply(&batch, NOW_MS);
-        let waypoint = &batch.feeds[0].waypoints[0];
-        waypoints.push(waypoint.without(|_, entry| entry.content().is_some()));
+        pieces.push(skeleton(whole_of(&batch)));
     }
-    b.restore(PROJECT, top.claimed().feed_id(), top, waypoints, NOW_MS).unwrap();
+    b.restore(PROJECT, top.claimed().feed_id(), top, pieces, NOW_MS).unwrap();
     assert_eq!(b.branch(project, "main"), version);
     assert_eq!(b.log(project, &version).len(), 3);
 }
@@ -432,7 +441,7 @@ fn a5_a_key_signs_no_place_twice_after_its_store_was_damaged() {
 
     let (mut b, _) = replica();
     let top = second.feeds[0].top.signed().clone();
-    let held = first.feeds[0].waypoints.iter().map(|waypoint| (**waypoint).clone()).collect();
+    let held = first.feeds[0].pieces.clone();
     b.restore(PROJECT, top.claimed().feed_id(), top, held, NOW_MS).unwrap();
     let key = keypair(1);
     let lost = post(&b, project, &key, file(project, "c", b"c"));

@@ -3,7 +3,6 @@
 //! Public repos are gossiped about. A private one is not, because anybody can subscribe to a
 //! topic: its news goes straight to the peers that may read it.
 
-use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::RepoId;
 
 use super::Service;
@@ -15,6 +14,7 @@ use crate::error::Reject;
 use crate::hash::Topic;
 use crate::input::GossipId;
 use crate::key::DeviceKey;
+use crate::piece::Piece;
 use crate::replica::News;
 use crate::wire::{Announce, Segment, topic};
 
@@ -43,20 +43,20 @@ impl Service {
     fn news_of(&self, accepted: &Accepted, local: bool) -> Announce {
         let top = accepted.top.signed().clone();
         let bodies: Vec<Vec<u8>> = match local {
-            true => accepted.waypoints.iter().map(|waypoint| waypoint.to_bytes()).collect(),
+            true => accepted.pieces.iter().map(Piece::to_bytes).collect(),
             false => Vec::new(),
         };
         let bytes: usize = bodies.iter().map(Vec::len).sum();
         if bodies.is_empty() || bytes as u64 > self.config.inline_bytes_max {
             return Announce {
-                segment: Segment { start: accepted.end(), top, waypoints: Vec::new(), proof: None },
+                segment: Segment { start: accepted.end(), top, pieces: Vec::new(), proof: None },
             };
         }
-        Announce { segment: Segment { start: accepted.start, top, waypoints: bodies, proof: None } }
+        Announce { segment: Segment { start: accepted.start, top, pieces: bodies, proof: None } }
     }
 
     fn tell_readers(&mut self, repo: RepoId, accepted: &Accepted, source: Option<DeviceKey>) {
-        let small = accepted.waypoints.iter().map(|waypoint| waypoint.to_bytes().len() as u64).sum::<u64>()
+        let small = accepted.pieces.iter().map(|piece| piece.to_bytes().len() as u64).sum::<u64>()
             <= self.config.inline_bytes_max;
         let bring = if small && source.is_none() { Bring::Bodies } else { Bring::Hint };
         for (peer, session) in &mut self.sessions {
@@ -122,7 +122,7 @@ impl Service {
                 self.want_side(peer, repo, segment.top, now_ms);
                 self.judge(message.clone(), Verdict::Accept);
             }
-            News::More if !segment.waypoints.is_empty() && segment.start <= held => {
+            News::More if !segment.pieces.is_empty() && segment.start <= held => {
                 let (top, then) = (segment.top.clone(), Then::Judge { message: message.clone() });
                 match self.take(peer, repo, segment, then, now_ms) {
                     Err(reject) if self.doubt(peer, repo, &top, &reject, now_ms) => {

@@ -60,7 +60,8 @@ impl Service {
         bytes: &[u8],
         now_ms: u64,
     ) {
-        let asked_for = segment.top.claimed().feed_id() == feed && segment.start == from;
+        // A subtree that is gone at the peer may begin before what was asked for.
+        let asked_for = segment.top.claimed().feed_id() == feed && segment.start <= from;
         let top = segment.top.clone();
         let taken = if asked_for {
             self.take(peer, repo, segment, Then::Fetched { peer }, now_ms)
@@ -69,6 +70,7 @@ impl Service {
         };
         match taken {
             Ok(()) => self.waiting_for_one(peer, repo),
+            Err(Reject::Unabsorbed) => self.put_aside(peer, repo, feed),
             Err(reject) if self.doubt(peer, repo, &top, &reject, now_ms) => {
                 if let Some(conversation) = self.talk(peer, repo) {
                     conversation.wants.remove(&feed);
@@ -107,6 +109,16 @@ impl Service {
         if let Some(conversation) = self.talk(peer, repo) {
             conversation.busy += 1;
             conversation.worked = true;
+            conversation.moved = true;
+        }
+    }
+
+    /// Asks for a feed again once something else has come.
+    fn put_aside(&mut self, peer: DeviceKey, repo: RepoId, feed: FeedId) {
+        if let Some(conversation) = self.talk(peer, repo)
+            && let Some(project) = conversation.wants.remove(&feed)
+        {
+            conversation.later.insert(feed, project);
         }
     }
 
@@ -155,11 +167,11 @@ impl Service {
         peer: DeviceKey,
         reply: ReplyId,
         run: Run,
-        waypoints: Result<Vec<Vec<u8>>, LoadError>,
+        pieces: Result<Vec<Vec<u8>>, LoadError>,
     ) {
-        let waypoints = waypoints.unwrap_or_default();
-        let replica = self.replicas.get(&run.repo).filter(|_| !waypoints.is_empty());
-        let segment = replica.and_then(|replica| replica.segment(run.project, run.feed, run.from, waypoints));
+        let pieces = pieces.unwrap_or_default();
+        let replica = self.replicas.get(&run.repo).filter(|_| !pieces.is_empty());
+        let segment = replica.and_then(|replica| replica.segment(run.project, run.feed, run.from, pieces));
         let response = segment.map_or(Response::Absent, Response::Segment);
         self.respond(peer, reply, &response);
     }

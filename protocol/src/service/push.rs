@@ -13,6 +13,7 @@ use crate::hash::RepoTag;
 use crate::input::{LoadError, ReplyId};
 use crate::key::DeviceKey;
 use crate::limits::SEGMENT_COUNT_MAX;
+use crate::piece::{count_in, start_of};
 use crate::replica::Comparison;
 use crate::wire::{Request, Response, Segment, repo_tag};
 
@@ -64,15 +65,15 @@ impl Service {
         &mut self,
         peer: DeviceKey,
         run: Run,
-        waypoints: Result<Vec<Vec<u8>>, LoadError>,
+        pieces: Result<Vec<Vec<u8>>, LoadError>,
         now_ms: u64,
     ) {
         let Run { repo, project, feed, from } = run;
         self.finish_one(peer, repo);
-        let waypoints = waypoints.unwrap_or_default();
-        let end = from + waypoints.len() as u64;
+        let pieces = pieces.unwrap_or_default();
+        let end = start_of(&pieces, from).saturating_add(count_in(&pieces));
         let replica = self.replicas.get(&repo).filter(|_| end > from);
-        match replica.and_then(|replica| replica.segment(project, feed, from, waypoints)) {
+        match replica.and_then(|replica| replica.segment(project, feed, from, pieces)) {
             Some(segment) => {
                 let request = Request::Push { tag: repo_tag(repo, &self.me, &peer), segment };
                 self.ask(peer, repo, What::Push { project, feed, from, end }, &request, now_ms);
@@ -128,7 +129,8 @@ impl Service {
             conversation.lacks.insert(feed, (project, Bring::Hint));
             return;
         }
-        let passing = [Reject::Busy, Reject::Missing, Reject::Ungranted].iter().any(|r| r.code() == code);
+        let passing = [Reject::Busy, Reject::Missing, Reject::Ungranted, Reject::Unabsorbed];
+        let passing = passing.iter().any(|r| r.code() == code);
         if passing && conversation.failures < again {
             conversation.retry = true;
         } else {
@@ -149,13 +151,13 @@ impl Service {
         let Some(repo) = self.readable(peer, tag, None, now_ms) else {
             return self.respond(peer, reply, &Response::Absent);
         };
-        if segment.waypoints.is_empty() {
+        if segment.pieces.is_empty() {
             self.hinted(peer, repo, &segment, now_ms);
             let n =
                 self.replicas.get(&repo).map_or(0, |replica| replica.feed_length(name.project, name.id()));
             return self.respond(peer, reply, &Response::Pushed { n });
         }
-        let end = segment.start.saturating_add(segment.waypoints.len() as u64);
+        let end = segment.end();
         let then = Then::Pushed { peer, reply };
         match self.take(peer, repo, segment, then, now_ms) {
             Ok(()) => {}

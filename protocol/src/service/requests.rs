@@ -230,10 +230,10 @@ impl Service {
         self.effects.push_back(Effect::Load { load, repo, project, feed, from, to, bytes_max });
     }
 
-    pub(super) fn loaded(&mut self, load: LoadId, waypoints: Result<Vec<Vec<u8>>, LoadError>, now_ms: u64) {
+    pub(super) fn loaded(&mut self, load: LoadId, pieces: Result<Vec<Vec<u8>>, LoadError>, now_ms: u64) {
         match self.loads.remove(&load) {
-            Some(Loading::Serve { peer, reply, run }) => self.serve_loaded(peer, reply, run, waypoints),
-            Some(Loading::Push { peer, run }) => self.push_loaded(peer, run, waypoints, now_ms),
+            Some(Loading::Serve { peer, reply, run }) => self.serve_loaded(peer, reply, run, pieces),
+            Some(Loading::Push { peer, run }) => self.push_loaded(peer, run, pieces, now_ms),
             None => {}
         }
     }
@@ -256,6 +256,7 @@ pub(super) fn is_lie(reason: &Reject) -> bool {
         Reject::Gap { .. }
             | Reject::Rollback { .. }
             | Reject::Missing
+            | Reject::Unabsorbed
             | Reject::Ungranted
             | Reject::Fork
             | Reject::Stamp(_)

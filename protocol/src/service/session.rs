@@ -10,6 +10,7 @@ use cairn_crdt::id::{FeedId, ProjectId, RepoId};
 use super::Service;
 use super::timer::Timer;
 use crate::effect::{Event, SyncFailure};
+use crate::error::Reject;
 use crate::grant::GrantRecord;
 use crate::hash::{GrantId, LogHash, RepoTag};
 use crate::input::Wanted;
@@ -76,6 +77,10 @@ pub(super) struct Conversation {
     pub(super) claims: BTreeMap<FeedId, u64>,
     /// Feeds of which the peer claims to hold more than we do.
     pub(super) wants: BTreeMap<FeedId, ProjectId>,
+    /// Feeds whose forgotten parts cannot be told from what is missing before more has come.
+    pub(super) later: BTreeMap<FeedId, ProjectId>,
+    /// Whether anything was taken since the feeds for later were put aside.
+    pub(super) moved: bool,
     /// Feeds of which we hold more than the peer does, and that are to be brought to it.
     pub(super) lacks: BTreeMap<FeedId, (ProjectId, Bring)>,
     /// Histories of forked feeds that the peer has and we lack, by feed and root.
@@ -120,6 +125,20 @@ impl Conversation {
     pub(super) fn claim(&mut self, feed: FeedId, n: u64) {
         let known = self.claims.entry(feed).or_insert(0);
         *known = n.max(*known);
+    }
+
+    /// Wants again what was put aside, if something came since; gives it up otherwise.
+    fn take_later(&mut self) -> bool {
+        let later = std::mem::take(&mut self.later);
+        if later.is_empty() {
+            return false;
+        }
+        if !std::mem::take(&mut self.moved) {
+            self.failure.get_or_insert(SyncFailure::Rejected(Reject::Unabsorbed));
+            return false;
+        }
+        self.wants.extend(later);
+        true
     }
 
     /// Whether nothing is left to do.
@@ -202,6 +221,9 @@ impl Service {
         if conversation.stage == Stage::Opening || !conversation.is_idle() {
             return;
         }
+        if conversation.take_later() {
+            return self.advance(peer, repo, now_ms);
+        }
         if std::mem::take(&mut conversation.reopen) {
             return self.open(peer, repo, now_ms);
         }
@@ -234,6 +256,7 @@ impl Service {
         let Some(conversation) = self.talk(peer, repo) else { return };
         conversation.stage = Stage::Resting;
         conversation.wants.clear();
+        conversation.later.clear();
         conversation.sides.clear();
         conversation.lacks.clear();
         conversation.failure = None;

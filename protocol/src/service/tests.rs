@@ -58,7 +58,6 @@ fn answer(effects: &[Effect]) -> Option<Response> {
 
 /// One waypoint that says nothing, as key 2 would push or announce it.
 fn run(public: bool) -> Segment {
-    use cairn_crdt::encoding::Encoded;
     let mut replica = replica(public);
     let project = replica.project("@me/trail").unwrap();
     let key: Keypair = keypair(2);
@@ -67,8 +66,8 @@ fn run(public: bool) -> Segment {
     let post = Post { project, key: &key, parents, draft, labels, now_ms: NOW_MS, entropy: [1; 32] };
     let batch: Batch = replica.write(post).unwrap();
     let accepted = &batch.feeds[0];
-    let waypoints = accepted.waypoints.iter().map(|waypoint| waypoint.to_bytes()).collect();
-    Segment { top: accepted.top.signed().clone(), start: 0, waypoints, proof: None }
+    let pieces = accepted.pieces.iter().map(crate::piece::Piece::to_bytes).collect();
+    Segment { top: accepted.top.signed().clone(), start: 0, pieces, proof: None }
 }
 
 #[test]

@@ -7,11 +7,11 @@ use crate::feed::FeedName;
 use crate::limits::{SEGMENT_BYTES_MAX, SEGMENT_COUNT_MAX, WAYPOINT_BYTES_MAX};
 use crate::log::Log;
 use crate::packing::{read_packed, write_packed};
+use crate::piece::{Piece, count_in};
 use crate::proof::ConsistencyProof;
 use crate::signed::{Signed, Verified};
 use crate::text::read_flag;
 use crate::top::Top;
-use crate::waypoint::Waypoint;
 
 /// The most bytes that the length before a waypoint takes.
 const LENGTH_BYTES: usize = 4;
@@ -23,8 +23,8 @@ pub struct Segment {
     pub top: Signed<Top>,
     /// The place of the first waypoint, from 0.
     pub start: u64,
-    /// The waypoints' bytes, in order.
-    pub waypoints: Vec<Vec<u8>>,
+    /// The bytes of its pieces, in order: waypoints, and subtrees that are gone.
+    pub pieces: Vec<Vec<u8>>,
     /// From the end of the run to the top, where the run ends below it.
     pub proof: Option<ConsistencyProof>,
 }
@@ -36,40 +36,54 @@ pub struct Proven {
     pub top: Verified<Top>,
     /// The place of the first waypoint, from 0.
     pub start: u64,
-    /// The waypoints.
-    pub waypoints: Vec<Waypoint>,
+    /// The pieces.
+    pub pieces: Vec<Piece>,
 }
 
 impl Segment {
     /// Checks a segment that continues `log`: signature, feed, numbers, hashes, proof. `start` must be the
-    /// log's length. Nothing is applied.
+    /// log's length, unless a subtree that is gone covers the log's end. Nothing is applied.
     pub fn verify(self, feed: &FeedName, log: &Log) -> Result<Proven, Reject> {
-        let top = self.top.verify()?;
+        let top = self.top.clone().verify()?;
         feed.check(&top.feed)?;
         let held = log.len();
         if top.n < held {
             return Err(Reject::Rollback { known: held, found: top.n });
         }
-        if self.start != held {
+        let pieces = self.read_pieces(feed)?;
+        let first = pieces.first().map_or(0, Piece::count);
+        let covers = self.start < held && self.start.saturating_add(first) > held;
+        if self.start != held && !covers {
             return Err(Reject::Gap { expected: held + 1, found: self.start.saturating_add(1) });
         }
-        let mut waypoints = Vec::new();
-        for (bytes, seq) in self.waypoints.iter().zip(held + 1..) {
-            waypoints.push(read_waypoint(bytes, feed, seq)?);
-        }
-        check_root(log, &waypoints, &top, self.proof.as_ref())?;
-        Ok(Proven { top, start: self.start, waypoints })
+        check_root(log, self.start, &pieces, &top, self.proof.as_ref())?;
+        Ok(Proven { top, start: self.start, pieces })
     }
 
-    /// What the waypoints come to, in bytes, before they are packed.
+    fn read_pieces(&self, feed: &FeedName) -> Result<Vec<Piece>, Reject> {
+        let (mut pieces, mut place) = (Vec::new(), self.start);
+        for bytes in &self.pieces {
+            let piece = read_piece(bytes, feed, place.saturating_add(1))?;
+            place = place.saturating_add(piece.count());
+            pieces.push(piece);
+        }
+        Ok(pieces)
+    }
+
+    /// The place after the last waypoint.
+    pub fn end(&self) -> u64 {
+        self.start.saturating_add(count_in(&self.pieces))
+    }
+
+    /// What the pieces come to, in bytes, before they are packed.
     pub fn raw_bytes(&self) -> usize {
-        self.waypoints.iter().map(|bytes| bytes.len() + LENGTH_BYTES).sum()
+        self.pieces.iter().map(|bytes| bytes.len() + LENGTH_BYTES).sum()
     }
 
     /// Refuses what no reader would take.
     pub(super) fn check_limits(&self) -> Result<(), Reject> {
         let limits = [
-            ("waypoints of a segment", self.waypoints.len(), SEGMENT_COUNT_MAX),
+            ("pieces of a segment", self.pieces.len(), SEGMENT_COUNT_MAX),
             ("bytes of a segment", self.raw_bytes(), SEGMENT_BYTES_MAX),
         ];
         for (what, found, limit) in limits {
@@ -81,26 +95,29 @@ impl Segment {
     }
 }
 
-/// Reads one waypoint and checks that it is number `seq` of `feed` and says only what this program knows.
-fn read_waypoint(bytes: &[u8], feed: &FeedName, seq: u64) -> Result<Waypoint, Reject> {
-    let waypoint = Waypoint::from_bytes(bytes)?;
+/// Reads one piece; checks of a waypoint that it is number `seq` of `feed` and says only what this program knows.
+fn read_piece(bytes: &[u8], feed: &FeedName, seq: u64) -> Result<Piece, Reject> {
+    let piece = Piece::from_bytes(bytes)?;
+    let Piece::Waypoint(waypoint) = &piece else { return Ok(piece) };
     feed.check(&waypoint.header().feed)?;
     if waypoint.header().seq != seq {
         return Err(Reject::Gap { expected: seq, found: waypoint.header().seq });
     }
     waypoint.check_payloads()?;
-    Ok(waypoint)
+    Ok(piece)
 }
 
-/// Checks that `log` with the waypoints is, or leads up to, what the top signs.
+/// Checks that the first `start` of `log` with the pieces are, or lead up to, what the top signs.
 fn check_root(
     log: &Log,
-    waypoints: &[Waypoint],
+    start: u64,
+    pieces: &[Piece],
     top: &Top,
     proof: Option<&ConsistencyProof>,
 ) -> Result<(), Reject> {
-    let ids: Vec<_> = waypoints.iter().map(Waypoint::id).collect();
-    let (end, root) = (log.len() + ids.len() as u64, log.root_after(&ids));
+    let end = pieces.iter().map(Piece::count).fold(start, u64::saturating_add);
+    let root = log.root_with(start, pieces.iter().map(Piece::node));
+    let root = root.ok_or(Reject::Proof("a subtree where none can begin"))?;
     match proof {
         None if end == top.n && root == top.root => Ok(()),
         None => Err(Reject::Proof("the feed's root")),
@@ -113,10 +130,10 @@ impl Encoded for Segment {
     fn write(&self, out: &mut Writer) {
         self.top.write(out);
         out.u64(self.start);
-        out.count(self.waypoints.len() as u64);
+        out.count(self.pieces.len() as u64);
         let mut raw = Writer::default();
-        for waypoint in &self.waypoints {
-            raw.bytes(waypoint);
+        for piece in &self.pieces {
+            raw.bytes(piece);
         }
         write_packed(out, &raw.into_bytes());
         out.u8(u8::from(self.proof.is_some()));
@@ -130,13 +147,13 @@ impl Encoded for Segment {
         let count = input.count(SEGMENT_COUNT_MAX as u64)?;
         let raw = read_packed(input, SEGMENT_BYTES_MAX)?;
         let mut bodies = Reader::new(&raw);
-        let mut waypoints = Vec::new();
+        let mut pieces = Vec::new();
         for _ in 0..count {
-            waypoints.push(bodies.bytes(WAYPOINT_BYTES_MAX)?.to_vec());
+            pieces.push(bodies.bytes(WAYPOINT_BYTES_MAX)?.to_vec());
         }
         bodies.finish()?;
         let proof = if read_flag(input)? { Some(ConsistencyProof::read(input)?) } else { None };
-        Ok(Self { top, start, waypoints, proof })
+        Ok(Self { top, start, pieces, proof })
     }
 }
 

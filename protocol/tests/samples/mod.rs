@@ -6,6 +6,7 @@ use cairn_crdt::encoding::{Encoded, Reader};
 use cairn_crdt::hunk::{Hunk, Origin, Run, TokenId};
 use cairn_crdt::id::{ArtifactId, ContentHash, HunkId, LeafId, NodeId, RepoId, Root, WaypointId, derive};
 use cairn_crdt::op::{Body, Cut, NodeKind, Op, Place, Split};
+use cairn_protocol::epoch::{Absorbed, Beside, Epoch};
 use cairn_protocol::entry::{Edge, EdgeKind, Entry, OPTIONAL, Payload, Profile};
 use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::grant::{Grant, GrantRecord, Revocation, Role, Scope};
@@ -74,8 +75,8 @@ fn waypoint_round_trip(bytes: &[u8]) -> Result<Vec<u8>, Reject> {
     waypoint.check_payloads()?;
     let mut log = Log::new();
     log.append(&waypoint.id());
-    let (top, waypoints) = (top(&log).into_signed(), vec![bytes.to_vec()]);
-    let segment = Segment { top, start: 0, waypoints, proof: None };
+    let (top, pieces) = (top(&log).into_signed(), vec![bytes.to_vec()]);
+    let segment = Segment { top, start: 0, pieces, proof: None };
     let _ = segment.verify(&feed(), &Log::new());
     Ok(waypoint.to_bytes())
 }
@@ -277,12 +278,20 @@ fn payloads() -> Vec<(&'static str, Payload)> {
     ]
 }
 
+/// An epoch that says what lies below it.
+fn epoch() -> Epoch {
+    let beside = vec![Beside { start: 2, count: 1 }, Beside { start: 5, count: 3 }];
+    let absorbed = Absorbed { feed: feed().id(), n: 300, root: LogHash([6; 32]), beside };
+    Epoch { root: Root([9; 32]), depth: 3, absorbed: vec![absorbed] }
+}
+
 /// Payloads that came after the first waypoints were written.
 fn later_payloads() -> Vec<(&'static str, Payload)> {
     let held = Mark { class: Some("10 years".into()), hold: Some("case 7".into()), ..mark() };
     let retire = |what| Payload::Retire(Retire { what, name: "v1.0".into(), message: "superseded".into() });
     vec![
-        ("entry_epoch", Payload::Epoch(Root([9; 32]))),
+        ("entry_epoch", Payload::Epoch(Epoch::bare(Root([9; 32])))),
+        ("entry_epoch_map", Payload::Epoch(epoch())),
         ("entry_mark_held", Payload::Mark(held)),
         ("entry_retire_mark", retire(Retired::Mark)),
         ("entry_retire_branch", retire(Retired::Branch)),
@@ -383,8 +392,8 @@ fn fork() -> ForkProof {
 pub(crate) fn segment(from: u64, to: u64, n: u64) -> Segment {
     let log = log(n);
     let proof = (to < n).then(|| log.consistency(to, n).unwrap());
-    let waypoints = (from + 1..=to).map(|seq| waypoint(seq, 0).to_bytes()).collect();
-    Segment { top: top(&log).into_signed(), start: from, waypoints, proof }
+    let pieces = (from + 1..=to).map(|seq| waypoint(seq, 0).to_bytes()).collect();
+    Segment { top: top(&log).into_signed(), start: from, pieces, proof }
 }
 
 fn stone() -> Vec<u8> {

@@ -1,9 +1,7 @@
 //! A key is copied: each half hears another history of its feed, honest peers build on both, and then all is mended.
 
-use std::sync::Arc;
-
-use cairn_crdt::encoding::Encoded;
 use cairn_protocol::input::ReplyId;
+use cairn_protocol::piece::Piece;
 use cairn_protocol::wire::{Request, Segment, repo_tag};
 use cairn_protocol::{Batch, FeedName, Input, Labels, Post};
 
@@ -53,13 +51,13 @@ impl World {
         let labels = Labels { branch: Some(BRANCH.to_owned()), ..Labels::default() };
         let post = Post { project, key: &peer.keypair, parents, draft, labels, now_ms, entropy };
         let batch = replica.write(post).map_err(|error| error.to_string())?;
-        let mut waypoints = image.waypoints(feed.id(), 0, u64::MAX, u64::MAX);
+        let mut pieces = image.pieces(feed.id(), 0, u64::MAX, u64::MAX);
         let run = batch.feeds.first().ok_or("nothing was written")?;
-        waypoints.truncate(run.start as usize);
-        waypoints.extend(run.waypoints.iter().map(|waypoint| Arc::clone(waypoint).to_bytes()));
+        pieces.truncate(run.start as usize);
+        pieces.extend(run.pieces.iter().map(Piece::to_bytes));
         let top = run.top.signed().clone();
         self.checks.copied.insert(feed.id(), Copied::default());
-        Ok((batch, Segment { top, start: 0, waypoints, proof: None }))
+        Ok((batch, Segment { top, start: 0, pieces, proof: None }))
     }
 
     fn meet(&mut self, copied: usize, victim: usize, batch: &Batch, segment: Segment) {

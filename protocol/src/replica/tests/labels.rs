@@ -14,7 +14,7 @@ fn say(replica: &mut Replica, seed: u8, parents: &Frontier, labels: Labels) -> (
     let post = Post { project, key: &key, parents, draft, labels, now_ms: NOW_MS, entropy: [5; 32] };
     let batch = replica.write(post).unwrap();
     replica.apply(&batch, NOW_MS);
-    (batch.feeds[0].waypoints[0].id(), batch)
+    (whole_of(&batch).id(), batch)
 }
 
 fn mark(frontier: &Frontier, hold: Option<&str>) -> Labels {

@@ -1,0 +1,179 @@
+//! What lies below epochs, by the maps that their first waypoints carry.
+//!
+//! An epoch that has a map does not wait for what it stands on, which others may have forgotten. What of it is here
+//! all the same, or comes later, is told by the map to lie in the epoch's past.
+
+use std::collections::BTreeSet;
+
+use cairn_crdt::Frontier;
+use cairn_crdt::id::{FeedId, ProjectId, Root, WaypointId};
+
+use super::Replica;
+use super::project::{Feed, Known, Project};
+use crate::entry::EdgeKind;
+use crate::epoch::{Absorbed, Beside, Epoch};
+use crate::error::Reject;
+use crate::grant::{Grants, Role, Standing};
+use crate::limits::{ABSORBED_COUNT_MAX, BESIDE_COUNT_MAX};
+use crate::piece::Piece;
+use crate::wire::segment::Proven;
+
+impl Replica {
+    /// What the first waypoint of an epoch on top of a version says: that it shows `root`, and what is in its past.
+    pub fn epoch_on(&self, project: ProjectId, version: &Frontier, root: Root) -> Epoch {
+        self.projects.get(&project).map_or(Epoch::bare(root), |project| project.epoch_on(version, root))
+    }
+
+    /// Refuses a run with forgotten waypoints that no epoch is known to have: they may be what everybody looks for.
+    pub(super) fn check_gone(&self, proven: &Proven) -> Result<(), Reject> {
+        let (name, mut place) = (proven.top.feed, proven.start);
+        let Some(project) = self.projects.get(&name.project) else { return Err(Reject::Missing) };
+        let brought: Vec<Epoch> =
+            proven.pieces.iter().filter_map(Piece::waypoint).filter_map(|waypoint| self.begun_by(waypoint)).collect();
+        for piece in &proven.pieces {
+            let end = place.saturating_add(piece.count());
+            let absorbs = |epoch: &Epoch| has_all(epoch, &name.id(), place, end);
+            let is_known = || brought.iter().any(absorbs) || project.absorbs(&name.id(), place, end);
+            if piece.waypoint().is_none() && !is_known() {
+                return Err(Reject::Unabsorbed);
+            }
+            place = end;
+        }
+        Ok(())
+    }
+
+    /// The epoch that a waypoint begins, if its author may begin one.
+    fn begun_by(&self, waypoint: &crate::waypoint::Waypoint) -> Option<Epoch> {
+        let known = Known::read(waypoint).ok()?;
+        let epoch = known.labels.epoch.clone()?;
+        is_admin(&known, waypoint.header().feed.project, &self.grants).then_some(epoch)
+    }
+}
+
+/// Whether a waypoint's author may begin an epoch where it stands.
+pub(super) fn is_admin(known: &Known, project: ProjectId, grants: &Grants) -> bool {
+    let at = (known.seq, known.stamp.wall_ms);
+    grants.standing_as(Role::Admin, &known.key, project, at) == Standing::Admitted
+}
+
+fn has_all(epoch: &Epoch, feed: &FeedId, start: u64, end: u64) -> bool {
+    epoch.absorbed(feed).is_some_and(|absorbed| absorbed.has_all(start, end))
+}
+
+fn has(epoch: &Epoch, known: &Known) -> bool {
+    known.feed == known.origin && has_all(epoch, &known.origin, known.seq - 1, known.seq)
+}
+
+impl Project {
+    /// The admitted epochs that say what lies below them.
+    fn maps(&self) -> impl Iterator<Item = &Epoch> + '_ {
+        self.epochs.iter().filter_map(|id| self.epoch_of(id))
+    }
+
+    fn epoch_of(&self, id: &WaypointId) -> Option<&Epoch> {
+        self.waypoints.get(id)?.labels.epoch.as_ref().filter(|epoch| epoch.is_detached())
+    }
+
+    /// Whether an admitted epoch is known to have a run of a feed in its past.
+    pub(super) fn absorbs(&self, feed: &FeedId, start: u64, end: u64) -> bool {
+        self.maps().any(|epoch| has_all(epoch, feed, start, end))
+    }
+
+    /// Whether an admitted epoch is known to have a waypoint in its past.
+    pub(super) fn is_absorbed(&self, known: &Known) -> bool {
+        known.feed == known.origin && self.absorbs(&known.origin, known.seq - 1, known.seq)
+    }
+
+    /// Tells the documents what lies in the past of epochs that were taken in before it, now that `fresh` came.
+    pub(super) fn absorb(&mut self, fresh: &[WaypointId]) {
+        if self.detached.is_empty() {
+            return;
+        }
+        // A new epoch may have in its past what is here for long.
+        let grown = fresh.iter().any(|id| self.epoch_of(id).is_some());
+        let ids: Vec<WaypointId> = match grown {
+            true => self.waypoints.keys().copied().collect(),
+            false => fresh.to_vec(),
+        };
+        for began in &self.detached {
+            let below = self.maps_below(began);
+            let in_past = |id: &&WaypointId| {
+                *id != began && self.waypoints.get(id).is_some_and(|known| below.iter().any(|epoch| has(epoch, known)))
+            };
+            let past: Vec<WaypointId> = ids.iter().filter(in_past).copied().collect();
+            self.documents.absorb(*began, &past);
+        }
+    }
+
+    /// The maps of an epoch and of all that it has in its past.
+    fn maps_below(&self, began: &WaypointId) -> Vec<&Epoch> {
+        let mut below: Vec<&Epoch> = self.epoch_of(began).into_iter().collect();
+        let mut open: Vec<_> = self.waypoints.iter().filter(|(id, _)| self.epoch_of(id).is_some()).collect();
+        loop {
+            let before = open.len();
+            open.retain(|(id, known)| {
+                let is_below = below.iter().any(|epoch| has(epoch, known));
+                below.extend(self.epoch_of(id).filter(|_| is_below));
+                !is_below
+            });
+            if open.len() == before {
+                return below;
+            }
+        }
+    }
+
+    fn epoch_on(&self, version: &Frontier, root: Root) -> Epoch {
+        let heads = version.heads();
+        let is_past = |id: &WaypointId| heads.iter().any(|head| self.documents.is_ancestor(id, head));
+        let below: Vec<&Epoch> =
+            self.epochs.iter().filter(|id| is_past(id)).filter_map(|id| self.epoch_of(id)).collect();
+        let translated = self.translated(&is_past);
+        let is_past = |id: &WaypointId| translated.contains(id) || is_past(id);
+        let whole = |(id, feed): &(&FeedId, &Feed)| {
+            feed.origin == **id && !self.sides.contains_key(*id) && !self.forks.contains_key(*id)
+        };
+        let feeds = self.feeds.iter().filter(whole);
+        let absorbed = feeds.filter_map(|(id, feed)| absorbed(*id, feed, &below, &is_past));
+        Epoch { root, depth: self.documents.depth(version) + 1, absorbed: absorbed.take(ABSORBED_COUNT_MAX).collect() }
+    }
+
+    /// Late work that something in the past has carried over, applied or not.
+    fn translated(&self, is_past: &impl Fn(&WaypointId) -> bool) -> BTreeSet<WaypointId> {
+        let carriers = self.waypoints.iter().filter(|(id, _)| is_past(id));
+        let edges = carriers.flat_map(|(_, known)| &known.labels.edges);
+        let targets = edges.filter(|edge| edge.kind == EdgeKind::Translates).map(|edge| edge.target);
+        let (mut open, mut found): (Vec<WaypointId>, _) = (targets.collect(), BTreeSet::new());
+        while let Some(id) = open.pop() {
+            if is_past(&id) || !found.insert(id) {
+                continue;
+            }
+            open.extend(self.parents(&id));
+        }
+        found
+    }
+}
+
+/// How far a feed lies in the past, unless the epochs below say it already.
+fn absorbed(
+    id: FeedId,
+    feed: &Feed,
+    below: &[&Epoch],
+    is_past: &impl Fn(&WaypointId) -> bool,
+) -> Option<Absorbed> {
+    let known: Vec<&Absorbed> = below.iter().filter_map(|epoch| epoch.absorbed(&id)).collect();
+    let is_known = |place: u64| known.iter().rev().any(|absorbed| absorbed.has(place));
+    let (mut n, mut beside, mut is_new) = (0, Vec::new(), false);
+    for (place, waypoint) in feed.log.names() {
+        if is_known(place) {
+            n = place + 1;
+        } else if is_past(&waypoint) {
+            (n, is_new) = (place + 1, true);
+        } else {
+            beside.push(place);
+        }
+    }
+    let beside = Beside::runs(beside.into_iter().filter(|place| *place < n));
+    let fits = is_new && beside.len() <= BESIDE_COUNT_MAX;
+    let root = feed.log.root_of(n).filter(|_| fits)?;
+    Some(Absorbed { feed: id, n, root, beside })
+}
