@@ -10,6 +10,7 @@ use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
 use crate::hash::LogHash;
 use crate::limits::STONE_LEVEL_MAX;
 use crate::log::leaf_hash;
+use crate::merkle::node_hash;
 use crate::waypoint::Waypoint;
 
 /// The length of a forgotten subtree, written down.
@@ -92,6 +93,28 @@ impl Piece {
     }
 }
 
+/// The same pieces, with neighbours that are gone as one wherever they make up a subtree. The first begins at `start`.
+pub fn joined(start: u64, pieces: impl IntoIterator<Item = Piece>) -> Vec<Piece> {
+    let (mut joined, mut next): (Vec<Piece>, u64) = (Vec::new(), start);
+    for piece in pieces {
+        next += piece.count();
+        joined.push(piece);
+        while let Some(gone) = last_two(&joined, next) {
+            joined.truncate(joined.len() - 2);
+            joined.push(Piece::Gone(gone));
+        }
+    }
+    joined
+}
+
+/// The subtree that the last two pieces make up, if both are gone; `end` is the place after them.
+fn last_two(pieces: &[Piece], end: u64) -> Option<Gone> {
+    let [.., Piece::Gone(left), Piece::Gone(right)] = pieces else { return None };
+    let level = left.level + 1;
+    let fits = left.level == right.level && end.trailing_zeros() >= level.into() && level <= STONE_LEVEL_MAX;
+    fits.then(|| Gone { level, hash: node_hash(&left.hash, &right.hash) })
+}
+
 /// How many waypoints the bytes of pieces stand for; what cannot be read counts as one.
 pub fn count_in(pieces: &[Vec<u8>]) -> u64 {
     let count = |bytes: &Vec<u8>| match Gone::peek(bytes) {
@@ -140,6 +163,28 @@ mod tests {
         let mut high = gone.to_bytes();
         high[0] = STONE_LEVEL_MAX + 1;
         assert!(Piece::from_bytes(&high).is_err());
+    }
+
+    #[test]
+    fn neighbours_that_are_gone_are_one_where_they_make_up_a_subtree() {
+        let log = crate::log::tests::log_of(16);
+        let leaf = |place| Piece::Gone(Gone { level: 0, hash: log.subtree(0, place).expect("a leaf") });
+        let levels = |start: u64, end: u64| -> Vec<u8> {
+            let pieces = joined(start, (start..end).map(leaf));
+            let mut place = start;
+            for piece in &pieces {
+                let (level, hash) = piece.node();
+                assert_eq!(log.subtree(level, place >> level), Some(hash));
+                place += piece.count();
+            }
+            pieces.iter().map(|piece| piece.node().0).collect()
+        };
+        assert_eq!(levels(0, 16), [4]);
+        assert_eq!(levels(3, 13), [0, 2, 2, 0]);
+        let whole = Piece::Waypoint(Arc::new(waypoint(feed(1, "p", 1), 3, b"three")));
+        let pieces = [leaf(0), leaf(1), whole.clone(), leaf(3)];
+        let counts: Vec<u64> = joined(0, pieces).iter().map(Piece::count).collect();
+        assert_eq!(counts, [2, 1, 1]);
     }
 
     #[test]

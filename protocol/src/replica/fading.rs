@@ -7,12 +7,15 @@
 //! holds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cairn_crdt::Frontier;
 use cairn_crdt::id::{ContentHash, FeedId, ProjectId, WaypointId};
 
 use super::Replica;
 use super::project::{Known, Project};
+use crate::log::leaf_hash;
+use crate::piece::{Gone, Piece, joined};
 
 /// What has to stay beside what always does: marks, tips of branches, late work, held work.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +38,33 @@ pub struct Fading {
 }
 
 impl Fading {
+    /// What is left of a feed's pieces, of which the first begins at `start`.
+    pub fn left(&self, feed: FeedId, start: u64, pieces: impl IntoIterator<Item = Piece>) -> Vec<Piece> {
+        let mut next = start;
+        let left = pieces.into_iter().map(|piece| {
+            let place = next;
+            next += piece.count();
+            self.left_of(feed, place, piece)
+        });
+        joined(start, left)
+    }
+
+    /// What is left of one piece.
+    fn left_of(&self, feed: FeedId, place: u64, piece: Piece) -> Piece {
+        let is_in = |places: &BTreeMap<FeedId, BTreeSet<u64>>| {
+            places.get(&feed).is_some_and(|places| places.contains(&place))
+        };
+        match piece {
+            Piece::Waypoint(waypoint) if is_in(&self.gone) => {
+                Piece::Gone(Gone { level: 0, hash: leaf_hash(&waypoint.id()) })
+            }
+            Piece::Waypoint(waypoint) if is_in(&self.places) => {
+                Piece::Waypoint(Arc::new(waypoint.faded(&self.contents)))
+            }
+            piece => piece,
+        }
+    }
+
     /// How many waypoints fade.
     pub fn count(&self) -> u64 {
         self.places.values().chain(self.gone.values()).map(|places| places.len() as u64).sum()

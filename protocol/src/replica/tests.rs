@@ -19,6 +19,7 @@ use cairn_crdt::op::{Body, Op};
 
 #[cfg(test)]
 mod labels;
+mod forgotten;
 
 const NOW_MS: u64 = 1_700_000_000_000;
 const PROJECT: &str = "@me/trail";
