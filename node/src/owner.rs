@@ -371,6 +371,6 @@ impl Owner {
 /// What stands for a batch that a local write made.
 fn written(batch: &Batch) -> Result<Written, NodeError> {
     let run = batch.feeds.last().ok_or(NodeError::Bug("a write without a feed"))?;
-    let last = run.waypoints.last().ok_or(NodeError::Bug("a write without a waypoint"))?;
+    let last = run.waypoints().last().ok_or(NodeError::Bug("a write without a waypoint"))?;
     Ok(Written { waypoint: last.id(), feed: run.feed, seq: last.header().seq })
 }

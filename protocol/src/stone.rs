@@ -16,7 +16,9 @@ use crate::error::Reject;
 use crate::feed::FeedName;
 use crate::hash::LogHash;
 use crate::limits::STONE_BYTES_MAX;
+use crate::log::leaf_hash;
 use crate::packing::Method;
+use crate::piece::Gone;
 use crate::signed::{read_level, write_level};
 use crate::tower::Span;
 use crate::waypoint::Waypoint;
@@ -40,7 +42,7 @@ pub struct StoneName {
     pub span: Span,
 }
 
-/// One waypoint in a stone.
+/// One waypoint in a stone, or several that are gone.
 #[expect(clippy::large_enum_variant, reason = "most are bodies, and they are handled one at a time")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stored {
@@ -48,14 +50,34 @@ pub enum Stored {
     Body(Waypoint),
     /// Faded: only its name.
     Faded(WaypointId),
+    /// Gone: a subtree of waypoints of which only the hash is left.
+    Gone(Gone),
 }
 
 impl Stored {
-    /// The waypoint's name.
-    pub fn id(&self) -> WaypointId {
+    /// The waypoint's name, unless it is gone.
+    pub fn id(&self) -> Option<WaypointId> {
         match self {
-            Stored::Body(waypoint) => waypoint.id(),
-            Stored::Faded(id) => *id,
+            Stored::Body(waypoint) => Some(waypoint.id()),
+            Stored::Faded(id) => Some(*id),
+            Stored::Gone(_) => None,
+        }
+    }
+
+    /// How many waypoints.
+    pub fn count(&self) -> u64 {
+        match self {
+            Stored::Body(_) | Stored::Faded(_) => 1,
+            Stored::Gone(gone) => gone.count(),
+        }
+    }
+
+    /// The node of the feed's log that it is: level and hash.
+    pub fn node(&self) -> (u8, LogHash) {
+        match self {
+            Stored::Body(waypoint) => (0, leaf_hash(&waypoint.id())),
+            Stored::Faded(id) => (0, leaf_hash(id)),
+            Stored::Gone(gone) => (gone.level, gone.hash),
         }
     }
 }

@@ -70,8 +70,8 @@ impl Owner {
                 batches.entry(batch.repo).or_default().push((ticket, batch));
             }
             Effect::Load { load, repo, project, feed, from, to, bytes_max } => {
-                let waypoints = self.load(&Wanted { repo, project, feed, from, to, bytes_max });
-                self.service.handle(Input::Loaded { load, waypoints }, clock::now_ms());
+                let pieces = self.load(&Wanted { repo, project, feed, from, to, bytes_max });
+                self.service.handle(Input::Loaded { load, pieces }, clock::now_ms());
             }
             Effect::Quarantine { repo, peer, reason, bytes } => {
                 let name = format!("refused-{}-{}", peer.short(), reason.code());
@@ -94,7 +94,7 @@ impl Owner {
     fn load(&self, wanted: &Wanted) -> Result<Vec<Vec<u8>>, LoadError> {
         let store = self.stores.get(&wanted.repo).ok_or(LoadError::Absent)?;
         let Wanted { project, feed, from, to, bytes_max, .. } = *wanted;
-        store.waypoints(project, feed, from, to, bytes_max).map_err(|error| match error {
+        store.pieces(project, feed, from, to, bytes_max).map_err(|error| match error {
             NodeError::Io { .. } | NodeError::Poisoned => LoadError::Failed,
             _ => LoadError::Absent,
         })

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! record = projects  rights  forks  feeds
-//! feed   = feed id  top  start (u64)  waypoints, each with its length
+//! feed   = feed id  top  start (u64)  pieces, each with its length
 //! ```
 
 use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
@@ -11,13 +11,13 @@ use cairn_protocol::Signed;
 use cairn_protocol::effect::Batch;
 use cairn_protocol::grant::GrantRecord;
 use cairn_protocol::limits::{GRANTS_COUNT_MAX, PROJECTS_COUNT_MAX, TOPS_COUNT_MAX, WAYPOINT_BYTES_MAX};
+use cairn_protocol::piece::Piece;
 use cairn_protocol::proof::ForkProof;
 use cairn_protocol::top::Top;
-use cairn_protocol::waypoint::Waypoint;
 
 use super::manifest::read_texts;
 
-/// The most waypoints of one feed in one commit.
+/// The most pieces of one feed in one commit.
 const RUN_COUNT_MAX: u64 = 1 << 32;
 
 /// One commit.
@@ -42,8 +42,8 @@ pub(crate) struct Run {
     pub(crate) top: Signed<Top>,
     /// The place of the first, from 0.
     pub(crate) start: u64,
-    /// The waypoints, and where in the record each one's bytes are.
-    pub(crate) waypoints: Vec<(Waypoint, Extent)>,
+    /// The pieces, and where in the record each one's bytes are.
+    pub(crate) pieces: Vec<(Piece, Extent)>,
 }
 
 /// Neighbouring bytes.
@@ -63,8 +63,8 @@ pub(crate) fn encode(batches: &[&Batch]) -> (Vec<u8>, Vec<Extent>) {
     let runs: Vec<_> = batches.iter().flat_map(|batch| &batch.feeds).collect();
     let (mut bytes, mut extents) = (encode_head(&projects, &rights, &forks, runs.len()), Vec::new());
     for run in runs {
-        encode_run(run.feed, run.top.signed(), run.start, run.waypoints.len(), &mut bytes);
-        extents.extend(run.waypoints.iter().map(|waypoint| encode_waypoint(waypoint, &mut bytes)));
+        encode_run(run.feed, run.top.signed(), run.start, run.pieces.len(), &mut bytes);
+        extents.extend(run.pieces.iter().map(|piece| encode_piece(piece, &mut bytes)));
     }
     (bytes, extents)
 }
@@ -74,9 +74,9 @@ pub(crate) fn encode_again(commit: &Commit) -> Vec<u8> {
     let projects: Vec<&str> = commit.projects.iter().map(String::as_str).collect();
     let mut bytes = encode_head(&projects, &commit.rights, &commit.forks, commit.runs.len());
     for run in &commit.runs {
-        encode_run(run.feed, &run.top, run.start, run.waypoints.len(), &mut bytes);
-        for (waypoint, _) in &run.waypoints {
-            encode_waypoint(waypoint, &mut bytes);
+        encode_run(run.feed, &run.top, run.start, run.pieces.len(), &mut bytes);
+        for (piece, _) in &run.pieces {
+            encode_piece(piece, &mut bytes);
         }
     }
     bytes
@@ -92,17 +92,17 @@ fn encode_head(projects: &[&str], rights: &[GrantRecord], forks: &[ForkProof], r
     out.into_bytes()
 }
 
-fn encode_run(feed: FeedId, top: &Signed<Top>, start: u64, waypoints: usize, bytes: &mut Vec<u8>) {
+fn encode_run(feed: FeedId, top: &Signed<Top>, start: u64, pieces: usize, bytes: &mut Vec<u8>) {
     let mut head = Writer::default();
     feed.write(&mut head);
     top.write(&mut head);
     head.u64(start);
-    head.count(waypoints as u64);
+    head.count(pieces as u64);
     bytes.append(&mut head.into_bytes());
 }
 
-fn encode_waypoint(waypoint: &Waypoint, bytes: &mut Vec<u8>) -> Extent {
-    let body = waypoint.to_bytes();
+fn encode_piece(piece: &Piece, bytes: &mut Vec<u8>) -> Extent {
+    let body = piece.to_bytes();
     let mut len = Writer::default();
     len.count(body.len() as u64);
     bytes.append(&mut len.into_bytes());
@@ -127,11 +127,11 @@ pub(crate) fn decode(record: &[u8]) -> Decode<Commit> {
 
 fn decode_run(input: &mut Reader<'_>) -> Decode<Run> {
     let (feed, top, start) = (FeedId::read(input)?, Signed::read(input)?, input.u64()?);
-    let mut waypoints = Vec::new();
+    let mut pieces = Vec::new();
     for _ in 0..input.count(RUN_COUNT_MAX)? {
         let body = input.bytes(WAYPOINT_BYTES_MAX)?;
         let extent = Extent { offset: (input.offset() - body.len()) as u64, len: body.len() };
-        waypoints.push((Waypoint::from_bytes(body)?, extent));
+        pieces.push((Piece::from_bytes(body)?, extent));
     }
-    Ok(Run { feed, top, start, waypoints })
+    Ok(Run { feed, top, start, pieces })
 }

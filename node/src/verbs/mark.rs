@@ -131,7 +131,8 @@ fn set(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     };
     let (frontier, pinned) = match beginning {
         Ok(draft) => {
-            let labels = Labels { epoch: Some(root), branch: Some(site.branch().to_owned()), ..labels };
+            let epoch = owner.replica(place.repo)?.epoch_on(place.project, &version.frontier, root);
+            let labels = Labels { epoch: Some(epoch), branch: Some(site.branch().to_owned()), ..labels };
             let written = site.write(owner, version.frontier, draft, labels)?;
             site.settle_on(written.waypoint)?;
             (site.frontier().clone(), None)

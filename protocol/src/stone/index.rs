@@ -5,8 +5,11 @@ use std::ops::Range;
 use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
 use cairn_crdt::id::WaypointId;
 
+use crate::hash::LogHash;
 use crate::limits::{BLOCK_BYTES_MAX, STONE_LEVEL_MAX, WAYPOINT_BYTES_MAX};
+use crate::log::leaf_hash;
 use crate::packing::Method;
+use crate::piece::Gone;
 
 /// One block of a stone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,12 +20,18 @@ pub(super) struct Block {
     pub(super) sum: [u8; 32],
 }
 
-/// One waypoint of a stone, as it stands in the file.
+/// What a size says of a subtree that is gone, beside its level: no body is as large.
+const GONE: u32 = 1 << 31;
+
+/// One waypoint of a stone, as it stands in the file, or a subtree that is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Item {
-    pub(super) id: WaypointId,
-    /// Where the body lies; `None` if it has faded.
-    pub(super) place: Option<Place>,
+pub(super) enum Item {
+    /// A waypoint whose body is here.
+    Body(WaypointId, Place),
+    /// A waypoint of which only the name is here.
+    Faded(WaypointId),
+    /// Waypoints of which only the hash over them is here.
+    Gone(Gone),
 }
 
 /// Where a body lies.
@@ -33,13 +42,18 @@ pub(super) struct Place {
     pub(super) bytes: u32,
 }
 
-/// The index. In memory a waypoint has its name and its size: where it lies follows from the sizes before it.
+/// The index. In memory a waypoint has its name and its size: where it lies follows from the sizes before it. A subtree
+/// that is gone stands among them under its hash.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Index {
     pub(super) blocks: Vec<Block>,
     pub(super) ids: Vec<WaypointId>,
     /// The bytes of each body; 0 of one that has faded.
     sizes: Vec<u32>,
+    /// The subtrees that are gone: which item, and at which waypoint of the stone it begins.
+    skips: Vec<(u32, u32)>,
+    /// How many waypoints.
+    count: u32,
     /// Which waypoint is the first of each block.
     firsts: Vec<u32>,
 }
@@ -57,8 +71,9 @@ impl Encoded for Index {
         let mut next = Place { block: 0, start: 0, bytes: 0 };
         for _ in 0..input.count(1 << STONE_LEVEL_MAX)? {
             let item = Item::read(input)?;
-            at.require(index.follows(&mut next, item.place), "places in a stone")?;
-            index.push(item.id, item.place.map_or(0, |place| place.bytes));
+            let place = if let Item::Body(_, place) = item { Some(place) } else { None };
+            at.require(index.follows(&mut next, place), "places in a stone")?;
+            at.require(index.put(item), "places in a stone")?;
         }
         at.require(index.ends_at(next), "places in a stone")?;
         Ok(index)
@@ -94,9 +109,20 @@ impl Index {
         self.blocks.get(block as usize).map(|block| block.raw_bytes)
     }
 
-    fn push(&mut self, id: WaypointId, bytes: u32) {
+    /// Adds an item as it was read; false where no subtree of that size begins.
+    fn put(&mut self, item: Item) -> bool {
+        match item {
+            Item::Body(id, place) => self.push(id, place.bytes, 1),
+            Item::Faded(id) => self.push(id, 0, 1),
+            Item::Gone(gone) => return self.add_gone(gone),
+        }
+        true
+    }
+
+    fn push(&mut self, id: WaypointId, size: u32, count: u32) {
         self.ids.push(id);
-        self.sizes.push(bytes);
+        self.sizes.push(size);
+        self.count += count;
     }
 
     /// Adds a waypoint whose body follows the one before it in the block that is filled now; 0 bytes if it has faded.
@@ -104,7 +130,58 @@ impl Index {
         if bytes > 0 && self.firsts.len() == self.blocks.len() {
             self.firsts.push(self.ids.len() as u32);
         }
-        self.push(id, bytes);
+        self.push(id, bytes, 1);
+    }
+
+    /// Adds a subtree that is gone; false where none of that size begins, or behind the end of the largest stone.
+    pub(super) fn add_gone(&mut self, gone: Gone) -> bool {
+        let level = u32::from(gone.level);
+        if self.count.trailing_zeros() < level || u64::from(self.count) + gone.count() > 1 << STONE_LEVEL_MAX {
+            return false;
+        }
+        self.skips.push((self.ids.len() as u32, self.count));
+        self.push(WaypointId(gone.hash.0), GONE | level, 1 << level);
+        true
+    }
+
+    /// How many waypoints.
+    pub(super) fn count(&self) -> u64 {
+        self.count.into()
+    }
+
+    /// The item with a waypoint of the stone, from 0.
+    pub(super) fn item(&self, at: u64) -> Option<usize> {
+        let at = u32::try_from(at).ok().filter(|at| *at < self.count)?;
+        let after = self.skips.partition_point(|(_, start)| *start <= at);
+        let Some((item, start)) = after.checked_sub(1).and_then(|skip| self.skips.get(skip)) else {
+            return Some(at as usize);
+        };
+        let end = start + self.gone(*item as usize).map_or(1, |gone| gone.count() as u32);
+        Some((item + at.checked_sub(end).map_or(0, |beyond| beyond + 1)) as usize)
+    }
+
+    /// The first waypoint of an item, from 0 in the stone.
+    pub(super) fn start(&self, item: usize) -> u64 {
+        let before = self.skips.partition_point(|(skip, _)| (*skip as usize) < item);
+        let Some((skip, start)) = before.checked_sub(1).and_then(|skip| self.skips.get(skip)) else {
+            return item as u64;
+        };
+        let count = self.gone(*skip as usize).map_or(1, |gone| gone.count());
+        u64::from(*start) + count + (item as u64 - u64::from(*skip) - 1)
+    }
+
+    /// The subtree that an item is, if it is gone.
+    pub(super) fn gone(&self, item: usize) -> Option<Gone> {
+        let level = self.sizes.get(item).filter(|size| **size & GONE != 0)? & !GONE;
+        Some(Gone { level: level as u8, hash: LogHash(self.ids.get(item)?.0) })
+    }
+
+    /// The node of the feed's log that an item is: level and hash.
+    pub(super) fn node(&self, item: usize) -> Option<(u8, LogHash)> {
+        match self.gone(item) {
+            Some(gone) => Some((gone.level, gone.hash)),
+            None => self.ids.get(item).map(|id| (0, leaf_hash(id))),
+        }
     }
 
     /// Where the body of a waypoint lies; `None` if it has faded.
@@ -112,12 +189,13 @@ impl Index {
         let bytes = self.size(item)?;
         let block = self.firsts.partition_point(|first| *first as usize <= item).checked_sub(1)?;
         let first = *self.firsts.get(block)? as usize;
-        Some(Place { block: block as u32, start: self.sizes.get(first..item)?.iter().sum(), bytes })
+        let before = self.sizes.get(first..item)?.iter().filter(|size| **size & GONE == 0);
+        Some(Place { block: block as u32, start: before.sum(), bytes })
     }
 
     /// The bytes of a body; `None` if it has faded.
     pub(super) fn size(&self, item: usize) -> Option<u32> {
-        self.sizes.get(item).copied().filter(|bytes| *bytes > 0)
+        self.sizes.get(item).copied().filter(|bytes| *bytes > 0 && bytes & GONE == 0)
     }
 
     /// The waypoints from the first of a block to before the first of the next; those that faded before
@@ -132,13 +210,17 @@ impl Index {
     /// All waypoints as they stand in the file.
     pub(super) fn items(&self) -> impl Iterator<Item = Item> + '_ {
         let (mut block, mut start) = (0, 0);
-        self.ids.iter().zip(&self.sizes).enumerate().map(move |(number, (id, bytes))| {
+        self.ids.iter().enumerate().map(move |(number, id)| {
             if self.firsts.get(block + 1).is_some_and(|first| *first as usize == number) {
                 (block, start) = (block + 1, 0);
             }
-            let place = Place { block: block as u32, start, bytes: *bytes };
+            if let Some(gone) = self.gone(number) {
+                return Item::Gone(gone);
+            }
+            let Some(bytes) = self.size(number) else { return Item::Faded(*id) };
+            let place = Place { block: block as u32, start, bytes };
             start += bytes;
-            Item { id: *id, place: (*bytes > 0).then_some(place) }
+            Item::Body(*id, place)
         })
     }
 }
@@ -169,19 +251,38 @@ fn read_size(input: &mut Reader<'_>) -> Decode<u32> {
 
 impl Encoded for Item {
     fn write(&self, out: &mut Writer) {
-        self.id.write(out);
-        out.u8(u8::from(self.place.is_some()));
-        if let Some(place) = self.place {
-            out.u32(place.block);
-            out.u32(place.start);
-            out.u32(place.bytes);
+        match self {
+            Item::Faded(id) => {
+                id.write(out);
+                out.u8(0);
+            }
+            Item::Body(id, place) => {
+                id.write(out);
+                out.u8(1);
+                out.u32(place.block);
+                out.u32(place.start);
+                out.u32(place.bytes);
+            }
+            Item::Gone(gone) => {
+                gone.hash.write(out);
+                out.u8(2);
+                out.u8(gone.level);
+            }
         }
     }
 
     fn read(input: &mut Reader<'_>) -> Decode<Self> {
         let id = WaypointId::read(input)?;
-        if !crate::text::read_flag(input)? {
-            return Ok(Self { id, place: None });
+        let at = input.clone();
+        match input.u8()? {
+            0 => return Ok(Item::Faded(id)),
+            1 => {}
+            2 => {
+                let level = input.u8()?;
+                at.require(level <= STONE_LEVEL_MAX, "level of a subtree that is gone")?;
+                return Ok(Item::Gone(Gone { level, hash: LogHash(id.0) }));
+            }
+            tag => return Err(at.error(Problem::UnknownTag(tag.into()))),
         }
         let at = input.clone();
         let place = Place { block: input.u32()?, start: input.u32()?, bytes: input.u32()? };
@@ -189,6 +290,6 @@ impl Encoded for Item {
         at.require(place.block < 1 << STONE_LEVEL_MAX, "block of a waypoint")?;
         let fits = start <= BLOCK_BYTES_MAX && bytes > 0 && bytes <= WAYPOINT_BYTES_MAX;
         at.require(fits, "place of a waypoint")?;
-        Ok(Self { id, place: Some(place) })
+        Ok(Item::Body(id, place))
     }
 }

@@ -6,10 +6,9 @@ use cairn_crdt::id::WaypointId;
 use crate::error::Reject;
 use crate::hash::LogHash;
 use crate::limits::{INDEX_BYTES_MAX, STONE_BYTES_MAX};
-use crate::log::leaf_hash;
 use crate::merkle::Peaks;
 use crate::packing::unpack;
-use crate::stone::index::{Block, Index, Place};
+use crate::stone::index::{Block, Index, Item, Place};
 use crate::stone::{FOOTER_BYTES, Foot, HEADER_BYTES, Head, StoneName, Stored, block_sum, damage, index_sum};
 use crate::waypoint::Waypoint;
 
@@ -82,12 +81,13 @@ impl<S: Source> StoneReader<S> {
                 Err(Reject::Stone { offset, what: "an index where none is" })
             };
         }
-        if self.index.ids.len() as u64 != self.head.name.span.count() {
+        if self.index.count() != self.head.name.span.count() {
             return Err(Reject::Stone { offset, what: "count of waypoints" });
         }
         let mut peaks = Peaks::default();
-        self.index.ids.iter().for_each(|id| peaks.append(leaf_hash(id)));
-        if peaks.root() != self.foot.subtree {
+        let nodes = (0..self.index.ids.len()).filter_map(|item| self.index.node(item));
+        let fits = nodes.fold(true, |fits, (level, hash)| fits && peaks.append_subtree(level, hash));
+        if !fits || peaks.root() != self.foot.subtree {
             return Err(Reject::Stone { offset, what: "names under the subtree's hash" });
         }
         Ok(())
@@ -119,37 +119,46 @@ impl<S: Source> StoneReader<S> {
         &self.source
     }
 
-    /// The name of the waypoint at `place` (from 0, in the feed).
-    pub fn id(&self, place: u64) -> Result<WaypointId, Reject> {
-        Ok(self.index.ids[self.item(place)?])
+    /// The names of the waypoints that have one, in order.
+    pub fn ids(&self) -> impl Iterator<Item = WaypointId> + '_ {
+        let named = |(item, _): &(usize, &WaypointId)| self.index.gone(*item).is_none();
+        self.index.ids.iter().enumerate().filter(named).map(|(_, id)| *id)
     }
 
-    /// The waypoint at `place` (from 0, in the feed); reads one block.
+    /// The waypoint at `place` (from 0, in the feed), or the subtree that is gone and has it; reads one block.
     pub fn read(&self, place: u64) -> Result<Stored, Reject> {
         let item = self.item(place)?;
         let id = self.index.ids[item];
+        if let Some(gone) = self.index.gone(item) {
+            return Ok(Stored::Gone(gone));
+        }
         match self.index.place(item) {
             None => Ok(Stored::Faded(id)),
             Some(at) => self.body(place, id, at, &self.block(at.block)?),
         }
     }
 
-    /// All waypoints in order, each block read once.
+    /// All waypoints and subtrees that are gone, in order, each block read once.
     pub fn read_all(&self) -> impl Iterator<Item = Result<Stored, Reject>> + '_ {
         self.read_from(self.head.name.span.start)
     }
 
-    /// The waypoints from a place (in the feed) on, in order, each block read once.
+    /// The same from the one that has a place (in the feed) on.
     pub fn read_from(&self, first: u64) -> impl Iterator<Item = Result<Stored, Reject>> + '_ {
         let mut current: Option<(u32, Vec<u8>)> = None;
-        let items = self.index.items().zip(self.head.name.span.start..);
-        items.skip_while(move |(_, place)| *place < first).map(move |(item, place)| {
-            let Some(at) = item.place else { return Ok(Stored::Faded(item.id)) };
+        let start = self.head.name.span.start;
+        let begun = first.checked_sub(start).and_then(|at| self.index.item(at)).unwrap_or(0);
+        self.index.items().enumerate().skip(begun).map(move |(number, item)| {
+            let (id, at) = match item {
+                Item::Body(id, at) => (id, at),
+                Item::Faded(id) => return Ok(Stored::Faded(id)),
+                Item::Gone(gone) => return Ok(Stored::Gone(gone)),
+            };
             if current.as_ref().is_none_or(|(block, _)| *block != at.block) {
                 current = Some((at.block, self.block(at.block)?));
             }
             let raw = current.as_ref().map_or(&[][..], |(_, raw)| raw);
-            self.body(place, item.id, at, raw)
+            self.body(start + self.index.start(number), id, at, raw)
         })
     }
 
@@ -173,7 +182,7 @@ impl<S: Source> StoneReader<S> {
         if !self.head.listed {
             return Err(Reject::Faded);
         }
-        Ok((place - span.start) as usize)
+        self.index.item(place - span.start).ok_or(Reject::Misuse("a place outside of the stone"))
     }
 
     /// A block's bytes, unpacked.

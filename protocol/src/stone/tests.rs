@@ -35,11 +35,12 @@ fn a_stone_gives_back_what_was_put_in() {
     for (place, stored) in (8..16).zip(reader.read_all()) {
         let stored = stored.unwrap();
         assert_eq!(reader.read(place), Ok(stored.clone()));
-        assert_eq!(reader.id(place), Ok(all[place as usize].id()));
+        assert_eq!(stored.id(), Some(all[place as usize].id()));
         match stored {
             Stored::Faded(id) => assert!(id == all[10].id() || id == all[13].id()),
             Stored::Body(waypoint) if place == 9 => assert!(!waypoint.is_whole()),
             Stored::Body(waypoint) => assert_eq!(waypoint, all[place as usize]),
+            Stored::Gone(_) => panic!("nothing is gone"),
         }
     }
     assert!(reader.read(7).is_err() && reader.read(16).is_err());
@@ -56,6 +57,71 @@ fn a_stone_of_large_waypoints_has_many_blocks() {
     assert_eq!(reader.index.blocks.len(), 4);
     assert_eq!(reader.read(2), Ok(all[2].clone()));
     reader.verify(&reader.hash()).unwrap();
+}
+
+/// The waypoints of a feed, of which those in `spans` are gone.
+fn forgotten(feed: FeedName, n: u64, spans: &[Span]) -> Vec<Stored> {
+    let all = waypoints(feed, n);
+    let log = crate::samples::log_over(&all);
+    let (mut stored, mut place) = (Vec::new(), 0);
+    while place < n {
+        let Some(span) = spans.iter().find(|span| span.start == place) else {
+            stored.push(Stored::Body(all[place as usize].clone()));
+            place += 1;
+            continue;
+        };
+        let hash = log.subtree(span.level, span.start >> span.level).unwrap();
+        stored.push(Stored::Gone(Gone { level: span.level, hash }));
+        place = span.end();
+    }
+    stored
+}
+
+#[test]
+fn subtrees_that_are_gone_lie_among_bodies() {
+    let feed = feed(1, "p", 1);
+    let span = |start, level| Span { start, level };
+    for spans in [vec![span(0, 4)], vec![span(4, 2), span(10, 1)], vec![span(0, 0), span(8, 3)], vec![span(15, 0)]] {
+        let all = forgotten(feed, 16, &spans);
+        let name = StoneName { feed, span: span(0, 4) };
+        let file = write_stone(&name, &all).unwrap();
+        let reader = StoneReader::open(&file[..]).unwrap();
+        let whole = crate::samples::log_over(&waypoints(feed, 16)).root();
+        assert_eq!(reader.hash(), whole);
+        reader.verify(&whole).unwrap();
+        assert_eq!(reader.read_all().collect::<Result<Vec<_>, _>>().unwrap(), all);
+        let mut place = 0;
+        for stored in &all {
+            for at in place..place + stored.count() {
+                assert_eq!(reader.read(at).as_ref(), Ok(stored), "{at} of {spans:?}");
+            }
+            place += stored.count();
+        }
+        let upper = waypoints(feed, 32)[16..].iter().cloned().map(Stored::Body).collect::<Vec<_>>();
+        let upper = write_stone(&StoneName { feed, span: span(16, 4) }, &upper).unwrap();
+        let both = merged(&[file.clone(), upper], 5).unwrap();
+        let both = StoneReader::open(&both[..]).unwrap();
+        both.verify(&crate::samples::log_over(&waypoints(feed, 32)).root()).unwrap();
+        assert_eq!(both.read_all().take(all.len()).collect::<Result<Vec<_>, _>>().unwrap(), all);
+        assert_eq!(both.ids().count(), 16 + all.iter().filter(|stored| stored.id().is_some()).count());
+    }
+}
+
+#[test]
+fn a_subtree_that_is_gone_fits_only_its_own_place() {
+    let feed = feed(1, "p", 1);
+    let gone = forgotten(feed, 8, &[Span { start: 4, level: 2 }]);
+    let name = StoneName { feed, span: Span { start: 0, level: 3 } };
+    assert!(write_stone(&name, &[&gone[3..], &gone[..3]].concat()).is_err());
+    assert!(write_stone(&name, &gone[..4]).is_err());
+    let file = write_stone(&name, &gone).unwrap();
+    for level in [0, 1, 3, 9, 200] {
+        let lie = with_index(&file, |index| {
+            let Some(Item::Gone(gone)) = index.items.last_mut() else { panic!("the last is gone") };
+            gone.level = level;
+        });
+        assert!(StoneReader::open(&lie[..]).is_err(), "{level}");
+    }
 }
 
 /// The parts of stones, taken over into one.
@@ -83,7 +149,7 @@ fn stones_that_are_taken_over_give_back_the_same() {
             })
             .collect();
         for faded in [0, 3, 4, 5] {
-            all[faded] = Stored::Faded(all[faded].id());
+            all[faded] = Stored::Faded(all[faded].id().unwrap());
         }
         let stone = |start: u64, level| {
             let name = StoneName { feed, span: Span { start, level } };
@@ -284,7 +350,8 @@ fn a10_lying_lengths_in_the_index_are_refused() {
 }
 
 fn set_place(index: &mut Listed, change: impl FnOnce(&mut Place)) {
-    change(index.items[0].place.as_mut().unwrap());
+    let Item::Body(_, place) = &mut index.items[0] else { panic!("the first has a body") };
+    change(place);
 }
 
 proptest! {

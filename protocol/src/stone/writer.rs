@@ -11,6 +11,7 @@ use crate::limits::{BLOCK_BYTES_MAX, BLOCK_BYTES_TARGET, WAYPOINT_BYTES_MAX};
 use crate::log::leaf_hash;
 use crate::merkle::Peaks;
 use crate::packing::{Method, pack};
+use crate::piece::Gone;
 use crate::stone::index::{Block, Index};
 use crate::stone::{Foot, HEADER_BYTES, Head, Source, StoneName, StoneReader, Stored, block_sum, index_sum};
 
@@ -39,10 +40,11 @@ impl StoneWriter {
         Ok((writer, header))
     }
 
-    /// Adds the next waypoint; the bytes of a block, if one is full.
+    /// Adds the next waypoint, or a subtree that is gone; the bytes of a block, if one is full.
     pub fn push(&mut self, stored: &Stored) -> Result<Vec<u8>, Reject> {
         match stored {
             Stored::Faded(id) => self.add(*id, &[]),
+            Stored::Gone(gone) => self.add_gone(*gone)?,
             Stored::Body(waypoint) => {
                 self.name.feed.check(&waypoint.header().feed)?;
                 let expected = self.next() + 1;
@@ -63,7 +65,7 @@ impl StoneWriter {
         let from = other.name();
         self.name.feed.check(&from.feed)?;
         let items = other.index.part(part as usize);
-        let (expected, found) = (self.next(), from.span.start + items.start as u64);
+        let (expected, found) = (self.next(), from.span.start + other.index.start(items.start));
         if found != expected {
             return Err(Reject::Gap { expected, found });
         }
@@ -81,11 +83,15 @@ impl StoneWriter {
         let raw = if other.index.blocks.is_empty() { Vec::new() } else { other.block(part)? };
         for item in items {
             let id = other.index.ids[item];
+            if let Some(gone) = other.index.gone(item) {
+                self.add_gone(gone)?;
+                continue;
+            }
             let Some(at) = other.index.place(item) else {
                 self.add(id, &[]);
                 continue;
             };
-            other.body(from.span.start + item as u64, id, at, &raw)?;
+            other.body(from.span.start + other.index.start(item), id, at, &raw)?;
             self.add(id, &raw[at.start as usize..(at.start + at.bytes) as usize]);
         }
         Ok(if self.block.len() >= BLOCK_BYTES_TARGET { self.flush() } else { Vec::new() })
@@ -101,6 +107,10 @@ impl StoneWriter {
         let mut bytes = self.flush();
         for item in items {
             let id = other.index.ids[item];
+            if let Some(gone) = other.index.gone(item) {
+                self.add_gone(gone)?;
+                continue;
+            }
             self.peaks.append(leaf_hash(&id));
             self.index.add(id, other.index.size(item).unwrap_or(0));
         }
@@ -111,7 +121,7 @@ impl StoneWriter {
 
     /// The place of the next waypoint.
     fn next(&self) -> u64 {
-        self.name.span.start + self.index.ids.len() as u64
+        self.name.span.start + self.index.count()
     }
 
     /// Adds the body of the next waypoint; none if it has faded.
@@ -120,6 +130,11 @@ impl StoneWriter {
         self.peaks.append(leaf_hash(&id));
         self.index.add(id, body.len() as u32);
         self.block.extend_from_slice(body);
+    }
+
+    fn add_gone(&mut self, gone: Gone) -> Result<(), Reject> {
+        let fits = self.index.add_gone(gone) && self.peaks.append_subtree(gone.level, gone.hash);
+        if fits { Ok(()) } else { Err(Reject::Misuse("a subtree where none can begin")) }
     }
 
     fn flush(&mut self) -> Vec<u8> {
@@ -158,7 +173,7 @@ fn is_filled(raw_bytes: usize) -> bool {
     raw_bytes >= BLOCK_BYTES_TARGET / 2
 }
 
-/// The file of a stone. `stored` has one item for each waypoint of the span, in order.
+/// The file of a stone. `stored` has one item for each waypoint of the span, in order, or for each subtree of it that is gone.
 pub fn write_stone(name: &StoneName, stored: &[Stored]) -> Result<Vec<u8>, Reject> {
     let (mut writer, mut file) = StoneWriter::new(*name)?;
     for item in stored {

@@ -14,6 +14,7 @@ use cairn_protocol::hash::{GrantId, LogHash, RepoTag};
 use cairn_protocol::log::Log;
 use cairn_protocol::manifest::{Chunk, Lineage, Manifest};
 use cairn_protocol::mark::{Mark, feeds_root};
+use cairn_protocol::piece::Gone;
 use cairn_protocol::proof::{ConsistencyProof, ForkProof, InclusionProof};
 use cairn_protocol::retire::{Retire, Retired};
 use cairn_protocol::signed::Signable;
@@ -407,6 +408,13 @@ fn stone() -> Vec<u8> {
     write_stone(&StoneName { feed: feed(), span: Span { start: 4, level: 2 } }, &stored).unwrap()
 }
 
+/// A stone of which the second half is gone.
+fn gone_stone() -> Vec<u8> {
+    let gone = Gone { level: 1, hash: log(8).subtree(1, 3).unwrap() };
+    let stored = [Stored::Body(waypoint(5, 0)), Stored::Body(waypoint(6, 0)), Stored::Gone(gone)];
+    write_stone(&StoneName { feed: feed(), span: Span { start: 4, level: 2 } }, &stored).unwrap()
+}
+
 fn faded_stone() -> Vec<u8> {
     let name = StoneName { feed: feed(), span: Span { start: 4, level: 2 } };
     write_faded_stone(&name, log(8).subtree(2, 1).unwrap()).unwrap()
@@ -472,6 +480,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         ("fork", fork().to_bytes(), FORK),
         ("stone", stone(), STONE),
         ("stone_faded", faded_stone(), STONE),
+        ("stone_gone", gone_stone(), STONE),
     ]);
     all.extend(frames());
     all.into_iter().map(|(name, bytes, format)| Sample { name, bytes, format }).collect()
