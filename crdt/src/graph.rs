@@ -106,7 +106,6 @@ impl Graph {
             }
         }
     }
-    }
 
     /// The lane of the first parent that nobody has followed yet, or a new one.
     fn next_in_lane(&mut self, parents: &[WaypointId]) -> (u32, u32) {

@@ -23,6 +23,9 @@ use cairn_crdt::{Absent, Contents};
 use cairn_protocol::effect::Batch;
 use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::grant::GrantRecord;
+use cairn_protocol::hash::LogHash;
+use cairn_protocol::log::leaf_hash;
+use cairn_protocol::piece::{Gone, Piece};
 use cairn_protocol::proof::ForkProof;
 use cairn_protocol::stone::Stored;
 use cairn_protocol::top::Top;
@@ -87,17 +90,52 @@ struct Held {
     name: FeedName,
     top: Signed<Top>,
     stones: Vec<StoneRecord>,
-    /// The waypoints in the log that follow the stones.
+    /// What lies in the log behind the stones.
     pending: Vec<Pending>,
     /// Waypoints in the log that were fetched again because their stone is damaged.
     patches: BTreeMap<u64, Pending>,
 }
 
-/// One waypoint in the log.
+/// One piece in the log.
 #[derive(Debug, Clone, Copy)]
 struct Pending {
-    id: WaypointId,
+    /// The place of its first waypoint.
+    place: u64,
+    what: What,
     extent: Extent,
+}
+
+/// What a piece in the log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Waypoint(WaypointId),
+    Gone(Gone),
+}
+
+impl Pending {
+    fn new(place: u64, piece: &Piece, extent: Extent) -> Self {
+        let what = match piece {
+            Piece::Waypoint(waypoint) => What::Waypoint(waypoint.id()),
+            Piece::Gone(gone) => What::Gone(*gone),
+        };
+        Self { place, what, extent }
+    }
+
+    /// The place after its last waypoint.
+    fn end(&self) -> u64 {
+        match self.what {
+            What::Waypoint(_) => self.place + 1,
+            What::Gone(gone) => self.place + gone.count(),
+        }
+    }
+
+    /// The node of the feed's log that it is: level and hash.
+    fn node(&self) -> (u8, LogHash) {
+        match self.what {
+            What::Waypoint(id) => (0, leaf_hash(&id)),
+            What::Gone(gone) => (gone.level, gone.hash),
+        }
+    }
 }
 
 impl Held {
@@ -113,7 +151,7 @@ impl Held {
 
     /// How many waypoints are held.
     fn n(&self) -> u64 {
-        self.base() + self.pending.len() as u64
+        self.pending.last().map_or(self.base(), Pending::end)
     }
 
     fn stone(&self, place: u64) -> Option<&StoneRecord> {
@@ -129,10 +167,18 @@ impl Held {
 
     /// Where in the log a waypoint lies, if it does.
     fn in_log(&self, place: u64) -> Option<&Pending> {
-        match place.checked_sub(self.base()) {
-            Some(index) => self.pending.get(usize::try_from(index).ok()?),
-            None => self.patches.get(&place),
+        if place < self.base() {
+            return self.patches.get(&place);
         }
+        let after = self.pending.partition_point(|pending| pending.place <= place);
+        self.pending.get(after.checked_sub(1)?).filter(|pending| place < pending.end())
+    }
+
+    /// Lets go of what lies at or behind a place: something that covers all of it has come.
+    fn cut_back(&mut self, place: u64) {
+        self.stones.retain(|stone| stone.span.end() <= place);
+        self.pending.retain(|pending| pending.end() <= place);
+        self.patches.split_off(&place);
     }
 
     /// Keeps the top that says most about what is held: one that is held in full before one that
@@ -195,8 +241,7 @@ impl Store {
         for batch in batches {
             self.admit(&batch.projects, &batch.grants, &batch.forks);
             for run in &batch.feeds {
-                let waypoints = run.waypoints.iter().map(|waypoint| &**waypoint);
-                self.admit_run(run.feed, run.top.signed(), run.start, waypoints.zip(extents.by_ref()));
+                self.admit_run(run.feed, run.top.signed(), run.start, run.pieces.iter().zip(extents.by_ref()));
             }
         }
         self.heal()
@@ -233,25 +278,30 @@ impl Store {
         }
     }
 
-    /// Takes in where waypoints of one feed lie in the log.
+    /// Takes in where pieces of one feed lie in the log.
     fn admit_run<'a>(
         &mut self,
         feed: FeedId,
         top: &Signed<Top>,
         start: u64,
-        waypoints: impl Iterator<Item = (&'a Waypoint, Extent)>,
+        pieces: impl Iterator<Item = (&'a Piece, Extent)>,
     ) {
         let held = self.feeds.entry(feed).or_insert_with(|| Held::new(feed, top.clone()));
-        for (place, (waypoint, extent)) in (start..).zip(waypoints) {
-            let pending = Pending { id: waypoint.id(), extent };
-            if place == held.n() {
+        let mut next = start;
+        for (piece, extent) in pieces {
+            let (place, pending) = (next, Pending::new(next, piece, extent));
+            next = pending.end();
+            if pending.end() > held.n() {
+                // What was forgotten elsewhere may cover the end of what is here.
+                held.cut_back(place);
                 held.pending.push(pending);
-            } else if place < held.base() {
+            } else if place < held.base() && piece.waypoint().is_some() {
                 held.patches.insert(place, pending);
             } else {
                 continue;
             }
-            for (content, _) in waypoint.entries().filter_map(|entry| entry.content()) {
+            let entries = piece.waypoint().into_iter().flat_map(|waypoint| waypoint.entries());
+            for (content, _) in entries.filter_map(|entry| entry.content()) {
                 self.fresh.insert(content, Place { feed, place });
             }
         }
@@ -260,8 +310,8 @@ impl Store {
 
     /// Takes in a run that was read back from the log, whose record's payload begins at `offset`.
     fn readmit_run(&mut self, run: &Run, offset: u64) {
-        let waypoints = run.waypoints.iter().map(|(waypoint, extent)| (waypoint, shifted(*extent, offset)));
-        self.admit_run(run.feed, &run.top, run.start, waypoints);
+        let pieces = run.pieces.iter().map(|(piece, extent)| (piece, shifted(*extent, offset)));
+        self.admit_run(run.feed, &run.top, run.start, pieces);
     }
 
     /// How many waypoints of a feed are held.
@@ -269,10 +319,10 @@ impl Store {
         self.feeds.get(&feed).map_or(0, Held::n)
     }
 
-    /// Encoded waypoints of a feed by place, from 0: those from `from` to before `to`, without gaps.
+    /// Encoded pieces of a feed by place, from 0: from the one that has `from` to the one that has the place before `to`.
     ///
-    /// Stops before `bytes_max` bytes, but not before the first waypoint.
-    pub fn waypoints(
+    /// Stops before `bytes_max` bytes, but not before the first piece.
+    pub fn pieces(
         &self,
         _project: ProjectId,
         feed: FeedId,
@@ -280,24 +330,26 @@ impl Store {
         to: u64,
         bytes_max: u64,
     ) -> Result<Vec<Vec<u8>>, NodeError> {
-        let (mut waypoints, mut total) = (Vec::new(), 0);
-        for place in from..to.min(self.feed_length(feed)) {
-            let body = match self.load(Place { feed, place }) {
-                Ok(Stored::Body(waypoint)) => waypoint.to_bytes(),
-                Ok(Stored::Faded(id)) if waypoints.is_empty() => return Err(NodeError::Faded(id)),
-                Err(error) if waypoints.is_empty() => return Err(error),
+        let (mut pieces, mut total, mut place) = (Vec::new(), 0, from);
+        while place < to.min(self.feed_length(feed)) {
+            let (bytes, end) = match self.load(Place { feed, place }) {
+                Ok(Stored::Body(waypoint)) => (waypoint.to_bytes(), place + 1),
+                Ok(Stored::Gone(gone)) => (gone.to_bytes(), gone.start(place) + gone.count()),
+                Ok(Stored::Faded(id)) if pieces.is_empty() => return Err(NodeError::Faded(id)),
+                Err(error) if pieces.is_empty() => return Err(error),
                 Ok(Stored::Faded(_)) | Err(_) => break,
             };
-            total += body.len() as u64;
-            if total > bytes_max && !waypoints.is_empty() {
+            total += bytes.len() as u64;
+            if total > bytes_max && !pieces.is_empty() {
                 break;
             }
-            waypoints.push(body);
+            pieces.push(bytes);
+            place = end;
         }
-        Ok(waypoints)
+        Ok(pieces)
     }
 
-    /// Reads one waypoint from wherever it lies, and checks that it is the one.
+    /// Reads one waypoint from wherever it lies, and checks that it is the one; the subtree that has it where it is gone.
     fn load(&self, place: Place) -> Result<Stored, NodeError> {
         let missing =
             || NodeError::NotFound { what: "waypoint", name: format!("{} {}", place.feed, place.place) };
@@ -311,10 +363,10 @@ impl Store {
 
     fn load_pending(&self, held: &Held, pending: &Pending) -> Result<Stored, NodeError> {
         let bytes = self.log.read(pending.extent.offset, pending.extent.len)?;
-        match Waypoint::from_bytes(&bytes) {
-            Ok(waypoint) if waypoint.id() == pending.id => Ok(Stored::Body(waypoint)),
+        match Piece::from_bytes(&bytes) {
+            Ok(piece) if piece.node() == pending.node() => Ok(piece.into()),
             _ => {
-                let detail = format!("waypoint {} does not read back", pending.id);
+                let detail = format!("waypoint {} does not read back", pending.place + 1);
                 let range = Range { project: held.name.project, feed: held.name.id(), first: 0, count: 0 };
                 let file = recover::log_name(self.manifest.log);
                 let damage = Damage { file, offset: pending.extent.offset, detail, range: Some(range) };
@@ -332,7 +384,7 @@ impl Store {
         let place = self.fresh.get(&content).copied().or_else(indexed).ok_or(Absent::Missing(content))?;
         match self.load(place) {
             Ok(Stored::Body(waypoint)) => self.keep_contents(&waypoint, content),
-            Ok(Stored::Faded(_)) => Err(Absent::Faded(content)),
+            Ok(Stored::Faded(_) | Stored::Gone(_)) => Err(Absent::Faded(content)),
             Err(error) => {
                 tracing::warn!(%error, %content, "a content cannot be read");
                 Err(Absent::Missing(content))

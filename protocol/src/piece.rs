@@ -110,6 +110,11 @@ pub fn joined(start: u64, pieces: impl IntoIterator<Item = Piece>) -> Vec<Piece>
 /// The subtree that the last two pieces make up, if both are gone; `end` is the place after them.
 fn last_two(pieces: &[Piece], end: u64) -> Option<Gone> {
     let [.., Piece::Gone(left), Piece::Gone(right)] = pieces else { return None };
+    joined_gone(*left, *right, end)
+}
+
+/// The subtree that two neighbours make up that are gone; `end` is the place after them.
+pub(crate) fn joined_gone(left: Gone, right: Gone, end: u64) -> Option<Gone> {
     let level = left.level + 1;
     let fits = left.level == right.level && end.trailing_zeros() >= level.into() && level <= STONE_LEVEL_MAX;
     fits.then(|| Gone { level, hash: node_hash(&left.hash, &right.hash) })

@@ -9,6 +9,8 @@ mod index;
 mod reader;
 mod writer;
 
+use std::sync::Arc;
+
 use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
 use cairn_crdt::id::{WaypointId, derive};
 
@@ -18,7 +20,7 @@ use crate::hash::LogHash;
 use crate::limits::STONE_BYTES_MAX;
 use crate::log::leaf_hash;
 use crate::packing::Method;
-use crate::piece::Gone;
+use crate::piece::{Gone, Piece};
 use crate::signed::{read_level, write_level};
 use crate::tower::Span;
 use crate::waypoint::Waypoint;
@@ -54,7 +56,25 @@ pub enum Stored {
     Gone(Gone),
 }
 
+impl From<Piece> for Stored {
+    fn from(piece: Piece) -> Self {
+        match piece {
+            Piece::Waypoint(waypoint) => Stored::Body(Arc::unwrap_or_clone(waypoint)),
+            Piece::Gone(gone) => Stored::Gone(gone),
+        }
+    }
+}
+
 impl Stored {
+    /// The same as a piece; nothing where only the name is left.
+    pub fn into_piece(self) -> Option<Piece> {
+        match self {
+            Stored::Body(waypoint) => Some(Piece::Waypoint(Arc::new(waypoint))),
+            Stored::Gone(gone) => Some(Piece::Gone(gone)),
+            Stored::Faded(_) => None,
+        }
+    }
+
     /// The waypoint's name, unless it is gone.
     pub fn id(&self) -> Option<WaypointId> {
         match self {

@@ -11,6 +11,7 @@ use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::{ContentHash, NodeId, ProjectId, WaypointId, derive};
 use cairn_crdt::op::{Body, NodeKind, Op, Place};
 use cairn_crdt::{Draft, Frontier};
+use cairn_protocol::piece::Piece;
 use cairn_protocol::entry::{Entry, Payload};
 use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::log::Log;
@@ -88,16 +89,16 @@ impl Climb {
 
     fn batch(&mut self, count: u64) -> Result<Batch, NodeError> {
         let (start, seed) = (self.log.len(), entropy::random::<32>()?);
-        let mut waypoints = Vec::new();
+        let mut pieces = Vec::new();
         for seq in start + 1..=start + count {
             let waypoint = Arc::new(self.waypoint(seq, &seed)?);
             self.log.append(&waypoint.id());
             self.parent = Some(waypoint.id());
-            waypoints.push(waypoint);
+            pieces.push(Piece::Waypoint(waypoint));
         }
         let top = Top { feed: self.feed, n: self.log.len(), root: self.log.root(), grants: Vec::new() };
         let (project, feed, key) = (self.feed.project, self.feed.id(), self.key.key());
-        let run = Accepted { project, feed, key, start, waypoints, top: top.sign(&self.key)? };
+        let run = Accepted { project, feed, key, start, pieces, top: top.sign(&self.key)? };
         Ok(Batch { projects: vec![PROJECT.to_owned()], feeds: vec![run], ..Batch::new(self.feed.repo) })
     }
 

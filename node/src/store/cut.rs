@@ -7,16 +7,15 @@
 
 use std::collections::BTreeMap;
 
-use cairn_crdt::id::{FeedId, WaypointId};
+use cairn_crdt::id::FeedId;
 use cairn_protocol::hash::LogHash;
-use cairn_protocol::log::leaf_hash;
 use cairn_protocol::merkle::Peaks;
 use cairn_protocol::stone::StoneName;
 use cairn_protocol::tower::{Choice, POLICY, Span, Tower, choose};
 
 use super::manifest::{FeedRecord, Manifest, StoneRecord};
 use super::recover::log_name;
-use super::{Held, Place, Store};
+use super::{Held, Place, Store, What};
 use crate::error::NodeError;
 use crate::store::log::Log;
 
@@ -100,8 +99,9 @@ impl Store {
                 chisel.take(stone).inspect_err(|error| self.note(error))?;
                 place = stone.span.end();
             } else {
-                chisel.push(&self.load(Place { feed: held.feed, place })?)?;
-                place += 1;
+                let stored = self.load(Place { feed: held.feed, place })?;
+                chisel.push(&stored)?;
+                place += stored.count();
             }
         }
         chisel.finish(subtree)
@@ -178,7 +178,7 @@ fn plan(held: &Held) -> Result<Vec<(Span, LogHash)>, NodeError> {
         match choose(&tower, held.n(), POLICY) {
             Choice::Nothing => break,
             Choice::Cut(span) => {
-                let hash = pending_hash(held, span).ok_or(WRONG)?;
+                let (span, hash) = pending_subtree(held, span).ok_or(WRONG)?;
                 tower.push(span, hash).map_err(|_| WRONG)?;
             }
             Choice::Merge(span) => tower.merge(span).map_err(|_| WRONG)?,
@@ -195,26 +195,30 @@ fn plan_beside(held: &Held) -> Result<Vec<(Span, LogHash)>, NodeError> {
         let fits =
             (held.n() - start).ilog2().min(start.checked_ilog2().map_or(63, |_| start.trailing_zeros()));
         let span = Span { start, level: fits.min(POLICY.level_max.into()) as u8 };
-        let hash = pending_hash(held, span).ok_or(NodeError::Bug("a tower cannot be built"))?;
+        let (span, hash) = pending_subtree(held, span).ok_or(NodeError::Bug("a tower cannot be built"))?;
         tower.push((span, hash));
         start = span.end();
     }
     Ok(tower)
 }
 
-/// The hash of the subtree over waypoints that lie in the log.
-fn pending_hash(held: &Held, span: Span) -> Option<LogHash> {
-    let start = usize::try_from(span.start.checked_sub(held.base())?).ok()?;
-    let pending = held.pending.get(start..start.checked_add(span.count() as usize)?)?;
-    subtree_hash(pending.iter().map(|pending| &pending.id))
-}
-
-/// The hash of the complete subtree over waypoints.
-pub(super) fn subtree_hash<'a>(ids: impl Iterator<Item = &'a WaypointId>) -> Option<LogHash> {
+/// A subtree over pieces that lie in the log, and its hash: the one that is wanted, or a larger one that is gone.
+fn pending_subtree(held: &Held, span: Span) -> Option<(Span, LogHash)> {
+    let first = held.pending.binary_search_by_key(&span.start, |pending| pending.place).ok()?;
+    let span = match held.pending.get(first)?.what {
+        What::Gone(gone) if gone.level > span.level => Span { start: span.start, level: gone.level },
+        _ => span,
+    };
     let mut peaks = Peaks::default();
-    ids.for_each(|id| peaks.append(leaf_hash(id)));
+    for pending in held.pending.get(first..)?.iter().take_while(|pending| pending.end() <= span.end()) {
+        let (level, hash) = pending.node();
+        // Places count from the feed's beginning, levels from the subtree's: it begins where a subtree of its size may.
+        if !peaks.append_subtree(level, hash) {
+            return None;
+        }
+    }
     match peaks.hashes() {
-        [hash] => Some(*hash),
+        [hash] if peaks.len() == span.count() => Some((span, *hash)),
         _ => None,
     }
 }

@@ -4,16 +4,13 @@
 //! cut, the manifest flips once all of them are durable, and only then do the old files go. The index
 //! holds operations too: it is emptied before, so that a crash cannot leave in it what the stones have lost.
 
-use std::collections::BTreeSet;
-
-use cairn_crdt::id::ContentHash;
 use cairn_protocol::replica::Fading;
-use cairn_protocol::stone::{StoneName, Stored, write_stone};
+use cairn_protocol::stone::{StoneName, StoneWriter, Stored};
 
 use super::cut::Planned;
 use super::index::Index;
 use super::manifest::StoneRecord;
-use super::{Cache, Held, Place, Store};
+use super::{Cache, Held, Store};
 use crate::error::NodeError;
 
 /// What was forgotten.
@@ -49,15 +46,15 @@ impl Store {
             ));
         }
         let (mut planned, mut waypoints) = (Planned::new(), 0);
-        for (feed, places) in &fading.places {
-            let Some(held) = self.feeds.get(feed) else { continue };
+        for feed in fading.feeds() {
+            let Some(held) = self.feeds.get(&feed) else { continue };
             let mut stones = Vec::new();
             for stone in &held.stones {
-                let (record, faded) = self.faded_stone(held, stone, places, &fading.contents)?;
+                let (record, faded) = self.faded_stone(held, stone, fading)?;
                 stones.push(record);
                 waypoints += faded;
             }
-            planned.insert(*feed, stones);
+            planned.insert(feed, stones);
         }
         if waypoints > 0 {
             self.index = Index::create(&*self.files, &self.dir)?;
@@ -72,20 +69,17 @@ impl Store {
     pub fn would_fade(&self, fading: &Fading) -> Result<Faded, NodeError> {
         let bytes_before = self.bytes();
         let (mut waypoints, mut gone) = (0, 0);
-        for (feed, places) in &fading.places {
-            let Some(held) = self.feeds.get(feed) else { continue };
+        for held in fading.feeds().iter().filter_map(|feed| self.feeds.get(feed)) {
             for stone in &held.stones {
-                let (stored, faded) = self.without(held, stone, places, &fading.contents)?;
-                if faded > 0 {
-                    let name = StoneName { feed: held.name, span: stone.span };
-                    gone += stone.bytes.saturating_sub(write_stone(&name, &stored)?.len() as u64);
-                    waypoints += faded;
-                }
+                let (bytes, faded) = self.faded_bytes(held, stone, fading)?;
+                gone += stone.bytes.saturating_sub(bytes);
+                waypoints += faded;
             }
-            let base = held.base();
-            for pending in places.range(base..).filter_map(|place| held.in_log(*place)) {
-                gone += pending.extent.len as u64;
-                waypoints += 1;
+            for pending in &held.pending {
+                if fading.touches(held.feed, pending.place, pending.end()) {
+                    gone += pending.extent.len as u64;
+                    waypoints += 1;
+                }
             }
         }
         Ok(Faded { waypoints, bytes_before, bytes_after: bytes_before.saturating_sub(gone) })
@@ -95,44 +89,57 @@ impl Store {
         &self,
         held: &Held,
         stone: &StoneRecord,
-        places: &BTreeSet<u64>,
-        kept: &BTreeSet<ContentHash>,
+        fading: &Fading,
     ) -> Result<(StoneRecord, u64), NodeError> {
-        let (stored, faded) = self.without(held, stone, places, kept)?;
-        if faded == 0 {
+        if !fading.touches(held.feed, stone.span.start, stone.span.end()) {
             return Ok((stone.clone(), 0));
         }
-        let name = StoneName { feed: held.name, span: stone.span };
-        let mut chisel = self.stones.begin(name)?;
-        stored.iter().try_for_each(|stored| chisel.push(stored))?;
-        Ok((chisel.finish(stone.subtree)?, faded))
+        let mut chisel = self.stones.begin(StoneName { feed: held.name, span: stone.span })?;
+        let faded = self.each_left(held, stone, fading, &mut |left| chisel.push(left))?;
+        match faded {
+            0 => Ok((stone.clone(), 0)),
+            _ => Ok((chisel.finish(stone.subtree)?, faded)),
+        }
     }
 
-    /// A stone's waypoints without what may go, and how many change by that; nothing is read where none do.
-    fn without(
+    /// How large a stone will be, and how many of its waypoints fade.
+    fn faded_bytes(
         &self,
         held: &Held,
         stone: &StoneRecord,
-        places: &BTreeSet<u64>,
-        kept: &BTreeSet<ContentHash>,
-    ) -> Result<(Vec<Stored>, u64), NodeError> {
-        let (mut all, mut faded) = (Vec::new(), 0);
-        let (feed, span) = (held.name.id(), stone.span);
-        if places.range(span.start..span.end()).next().is_none() {
-            return Ok((all, faded));
+        fading: &Fading,
+    ) -> Result<(u64, u64), NodeError> {
+        if !fading.touches(held.feed, stone.span.start, stone.span.end()) {
+            return Ok((stone.bytes, 0));
         }
-        for place in span.start..span.end() {
-            let stored = self.load(Place { feed, place })?;
-            all.push(match stored {
-                Stored::Body(waypoint) if places.contains(&place) => {
-                    let less = waypoint.faded(kept);
-                    faded += u64::from(less != waypoint);
-                    Stored::Body(less)
-                }
-                stored => stored,
-            });
-        }
-        Ok((all, faded))
+        let (mut writer, head) = StoneWriter::new(StoneName { feed: held.name, span: stone.span })?;
+        let mut bytes = head.len();
+        let faded = self.each_left(held, stone, fading, &mut |left| {
+            bytes += writer.push(left)?.len();
+            Ok(())
+        })?;
+        Ok(((bytes + writer.finish()?.0.len()) as u64, faded))
+    }
+
+    /// Shows what is left of each waypoint of a stone, in order; gives how many fade.
+    fn each_left(
+        &self,
+        held: &Held,
+        stone: &StoneRecord,
+        fading: &Fading,
+        each: &mut dyn FnMut(&Stored) -> Result<(), NodeError>,
+    ) -> Result<u64, NodeError> {
+        let (mut place, mut faded) = (stone.span.start, 0);
+        self.stones.read_from(held.name, stone, place, &mut |stored| {
+            let left = match &stored {
+                Stored::Body(waypoint) => fading.left_of(held.feed, place, waypoint),
+                Stored::Faded(_) | Stored::Gone(_) => None,
+            };
+            place += stored.count();
+            faded += u64::from(left.is_some());
+            each(&left.map_or(stored, Stored::from))
+        })?;
+        Ok(faded)
     }
 }
 
@@ -141,6 +148,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use cairn_crdt::encoding::Encoded;
+    use cairn_crdt::id::ContentHash;
+    use cairn_protocol::piece::{Gone, Piece};
     use cairn_protocol::waypoint::Waypoint;
 
     use super::super::fixture::{Author, create, open};
@@ -153,7 +162,16 @@ mod tests {
     fn choice(author: &Author) -> Fading {
         let places = BTreeMap::from([(author.feed.id(), (0..FADED as u64).collect())]);
         let contents = author.contents.get(2).into_iter().flatten().map(|content| ContentHash::of(content));
-        Fading { places, contents: contents.collect() }
+        Fading { places, contents: contents.collect(), ..Fading::default() }
+    }
+
+    /// The same, but of the first eight nothing stays.
+    fn gone(author: &Author) -> Fading {
+        let mut choice = choice(author);
+        let places = choice.places.entry(author.feed.id()).or_default();
+        let kept = places.split_off(&8);
+        choice.gone.insert(author.feed.id(), std::mem::replace(places, kept));
+        choice
     }
 
     fn story(files: &FaultFiles, author: &mut Author) -> Result<Faded, NodeError> {
@@ -174,13 +192,69 @@ mod tests {
         assert!(faded.bytes_after < faded.bytes_before);
         let (store, recovered) = open(&files).unwrap();
         assert!(store.verify(true).is_ok(), "{:?}", store.verify(true));
-        let waypoints = &recovered.feeds[0].waypoints;
+        let pieces = recovered.feeds[0].pieces.iter();
+        let waypoints: Vec<_> = pieces.filter_map(Piece::waypoint).collect();
         assert_eq!(waypoints.len(), 20);
-        for (place, waypoint) in waypoints.iter().enumerate() {
+        for (place, waypoint) in waypoints.into_iter().enumerate() {
             assert_eq!(waypoint.is_faded(), place < FADED && place != 2, "{place}");
             let here =
                 author.contents[place].iter().all(|bytes| store.content(ContentHash::of(bytes)).is_ok());
             assert_eq!(here, !waypoint.is_faded(), "{place}");
+        }
+    }
+
+    #[test]
+    fn what_is_gone_leaves_one_hash_and_the_store_goes_on() {
+        let files = FaultFiles::default();
+        let mut author = Author::new(1);
+        let mut store = create(&files, &author).unwrap();
+        for count in [3, 9, 8] {
+            store.commit(&author.batch(count)).unwrap();
+        }
+        let told = store.would_fade(&gone(&author)).unwrap();
+        let done = store.fade(&gone(&author)).unwrap();
+        assert_eq!((told.waypoints, done.waypoints), (10, 10));
+        assert_eq!(store.fade(&gone(&author)).unwrap().waypoints, 0);
+        let (feed, project) = (author.feed.id(), author.feed.project);
+        let counts = |store: &Store, from| {
+            let pieces = store.pieces(project, feed, from, u64::MAX, u64::MAX).unwrap();
+            pieces.iter().map(|bytes| Piece::from_bytes(bytes).unwrap().count()).collect::<Vec<_>>()
+        };
+        assert_eq!(counts(&store, 0), [vec![8], vec![1; 12]].concat());
+        assert_eq!(counts(&store, 5), counts(&store, 0), "the subtree that has the place comes whole");
+        for _ in 0..3 {
+            store.commit(&author.batch(30)).unwrap();
+            store.cut().unwrap();
+            assert!(store.verify(true).is_ok(), "{:?}", store.verify(true).problems);
+        }
+        let (store, recovered) = open(&files).unwrap();
+        assert_eq!(recovered.feeds[0].pieces.iter().map(Piece::count).sum::<u64>(), 110);
+        assert_eq!(counts(&store, 0)[0], 8);
+        assert!(store.verify(true).is_ok());
+    }
+
+    #[test]
+    fn what_is_gone_elsewhere_covers_the_end_of_what_is_here() {
+        let (files, mut author) = (FaultFiles::default(), Author::new(1));
+        let mut store = create(&files, &author).unwrap();
+        store.commit(&author.batch(5)).unwrap();
+        store.cut().unwrap();
+        store.commit(&author.batch(1)).unwrap();
+        author.batch(4);
+        let log = &author.log;
+        let gone = Piece::Gone(Gone { level: 3, hash: log.subtree(3, 0).unwrap() });
+        let run = author.again(8, 2);
+        let mut covering = run.clone();
+        covering.feeds[0].start = 0;
+        covering.feeds[0].pieces.insert(0, gone);
+        store.commit(&covering).unwrap();
+        let feed = author.feed.id();
+        for reopened in [false, true] {
+            let (opened, recovered) = open(&files).unwrap();
+            assert_eq!((opened.feed_length(feed), recovered.feeds[0].pieces.len()), (10, 3), "{reopened}");
+            assert!(opened.verify(true).is_ok(), "{:?}", opened.verify(true).problems);
+            assert_eq!(opened.pieces(author.feed.project, feed, 3, 10, u64::MAX).unwrap().len(), 3);
+            opened.close().unwrap();
         }
     }
 
@@ -225,7 +299,7 @@ mod tests {
         store.fade(&choice(author)).unwrap_or_else(|error| panic!("{told}: {error}"));
         let report = store.verify(true);
         assert!(report.is_ok(), "{told}: {report:?}");
-        let bodies = store.waypoints(author.feed.project, author.feed.id(), 0, 20, u64::MAX).unwrap();
+        let bodies = store.pieces(author.feed.project, author.feed.id(), 0, 20, u64::MAX).unwrap();
         for (place, body) in bodies.iter().enumerate() {
             let read = Waypoint::from_bytes(body).unwrap();
             assert_eq!(read.id(), author.ids[place], "{told}");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::{ContentHash, WaypointId};
+use cairn_protocol::piece::Piece;
 use cairn_protocol::entry::{Entry, Payload};
 use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::log::Log;
@@ -28,7 +29,7 @@ pub(crate) struct Author {
     pub(crate) key: Keypair,
     pub(crate) founding: Signed<FoundingRecord>,
     pub(crate) feed: FeedName,
-    log: Log,
+    pub(crate) log: Log,
     parent: Option<WaypointId>,
     /// Every content that was written, waypoint by waypoint.
     pub(crate) contents: Vec<Vec<Vec<u8>>>,
@@ -72,7 +73,8 @@ impl Author {
         let top = Top { feed: self.feed, n: self.log.len(), root: self.log.root(), grants: Vec::new() };
         let top = top.sign(&self.key).unwrap();
         let (project, feed, key) = (self.feed.project, self.feed.id(), self.key.key());
-        Accepted { project, feed, key, start, waypoints, top }
+        let pieces = waypoints.into_iter().map(Piece::Waypoint).collect();
+        Accepted { project, feed, key, start, pieces, top }
     }
 
     fn waypoint(&mut self) -> Arc<Waypoint> {
@@ -113,7 +115,7 @@ impl Author {
     pub(crate) fn check(&self, store: &Store, n: u64) {
         let feed = self.feed.id();
         assert_eq!(store.feed_length(feed), n);
-        let bodies = store.waypoints(self.feed.project, feed, 0, n, u64::MAX).unwrap();
+        let bodies = store.pieces(self.feed.project, feed, 0, n, u64::MAX).unwrap();
         assert_eq!(bodies.len() as u64, n);
         for (index, body) in bodies.iter().enumerate() {
             assert_eq!(self.waypoints[index].to_bytes(), *body);

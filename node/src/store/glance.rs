@@ -51,21 +51,20 @@ impl Store {
                 |(span, _): &(Span, _)| stone.span.start <= span.start && span.end() <= stone.span.end();
             if !known && before.stones().iter().any(is_part) {
                 let reader = self.stones.open(held.name, stone)?;
-                for place in stone.span.start..stone.span.end() {
-                    let id = reader.id(place);
-                    log.append(&id.map_err(|reject| stones::damage(held.name, stone, &reject))?);
-                }
+                reader.nodes().try_for_each(|(level, hash)| log.append_subtree(level, hash))?;
             } else {
                 log.append_subtree(stone.span.level, stone.subtree)?;
             }
             tower.push(stone.span, stone.subtree)?;
         }
-        if log.root_of(before.len()) != Some(before.root()) {
+        // What was seen may have been forgotten since: then its place has no root any more.
+        if log.root_of(before.len()).is_some_and(|root| root != before.root()) {
             return Err(changed(held, "it does not stand on what was seen before"));
         }
         for pending in &held.pending {
             self.load_pending(held, pending)?;
-            log.append(&pending.id);
+            let (level, hash) = pending.node();
+            log.append_subtree(level, hash)?;
         }
         let top = held.top.clone().verify()?;
         if top.n <= log.len() && log.root_of(top.n) != Some(top.root) {

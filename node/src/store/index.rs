@@ -10,8 +10,8 @@ use std::path::Path;
 use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::{ContentHash, FeedId, WaypointId};
 use cairn_protocol::hash::LogHash;
-use cairn_protocol::log::leaf_hash;
 use cairn_protocol::merkle::Peaks;
+use cairn_protocol::piece::Piece;
 use cairn_protocol::stone::Stored;
 use cairn_protocol::waypoint::Waypoint;
 use redb::{Database, ReadableDatabase, StorageBackend, TableDefinition};
@@ -121,13 +121,15 @@ impl Index {
         {
             let mut skeletons = write.open_table(SKELETONS)?;
             let mut contents = write.open_table(CONTENTS)?;
+            let behind = key(Place { feed, place: start })..=key(Place { feed, place: u64::MAX });
+            skeletons.retain_in(behind, |_, _| false)?;
             for stored in waypoints.map_while(Result::ok) {
                 let key = key(Place { feed, place: end });
                 skeletons.insert(key, &skeleton_bytes(&stored)[..])?;
                 for content in contents_of(&stored) {
                     contents.insert(content.0, key)?;
                 }
-                end += 1;
+                end += stored.count();
             }
             write.open_table(COVERED)?.insert(feed.0, end)?;
         }
@@ -147,7 +149,10 @@ impl Index {
         let mut peaks = Peaks::default();
         for item in table.range(key(Place { feed, place: 0 })..key(Place { feed, place: n }))? {
             let Some(stored) = read_skeleton(item?.1.value()) else { return Ok(None) };
-            peaks.append(leaf_hash(&stored.id()));
+            let (level, hash) = stored.node();
+            if !peaks.append_subtree(level, hash) {
+                return Ok(None);
+            }
             skeletons.push(stored);
         }
         Ok((peaks.len() == n && peaks.root() == *root).then_some(skeletons))
@@ -164,7 +169,7 @@ impl Index {
 pub(crate) fn contents_of(stored: &Stored) -> Vec<ContentHash> {
     match stored {
         Stored::Body(waypoint) => waypoint.entries().filter_map(|entry| Some(entry.content()?.0)).collect(),
-        Stored::Faded(_) => Vec::new(),
+        Stored::Faded(_) | Stored::Gone(_) => Vec::new(),
     }
 }
 
@@ -177,14 +182,15 @@ fn skeleton_bytes(stored: &Stored) -> Vec<u8> {
     match stored {
         Stored::Body(waypoint) => skeleton(waypoint).to_bytes(),
         Stored::Faded(id) => id.0.to_vec(),
+        Stored::Gone(gone) => gone.to_bytes(),
     }
 }
 
-/// Reads a skeleton; a header alone is longer than a name, so the two cannot be confused.
+/// Reads a skeleton; a header alone is longer than a name or a subtree that is gone, so none can be confused.
 fn read_skeleton(bytes: &[u8]) -> Option<Stored> {
     match <[u8; 32]>::try_from(bytes) {
         Ok(id) => Some(Stored::Faded(WaypointId(id))),
-        Err(_) => Waypoint::from_bytes(bytes).ok().map(Stored::Body),
+        Err(_) => Piece::from_bytes(bytes).ok().map(Stored::from),
     }
 }
 

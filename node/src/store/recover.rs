@@ -12,10 +12,10 @@ use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::grant::GrantRecord;
 use cairn_protocol::hash::LogHash;
 use cairn_protocol::log as merkle;
+use cairn_protocol::piece::Piece;
 use cairn_protocol::proof::ForkProof;
 use cairn_protocol::stone::Stored;
 use cairn_protocol::top::Top;
-use cairn_protocol::waypoint::Waypoint;
 use cairn_protocol::{Signed, project_id};
 
 use super::cache::Cache;
@@ -61,13 +61,13 @@ pub struct RecoveredFeed {
     pub feed: FeedId,
     /// Its top.
     pub top: Signed<Top>,
-    /// Its waypoints from the first, contents left out as hashes. Fewer than are held where a
-    /// damaged stone or a faded body interrupts them.
-    pub waypoints: Vec<Waypoint>,
+    /// Its pieces from the first, contents left out as hashes. Fewer than are held where a
+    /// damaged stone interrupts them.
+    pub pieces: Vec<Piece>,
 }
 
-/// The skeletons that were read from the log, by feed and in order.
-type Skeletons = BTreeMap<FeedId, Vec<Waypoint>>;
+/// The skeletons that were read from the log, by feed and place.
+type Skeletons = BTreeMap<FeedId, BTreeMap<u64, Piece>>;
 
 /// The name of a log's file.
 pub(super) fn log_name(number: u64) -> String {
@@ -207,7 +207,7 @@ fn follows(ends: &mut BTreeMap<FeedId, u64>, run: &commit::Run) -> bool {
     let end = ends.entry(run.feed).or_insert(0);
     let fits = run.start <= *end;
     if fits {
-        *end = (*end).max(run.start + run.waypoints.len() as u64);
+        *end = (*end).max(run.pieces.iter().map(|(piece, _)| piece.count()).fold(run.start, u64::saturating_add));
     }
     fits
 }
@@ -230,9 +230,7 @@ impl Store {
                 let feed = run.feed;
                 let before = self.feed_length(feed);
                 self.readmit_run(run, record.offset);
-                let new = usize::try_from(before.saturating_sub(run.start)).unwrap_or(usize::MAX);
-                let waypoints = run.waypoints.iter().skip(new).map(|(waypoint, _)| index::skeleton(waypoint));
-                skeletons.entry(feed).or_default().extend(waypoints);
+                lay(skeletons.entry(feed).or_default(), run, before);
             }
         }
         Ok(skeletons)
@@ -270,32 +268,28 @@ impl Store {
         let ids: Vec<FeedId> = self.feeds.keys().copied().collect();
         let mut feeds = Vec::new();
         for feed in ids {
-            let mut waypoints = self.stone_skeletons(feed)?;
+            let mut pieces = self.stone_skeletons(feed)?;
             let Some(held) = self.feeds.get(&feed) else { continue };
-            if waypoints.len() as u64 == held.base() {
-                waypoints.append(&mut skeletons.remove(&feed).unwrap_or_default());
+            if pieces.iter().map(Piece::count).sum::<u64>() == held.base() {
+                pieces.extend(skeletons.remove(&feed).unwrap_or_default().into_values());
             }
             let named = |name: &&String| project_id(held.name.repo, name) == held.name.project;
             let project = self.manifest.projects.iter().find(named);
             let project = project.ok_or(NodeError::Bug("a feed of a project without a name"))?.clone();
-            feeds.push(RecoveredFeed { project, feed, top: held.top.clone(), waypoints });
+            feeds.push(RecoveredFeed { project, feed, top: held.top.clone(), pieces });
         }
         Ok(feeds)
     }
 
     /// The skeletons of what lies in a feed's stones, up to the first that cannot be had.
-    fn stone_skeletons(&mut self, feed: FeedId) -> Result<Vec<Waypoint>, NodeError> {
+    fn stone_skeletons(&mut self, feed: FeedId) -> Result<Vec<Piece>, NodeError> {
         let Some(held) = self.feeds.get(&feed) else { return Ok(Vec::new()) };
         let (n, root) = (held.base(), tower_root(held)?);
         let stored = match self.index.skeletons(feed, n, &root) {
             Ok(Some(stored)) => stored,
             _ => self.reindex(feed)?,
         };
-        let bodies = stored.into_iter().map_while(|stored| match stored {
-            Stored::Body(waypoint) => Some(index::skeleton(&waypoint)),
-            Stored::Faded(_) => None,
-        });
-        Ok(bodies.collect())
+        Ok(stored.into_iter().map_while(Stored::into_piece).map(|piece| skeleton(&piece)).collect())
     }
 
     /// Reads the stones of a feed into the index again, up to the first that is damaged.
@@ -313,8 +307,9 @@ impl Store {
     fn read_stones(&self, feed: FeedId) -> Result<Vec<Stored>, NodeError> {
         let mut stored = Vec::new();
         let Some(held) = self.feeds.get(&feed) else { return Ok(stored) };
-        while (stored.len() as u64) < held.base() {
-            let place = stored.len() as u64;
+        let end = |stored: &[Stored]| stored.iter().map(Stored::count).sum::<u64>();
+        let mut place = 0;
+        while place < held.base() {
             let stone = held.stone_at(place);
             let read = match stone {
                 Some(stone) => self.stones.read_from(held.name, stone, place, &mut |waypoint| {
@@ -324,7 +319,7 @@ impl Store {
                 None => self.load(super::Place { feed, place }).map(|waypoint| stored.push(waypoint)),
             };
             match read.inspect_err(|error| self.note(error)) {
-                Ok(()) => {}
+                Ok(()) => place = end(&stored),
                 Err(NodeError::Damaged(_)) => break,
                 Err(error) => return Err(error),
             }
@@ -347,6 +342,27 @@ impl Store {
     /// The damaged log is in quarantine since it was opened. Gives the commits kept and lost.
     pub fn salvage(files: &Arc<dyn Files>, dir: &Path) -> Result<(u64, u64), NodeError> {
         salvage(files, dir)
+    }
+}
+
+/// Lays what a run brings over what is there: a subtree that is gone may cover the end of it.
+fn lay(skeletons: &mut BTreeMap<u64, Piece>, run: &commit::Run, held: u64) {
+    let mut next = run.start;
+    for (piece, _) in &run.pieces {
+        let place = next;
+        next += piece.count();
+        if next > held {
+            skeletons.split_off(&place);
+            skeletons.insert(place, skeleton(piece));
+        }
+    }
+}
+
+/// A piece as a replica is restored from it.
+fn skeleton(piece: &Piece) -> Piece {
+    match piece {
+        Piece::Waypoint(waypoint) => Piece::Waypoint(Arc::new(index::skeleton(waypoint))),
+        Piece::Gone(gone) => Piece::Gone(*gone),
     }
 }
 

@@ -14,7 +14,7 @@ use cairn_protocol::waypoint::Header;
 
 use super::manifest::StoneRecord;
 use super::recover::log_name;
-use super::{Held, Place, Store, stones};
+use super::{Held, Place, Store, What, stones};
 use crate::error::{NodeError, Range};
 
 /// What a verification found.
@@ -81,10 +81,21 @@ impl Store {
         for held in self.feeds.values() {
             self.verify_feed(held, deep, &mut report, &mut known, &mut headers);
         }
-        for header in &headers {
-            verify_links(header, &known, &mut report);
+        // Where waypoints were forgotten, what stood on them stands on nothing that is here.
+        if !self.has_forgotten() {
+            headers.iter().for_each(|header| verify_links(header, &known, &mut report));
         }
         report
+    }
+
+    /// Whether anything was forgotten as a whole; a stone that cannot be read has its own report.
+    fn has_forgotten(&self) -> bool {
+        let stones = self.feeds.values().flat_map(|held| held.stones.iter().map(|stone| (held.name, stone)));
+        let gone = |(feed, stone): (FeedName, &StoneRecord)| {
+            self.stones.open(feed, stone).is_ok_and(|reader| reader.has_gone())
+        };
+        let pending = self.feeds.values().flat_map(|held| &held.pending);
+        pending.into_iter().any(|pending| matches!(pending.what, What::Gone(_))) || stones.into_iter().any(gone)
     }
 
     fn verify_rights(&self, report: &mut Report) {
@@ -122,11 +133,14 @@ impl Store {
                 report.add("E_CHAIN", &stone.file, "it does not follow the stone before it");
             }
         }
-        for (place, pending) in (held.base()..).zip(&held.pending) {
-            known.insert(pending.id);
-            log.append(&pending.id);
-            let loaded = self.load(Place { feed: held.feed, place });
-            match loaded.and_then(|stored| check_place(held.name, place, pending.id, &stored)) {
+        for pending in &held.pending {
+            let (level, hash) = pending.node();
+            if log.append_subtree(level, hash).is_err() {
+                report.add("E_CHAIN", log_name(self.manifest.log), "a piece does not follow the one before it");
+            }
+            let loaded = self.load(Place { feed: held.feed, place: pending.place });
+            known.extend(loaded.iter().filter_map(Stored::id));
+            match loaded.and_then(|stored| check_place(held.name, pending.place, &stored)) {
                 Ok(header) => headers.extend(header),
                 Err(error) => report.add_error(&log_name(self.manifest.log), &error),
             }
@@ -144,40 +158,28 @@ impl Store {
     ) -> Result<(), NodeError> {
         self.stones.close(stone);
         let reader = self.stones.open(feed, stone)?;
-        let damaged = |reject| NodeError::Damaged(stones::damage(feed, stone, &reject));
-        let mut ids = Vec::new();
-        for place in stone.span.start..stone.span.end() {
-            ids.push(reader.id(place).map_err(damaged)?);
-        }
-        known.extend(&ids);
+        known.extend(reader.ids());
         if !deep {
             return Ok(());
         }
         self.stones.verify(feed, stone)?;
-        for (place, id) in (stone.span.start..).zip(ids) {
-            let stored = self.stones.read(feed, stone, place)?;
-            headers.extend(check_place(feed, place, id, &stored)?);
-        }
-        Ok(())
+        let mut place = stone.span.start;
+        self.stones.read_from(feed, stone, place, &mut |stored| {
+            headers.extend(check_place(feed, place, &stored)?);
+            place += stored.count();
+            Ok(())
+        })
     }
 }
 
-/// Checks that a waypoint is the one of this place, and gives its header if it has a body.
-fn check_place(
-    feed: FeedName,
-    place: u64,
-    id: WaypointId,
-    stored: &Stored,
-) -> Result<Option<Header>, NodeError> {
-    let header = match stored {
-        Stored::Body(waypoint) => Some(waypoint.header()),
-        Stored::Faded(_) => None,
-    };
-    let fits = header.is_none_or(|header| header.feed == feed && header.seq == place + 1);
-    if stored.id() == id && fits {
-        return Ok(header.cloned());
+/// Checks that a waypoint is one of this place, and gives its header if it has a body.
+fn check_place(feed: FeedName, place: u64, stored: &Stored) -> Result<Option<Header>, NodeError> {
+    let Stored::Body(waypoint) = stored else { return Ok(None) };
+    let header = waypoint.header();
+    if header.feed == feed && header.seq == place + 1 {
+        return Ok(Some(header.clone()));
     }
-    Err(NodeError::Document(format!("another waypoint stands in the place of {id}")))
+    Err(NodeError::Document(format!("another waypoint stands in the place of {}", place + 1)))
 }
 
 fn verify_top(held: &Held, log: &merkle::Log, report: &mut Report) {

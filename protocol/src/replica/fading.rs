@@ -16,6 +16,7 @@ use super::Replica;
 use super::project::{Known, Project};
 use crate::log::leaf_hash;
 use crate::piece::{Gone, Piece, joined};
+use crate::waypoint::Waypoint;
 
 /// What has to stay beside what always does: marks, tips of branches, late work, held work.
 #[derive(Debug, Clone, Copy)]
@@ -44,25 +45,33 @@ impl Fading {
         let left = pieces.into_iter().map(|piece| {
             let place = next;
             next += piece.count();
-            self.left_of(feed, place, piece)
+            let less = piece.waypoint().and_then(|waypoint| self.left_of(feed, place, waypoint));
+            less.unwrap_or(piece)
         });
         joined(start, left)
     }
 
-    /// What is left of one piece.
-    fn left_of(&self, feed: FeedId, place: u64, piece: Piece) -> Piece {
+    /// What is left of one waypoint; nothing if all of it stays.
+    pub fn left_of(&self, feed: FeedId, place: u64, waypoint: &Waypoint) -> Option<Piece> {
         let is_in = |places: &BTreeMap<FeedId, BTreeSet<u64>>| {
             places.get(&feed).is_some_and(|places| places.contains(&place))
         };
-        match piece {
-            Piece::Waypoint(waypoint) if is_in(&self.gone) => {
-                Piece::Gone(Gone { level: 0, hash: leaf_hash(&waypoint.id()) })
-            }
-            Piece::Waypoint(waypoint) if is_in(&self.places) => {
-                Piece::Waypoint(Arc::new(waypoint.faded(&self.contents)))
-            }
-            piece => piece,
+        if is_in(&self.gone) {
+            return Some(Piece::Gone(Gone { level: 0, hash: leaf_hash(&waypoint.id()) }));
         }
+        let less = is_in(&self.places).then(|| waypoint.faded(&self.contents));
+        less.filter(|less| less != waypoint).map(|less| Piece::Waypoint(Arc::new(less)))
+    }
+
+    /// Whether anything fades in a run of a feed.
+    pub fn touches(&self, feed: FeedId, start: u64, end: u64) -> bool {
+        let mut fades = [&self.places, &self.gone].into_iter().filter_map(|places| places.get(&feed));
+        fades.any(|places| places.range(start..end).next().is_some())
+    }
+
+    /// The feeds in which anything fades.
+    pub fn feeds(&self) -> BTreeSet<FeedId> {
+        self.places.keys().chain(self.gone.keys()).copied().collect()
     }
 
     /// How many waypoints fade.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
-use cairn_crdt::id::{FeedId, ProjectId, RepoId, Root, WaypointId};
+use cairn_crdt::id::{FeedId, ProjectId, RepoId, WaypointId};
 use cairn_crdt::{Change, Documents};
 
 use super::Labels;

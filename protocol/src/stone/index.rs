@@ -9,7 +9,7 @@ use crate::hash::LogHash;
 use crate::limits::{BLOCK_BYTES_MAX, STONE_LEVEL_MAX, WAYPOINT_BYTES_MAX};
 use crate::log::leaf_hash;
 use crate::packing::Method;
-use crate::piece::Gone;
+use crate::piece::{Gone, joined_gone};
 
 /// One block of a stone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,8 +133,31 @@ impl Index {
         self.push(id, bytes, 1);
     }
 
+    /// Adds a subtree that is gone, and makes one of it and its neighbours wherever they make up a larger one.
+    pub(super) fn join_gone(&mut self, gone: Gone) -> bool {
+        if !self.add_gone(gone) {
+            return false;
+        }
+        while let Some(joined) = self.last_two() {
+            for _ in 0..2 {
+                self.ids.pop();
+                self.sizes.pop();
+                self.skips.pop();
+            }
+            self.count -= joined.count() as u32;
+            self.add_gone(joined);
+        }
+        true
+    }
+
+    /// The subtree that the last two items make up, if both are gone.
+    fn last_two(&self) -> Option<Gone> {
+        let right = self.ids.len().checked_sub(1)?;
+        joined_gone(self.gone(right.checked_sub(1)?)?, self.gone(right)?, self.count.into())
+    }
+
     /// Adds a subtree that is gone; false where none of that size begins, or behind the end of the largest stone.
-    pub(super) fn add_gone(&mut self, gone: Gone) -> bool {
+    fn add_gone(&mut self, gone: Gone) -> bool {
         let level = u32::from(gone.level);
         if self.count.trailing_zeros() < level || u64::from(self.count) + gone.count() > 1 << STONE_LEVEL_MAX {
             return false;
@@ -142,6 +165,11 @@ impl Index {
         self.skips.push((self.ids.len() as u32, self.count));
         self.push(WaypointId(gone.hash.0), GONE | level, 1 << level);
         true
+    }
+
+    /// Whether subtrees are gone.
+    pub(super) fn has_gone(&self) -> bool {
+        !self.skips.is_empty()
     }
 
     /// How many waypoints.

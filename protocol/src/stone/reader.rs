@@ -85,8 +85,7 @@ impl<S: Source> StoneReader<S> {
             return Err(Reject::Stone { offset, what: "count of waypoints" });
         }
         let mut peaks = Peaks::default();
-        let nodes = (0..self.index.ids.len()).filter_map(|item| self.index.node(item));
-        let fits = nodes.fold(true, |fits, (level, hash)| fits && peaks.append_subtree(level, hash));
+        let fits = self.nodes().fold(true, |fits, (level, hash)| fits && peaks.append_subtree(level, hash));
         if !fits || peaks.root() != self.foot.subtree {
             return Err(Reject::Stone { offset, what: "names under the subtree's hash" });
         }
@@ -119,10 +118,20 @@ impl<S: Source> StoneReader<S> {
         &self.source
     }
 
+    /// Whether subtrees are gone from the stone.
+    pub fn has_gone(&self) -> bool {
+        self.index.has_gone()
+    }
+
     /// The names of the waypoints that have one, in order.
     pub fn ids(&self) -> impl Iterator<Item = WaypointId> + '_ {
         let named = |(item, _): &(usize, &WaypointId)| self.index.gone(*item).is_none();
         self.index.ids.iter().enumerate().filter(named).map(|(_, id)| *id)
+    }
+
+    /// The nodes of the feed's log that the stone lists, in order: level and hash.
+    pub fn nodes(&self) -> impl Iterator<Item = (u8, LogHash)> + '_ {
+        (0..self.index.ids.len()).filter_map(|item| self.index.node(item))
     }
 
     /// The waypoint at `place` (from 0, in the feed), or the subtree that is gone and has it; reads one block.

@@ -133,7 +133,7 @@ impl StoneWriter {
     }
 
     fn add_gone(&mut self, gone: Gone) -> Result<(), Reject> {
-        let fits = self.index.add_gone(gone) && self.peaks.append_subtree(gone.level, gone.hash);
+        let fits = self.index.join_gone(gone) && self.peaks.append_subtree(gone.level, gone.hash);
         if fits { Ok(()) } else { Err(Reject::Misuse("a subtree where none can begin")) }
     }
 

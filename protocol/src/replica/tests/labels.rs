@@ -119,7 +119,7 @@ fn several_writes_are_signed_once_and_each_stands_on_the_one_before() {
     let then =
         then.into_iter().map(|(name, labels)| (file(project, name, name.as_bytes()), labels)).collect();
     let batch = a.write_all(first, then).unwrap();
-    assert_eq!((batch.feeds.len(), batch.feeds[0].waypoints.len(), batch.feeds[0].top.n), (1, 3, 3));
+    assert_eq!((batch.feeds.len(), batch.feeds[0].pieces.len(), batch.feeds[0].top.n), (1, 3, 3));
     let mut stored = Batch::new(b.id());
     stored.feeds.push(b.ingest(segment(&batch), NOW_MS).unwrap());
     b.apply(&stored, NOW_MS);
