@@ -151,7 +151,9 @@ impl Graph {
             return true;
         }
         // Whoever absorbs says it of all that is absorbed below, so one step is enough.
-        self.absorbed.get(a).is_some_and(|above| above.iter().any(|above| above == b || self.is_seen(above, b)))
+        self.absorbed
+            .get(a)
+            .is_some_and(|above| above.iter().any(|above| above == b || self.is_seen(above, b)))
     }
 
     /// Whether `b` has seen `a` through parents that are here.

@@ -34,7 +34,10 @@ fn forgetful(full: &Replica) -> Replica {
     );
     for change in &full.changes {
         if !needed.contains(&change.id) {
-            other.docs.insert_faded(change.id, &change.parents, full.restarts.contains(&change.id).then_some(0)).unwrap();
+            other
+                .docs
+                .insert_faded(change.id, &change.parents, full.restarts.contains(&change.id).then_some(0))
+                .unwrap();
         } else if full.restarts.contains(&change.id) {
             other.docs.restart(change.clone(), 0).unwrap();
         } else {
@@ -204,7 +207,9 @@ fn a_branch_that_slept_through_epochs_meets_only_where_both_wrote() {
             continue;
         }
         if !needed.contains(&change.id) {
-            b.docs.insert_faded(change.id, &change.parents, a.restarts.contains(&change.id).then_some(0)).unwrap();
+            b.docs
+                .insert_faded(change.id, &change.parents, a.restarts.contains(&change.id).then_some(0))
+                .unwrap();
         } else if a.restarts.contains(&change.id) {
             b.docs.restart(change.clone(), 0).unwrap();
         } else {

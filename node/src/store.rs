@@ -241,7 +241,12 @@ impl Store {
         for batch in batches {
             self.admit(&batch.projects, &batch.grants, &batch.forks);
             for run in &batch.feeds {
-                self.admit_run(run.feed, run.top.signed(), run.start, run.pieces.iter().zip(extents.by_ref()));
+                self.admit_run(
+                    run.feed,
+                    run.top.signed(),
+                    run.start,
+                    run.pieces.iter().zip(extents.by_ref()),
+                );
             }
         }
         self.heal()

@@ -131,7 +131,10 @@ impl Encoded for Absorbed {
         let at = input.clone();
         let beside: Vec<Beside> = input.list(BESIDE_COUNT_MAX)?;
         let apart = beside.is_sorted_by(|a, b| a.end() < b.start);
-        at.require(n > 0 && apart && beside.last().is_none_or(|last| last.end() < n), "places beside an epoch")?;
+        at.require(
+            n > 0 && apart && beside.last().is_none_or(|last| last.end() < n),
+            "places beside an epoch",
+        )?;
         Ok(Self { feed, n, root, beside })
     }
 }
@@ -174,7 +177,9 @@ mod tests {
     #[test]
     fn maps_that_nobody_writes_are_refused() {
         let run = |start, count| Beside { start, count };
-        for beside in [vec![run(3, 0)], vec![run(3, 2), run(5, 1)], vec![run(9, 1), run(3, 1)], vec![run(18, 2)]] {
+        for beside in
+            [vec![run(3, 0)], vec![run(3, 2), run(5, 1)], vec![run(9, 1), run(3, 1)], vec![run(18, 2)]]
+        {
             assert!(Epoch::from_bytes(&epoch(beside.clone()).to_bytes()).is_err(), "{beside:?}");
         }
         let mut twice = epoch(Vec::new());

@@ -145,7 +145,8 @@ impl Image {
     /// Encoded pieces of a feed from the one with the waypoint at `from`, as many as fit.
     pub fn pieces(&self, feed: FeedId, from: u64, to: u64, bytes_max: u64) -> Vec<Vec<u8>> {
         let Some(kept) = self.feeds.get(&feed) else { return Vec::new() };
-        let range = placed(0, &kept.pieces).filter(|(start, piece)| start + piece.count() > from && *start < to);
+        let range =
+            placed(0, &kept.pieces).filter(|(start, piece)| start + piece.count() > from && *start < to);
         let mut left = bytes_max;
         let fits = |bytes: &Vec<u8>| {
             let first = left == bytes_max;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::{ContentHash, WaypointId};
-use cairn_protocol::piece::Piece;
 use cairn_protocol::entry::{Entry, Payload};
 use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::log::Log;
+use cairn_protocol::piece::Piece;
 use cairn_protocol::top::Top;
 use cairn_protocol::waypoint::{Labels, Waypoint};
 use cairn_protocol::{Accepted, Batch, FeedName, Keypair, Signed, Stamp, project_id};

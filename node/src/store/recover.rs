@@ -207,7 +207,8 @@ fn follows(ends: &mut BTreeMap<FeedId, u64>, run: &commit::Run) -> bool {
     let end = ends.entry(run.feed).or_insert(0);
     let fits = run.start <= *end;
     if fits {
-        *end = (*end).max(run.pieces.iter().map(|(piece, _)| piece.count()).fold(run.start, u64::saturating_add));
+        *end = (*end)
+            .max(run.pieces.iter().map(|(piece, _)| piece.count()).fold(run.start, u64::saturating_add));
     }
     fits
 }

@@ -39,7 +39,8 @@ fn what_was_committed_is_there_when_the_store_is_opened_again() {
     author.check(&store, 3);
     assert_eq!(recovered.projects, [super::fixture::PROJECT]);
     assert_eq!(recovered.feeds[0].pieces.len(), 3);
-    let ids: Vec<_> = recovered.feeds[0].pieces.iter().filter_map(Piece::waypoint).map(|waypoint| waypoint.id()).collect();
+    let ids: Vec<_> =
+        recovered.feeds[0].pieces.iter().filter_map(Piece::waypoint).map(|waypoint| waypoint.id()).collect();
     assert_eq!(ids, author.ids);
     store.commit(&author.batch(2)).unwrap();
     store.close().unwrap();

@@ -95,7 +95,8 @@ impl Store {
             self.stones.open(feed, stone).is_ok_and(|reader| reader.has_gone())
         };
         let pending = self.feeds.values().flat_map(|held| &held.pending);
-        pending.into_iter().any(|pending| matches!(pending.what, What::Gone(_))) || stones.into_iter().any(gone)
+        pending.into_iter().any(|pending| matches!(pending.what, What::Gone(_)))
+            || stones.into_iter().any(gone)
     }
 
     fn verify_rights(&self, report: &mut Report) {
@@ -136,7 +137,11 @@ impl Store {
         for pending in &held.pending {
             let (level, hash) = pending.node();
             if log.append_subtree(level, hash).is_err() {
-                report.add("E_CHAIN", log_name(self.manifest.log), "a piece does not follow the one before it");
+                report.add(
+                    "E_CHAIN",
+                    log_name(self.manifest.log),
+                    "a piece does not follow the one before it",
+                );
             }
             let loaded = self.load(Place { feed: held.feed, place: pending.place });
             known.extend(loaded.iter().filter_map(Stored::id));

@@ -28,8 +28,12 @@ impl Replica {
     pub(super) fn check_gone(&self, proven: &Proven) -> Result<(), Reject> {
         let (name, mut place) = (proven.top.feed, proven.start);
         let Some(project) = self.projects.get(&name.project) else { return Err(Reject::Missing) };
-        let brought: Vec<Epoch> =
-            proven.pieces.iter().filter_map(Piece::waypoint).filter_map(|waypoint| self.begun_by(waypoint)).collect();
+        let brought: Vec<Epoch> = proven
+            .pieces
+            .iter()
+            .filter_map(Piece::waypoint)
+            .filter_map(|waypoint| self.begun_by(waypoint))
+            .collect();
         for piece in &proven.pieces {
             let end = place.saturating_add(piece.count());
             let absorbs = |epoch: &Epoch| has_all(epoch, &name.id(), place, end);
@@ -98,7 +102,8 @@ impl Project {
         for began in &self.detached {
             let below = self.maps_below(began);
             let in_past = |id: &&WaypointId| {
-                *id != began && self.waypoints.get(id).is_some_and(|known| below.iter().any(|epoch| has(epoch, known)))
+                *id != began
+                    && self.waypoints.get(id).is_some_and(|known| below.iter().any(|epoch| has(epoch, known)))
             };
             let past: Vec<WaypointId> = ids.iter().filter(in_past).copied().collect();
             self.documents.absorb(*began, &past);
@@ -134,7 +139,11 @@ impl Project {
         };
         let feeds = self.feeds.iter().filter(whole);
         let absorbed = feeds.filter_map(|(id, feed)| absorbed(*id, feed, &below, &is_past));
-        Epoch { root, depth: self.documents.depth(version) + 1, absorbed: absorbed.take(ABSORBED_COUNT_MAX).collect() }
+        Epoch {
+            root,
+            depth: self.documents.depth(version) + 1,
+            absorbed: absorbed.take(ABSORBED_COUNT_MAX).collect(),
+        }
     }
 
     /// Late work that something in the past has carried over, applied or not.

@@ -156,7 +156,9 @@ impl Project {
         let begins = known.labels.epoch.as_ref().map(|epoch| epoch.depth);
         let Some(change) = known.waiting.take() else { return false };
         let change = *change;
-        if begins.is_some_and(|depth| depth > 0) && !change.parents.iter().all(|id| self.documents.contains(id)) {
+        if begins.is_some_and(|depth| depth > 0)
+            && !change.parents.iter().all(|id| self.documents.contains(id))
+        {
             self.detached.push(id);
         }
         let inserted = match (begins, faded) {
@@ -184,7 +186,8 @@ impl Project {
     /// What the waypoint stands on and needs that is not applied yet.
     fn missing(&self, id: &WaypointId) -> Option<WaypointId> {
         let known = self.waypoints.get(id)?;
-        let mut needs = known.waiting.iter().filter(|_| !known.needs_no_parents()).flat_map(|change| &change.parents);
+        let mut needs =
+            known.waiting.iter().filter(|_| !known.needs_no_parents()).flat_map(|change| &change.parents);
         needs.find(|need| !self.documents.contains(need)).copied()
     }
 }

@@ -134,7 +134,8 @@ impl Project {
             !needed.contains(*id) && !known.labels.says_something() && self.is_absorbed(known)
         };
         let mut gone: BTreeSet<WaypointId> = self.waypoints.iter().filter(goes).map(|(id, _)| *id).collect();
-        let mut open: Vec<WaypointId> = self.waypoints.keys().filter(|id| !gone.contains(id)).copied().collect();
+        let mut open: Vec<WaypointId> =
+            self.waypoints.keys().filter(|id| !gone.contains(id)).copied().collect();
         while let Some(id) = open.pop() {
             let fades = !needed.contains(&id) && self.documents.is_written(&id);
             let waits = self.waypoints.get(&id).filter(|known| !known.needs_no_parents() && !fades);

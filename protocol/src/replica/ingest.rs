@@ -292,4 +292,3 @@ fn check_waypoints(proven: &Proven) -> Result<(), Reject> {
     }
     Ok(())
 }
-

@@ -125,7 +125,16 @@ impl Feed {
     pub(super) fn new(accepted: &Accepted) -> Self {
         let (key, origin) = (accepted.key, accepted.top.feed_id());
         let source = Arc::new(Source { feed: accepted.feed, origin, key });
-        Self { key, origin, log: Log::default(), whole: None, frozen: None, barred: None, source, branch: None }
+        Self {
+            key,
+            origin,
+            log: Log::default(),
+            whole: None,
+            frozen: None,
+            barred: None,
+            source,
+            branch: None,
+        }
     }
 
     /// Lets a waypoint share what others of this feed have too.

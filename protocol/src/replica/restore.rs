@@ -28,14 +28,7 @@ impl Replica {
         if top.feed.project != project || top.feed.repo != self.id() {
             return Err(Reject::Graft("project"));
         }
-        let accepted = Accepted {
-            project,
-            feed,
-            key: top.feed.key,
-            start: 0,
-            pieces,
-            top,
-        };
+        let accepted = Accepted { project, feed, key: top.feed.key, start: 0, pieces, top };
         let mut applied = Applied::default();
         self.apply_feed(&accepted, now_ms, &mut applied);
         self.check_restored(&accepted)?;

@@ -17,9 +17,9 @@ use crate::waypoint::Waypoint;
 use crate::wire::Segment;
 use cairn_crdt::op::{Body, Op};
 
+mod forgotten;
 #[cfg(test)]
 mod labels;
-mod forgotten;
 
 const NOW_MS: u64 = 1_700_000_000_000;
 const PROJECT: &str = "@me/trail";

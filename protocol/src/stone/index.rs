@@ -159,7 +159,8 @@ impl Index {
     /// Adds a subtree that is gone; false where none of that size begins, or behind the end of the largest stone.
     fn add_gone(&mut self, gone: Gone) -> bool {
         let level = u32::from(gone.level);
-        if self.count.trailing_zeros() < level || u64::from(self.count) + gone.count() > 1 << STONE_LEVEL_MAX {
+        if self.count.trailing_zeros() < level || u64::from(self.count) + gone.count() > 1 << STONE_LEVEL_MAX
+        {
             return false;
         }
         self.skips.push((self.ids.len() as u32, self.count));

@@ -81,7 +81,9 @@ fn forgotten(feed: FeedName, n: u64, spans: &[Span]) -> Vec<Stored> {
 fn subtrees_that_are_gone_lie_among_bodies() {
     let feed = feed(1, "p", 1);
     let span = |start, level| Span { start, level };
-    for spans in [vec![span(0, 4)], vec![span(4, 2), span(10, 1)], vec![span(0, 0), span(8, 3)], vec![span(15, 0)]] {
+    for spans in
+        [vec![span(0, 4)], vec![span(4, 2), span(10, 1)], vec![span(0, 0), span(8, 3)], vec![span(15, 0)]]
+    {
         let all = forgotten(feed, 16, &spans);
         let name = StoneName { feed, span: span(0, 4) };
         let file = write_stone(&name, &all).unwrap();

@@ -79,8 +79,15 @@ impl Node {
         let draft = documents.snapshot(&frontier, &self.contents).unwrap();
         let epoch = self.replica.epoch_on(self.project, &frontier, root);
         let (name, frontier) = (name.to_owned(), frontier.heads().to_vec());
-        let mark =
-            Mark { name, message: "m".into(), frontier, root, feeds: feeds_root(&[]), class: None, hold: None };
+        let mark = Mark {
+            name,
+            message: "m".into(),
+            frontier,
+            root,
+            feeds: feeds_root(&[]),
+            class: None,
+            hold: None,
+        };
         self.write(1, draft, Labels { mark: Some(mark), epoch: Some(epoch), ..Labels::default() })
     }
 

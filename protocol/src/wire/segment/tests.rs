@@ -1,8 +1,8 @@
 use super::*;
 use crate::entry::{Entry, OPTIONAL, Payload};
 use crate::samples::{feed, keypair, labels, log_over, top, waypoints};
-use crate::wire::{Announce, Request, Response};
 use crate::waypoint::Waypoint;
+use crate::wire::{Announce, Request, Response};
 use cairn_crdt::encoding::Problem;
 
 fn segment(feed: FeedName, seed: u8, from: usize, to: usize, n: u64) -> Segment {
