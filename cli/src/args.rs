@@ -119,8 +119,37 @@ pub(crate) enum Verb {
     Bench(bench::Args),
 }
 
+/// A command line of the one verb that is run again and again, once for each file that git merges: only
+/// what this verb takes is put together, not what thirty take.
+#[derive(Parser)]
+#[command(name = "cairn")]
+struct Alone {
+    #[command(flatten)]
+    everywhere: Everywhere,
+    #[command(subcommand)]
+    verb: MergeFile,
+}
+
+#[derive(Subcommand)]
+enum MergeFile {
+    MergeFile(merge_file::Args),
+}
+
+impl Alone {
+    /// The command line, if it is a sound one of this verb; else the whole of clap has the say.
+    fn read() -> Option<Args> {
+        let first = std::env::args_os().nth(1)?;
+        let alone = (first == "merge-file").then(|| Alone::try_parse().ok()).flatten()?;
+        let MergeFile::MergeFile(args) = alone.verb;
+        Some(Args { everywhere: alone.everywhere, verb: Verb::MergeFile(args) })
+    }
+}
+
 /// Reads the command line. Help and version are answers; anything else that is not a command is a usage error.
 pub(crate) fn read() -> Result<Args, ExitCode> {
+    if let Some(args) = Alone::read() {
+        return Ok(args);
+    }
     Args::try_parse().map_err(|error| {
         let help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
         let json = std::env::args_os().any(|word| word == "--json");

@@ -119,19 +119,31 @@ pub(crate) fn indent(first: &[u8]) -> usize {
     if first.iter().all(|byte| matches!(byte, b' ' | b'\t')) { first.len() } else { 0 }
 }
 
+fn is_balanced(old: &[&[u8]], new: &[&[u8]], (gone, come): &Pair) -> bool {
+    Open::of(&old[gone.clone()]) == Open::of(&new[come.clone()])
+}
+
+/// Whether a change only puts in lines: with its partner it stands around lines that stay, and
+/// nothing of them is in its way.
+fn wraps(old: &[&[u8]], new: &[&[u8]], (gone, come): &Pair) -> bool {
+    let blank = |token: &&[u8]| token.iter().all(u8::is_ascii_whitespace);
+    old[gone.clone()].iter().all(blank) && new[come.clone()].iter().any(|token| token.ends_with(b"\n"))
+}
+
 /// The changes, those joined that only together keep brackets and quotes as they were.
 pub(crate) fn together(old: &[&[u8]], new: &[&[u8]], changes: Vec<Pair>) -> Vec<Pair> {
     let mut joined = Vec::with_capacity(changes.len());
     let mut at = 0;
     while let Some(first) = changes.get(at) {
         let whole = |last: &Pair| (first.0.start..last.0.end, first.1.start..last.1.end);
-        let keeps = |last: &&Pair| {
-            let (gone, come) = whole(last);
-            Open::of(&old[gone]) == Open::of(&new[come])
-        };
-        let ends = changes[at..].iter().take(JOINED_MAX);
-        let count = ends.clone().position(|last| keeps(&last)).map_or(1, |more| more + 1);
-        joined.push(whole(&changes[at + count - 1]));
+        let keeps = |last: &&Pair| is_balanced(old, new, &whole(last));
+        let mut ends = changes[at..].iter().take(JOINED_MAX);
+        let count = ends.position(|last| keeps(&last)).map_or(1, |more| more + 1);
+        let these = &changes[at..at + count];
+        match these.iter().all(|change| is_balanced(old, new, change) || wraps(old, new, change)) {
+            true => joined.extend_from_slice(these),
+            false => joined.push(whole(&changes[at + count - 1])),
+        }
         at += count;
     }
     joined
@@ -151,6 +163,12 @@ mod tests {
         assert_eq!(joined("a b", "(a b)", &[(0..0, 0..1), (3..3, 4..5)]), [(0..3, 0..5)]);
         assert_eq!(joined("a b", "x y", &[(0..1, 0..1), (2..3, 2..3)]), [(0..1, 0..1), (2..3, 2..3)]);
         assert_eq!(joined("f(a)", "g(b)", &[(0..1, 0..1), (2..3, 2..3)]), [(0..1, 0..1), (2..3, 2..3)]);
+    }
+
+    #[test]
+    fn lines_around_what_stays_are_apart() {
+        let changes = [(0..0, 0..3), (1..1, 4..5), (2..2, 6..8)];
+        assert_eq!(joined("a\nb", "{c\na;\n}\nb", &changes), changes);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::ops::Range;
 use imara_diff::{Algorithm, Diff, InternedInput};
 
 use crate::brackets;
+use crate::numbers;
 use crate::token::tokenize;
 
 /// Above so many lines in both texts together, the difference is one block.
@@ -28,6 +29,13 @@ pub struct Change<'a> {
     pub old: Range<usize>,
     /// What comes.
     pub new: Vec<&'a [u8]>,
+}
+
+impl<'a> Change<'a> {
+    /// The same, with only a part of what comes.
+    pub(crate) fn part(&self, new: Range<usize>) -> Self {
+        Self { old: self.old.clone(), new: self.new.get(new).unwrap_or_default().to_vec() }
+    }
 }
 
 /// The changes that turn `old` into `new`, in order, with at least one kept token between two.
@@ -100,7 +108,7 @@ fn block<'a>(
     after: Range<usize>,
     changes: &mut Vec<Change<'a>>,
 ) {
-    let (before, after) = trim(old, new, before, after);
+    let (before, after) = trim_but_numbers(old, new, before, after);
     let (gone, come) = (&old[before.clone()], &new[after.clone()]);
     let found = if gone.len() + come.len() > BLOCK_TOKENS_MAX || gone.is_empty() || come.is_empty() {
         None
@@ -114,6 +122,22 @@ fn block<'a>(
         })),
         None if gone.is_empty() && come.is_empty() => (),
         None => changes.push(Change { old: before, new: come.to_vec() }),
+    }
+}
+
+/// Leaves out what both ranges begin and end with, but no part of a number that goes on.
+fn trim_but_numbers(
+    old: &[&[u8]],
+    new: &[&[u8]],
+    before: Range<usize>,
+    after: Range<usize>,
+) -> (Range<usize>, Range<usize>) {
+    let (gone, come) = trim(old, new, before.clone(), after.clone());
+    let (first, second) = (before.start, after.start);
+    let inner = (gone.start - first..gone.end - first, come.start - second..come.end - second);
+    match &numbers::whole(&old[before], &new[after], vec![inner])[..] {
+        [(gone, come)] => (gone.start + first..gone.end + first, come.start + second..come.end + second),
+        _ => (gone, come),
     }
 }
 
@@ -148,7 +172,7 @@ fn token_changes(old: &[&[u8]], new: &[&[u8]]) -> Option<Vec<(Range<usize>, Rang
     }
     let wide = |range: Range<u32>| range.start as usize..range.end as usize;
     let found: Vec<_> = diff.hunks().map(|hunk| (wide(hunk.before), wide(hunk.after))).collect();
-    Some(brackets::together(old, new, found))
+    Some(brackets::together(old, new, numbers::whole(old, new, found)))
 }
 
 /// Bytes of the tokens that carry meaning: blanks are kept by any rewrite.
@@ -187,7 +211,7 @@ mod tests {
     proptest! {
         #[test]
         fn changes_make_the_new_text(
-            old in "[ab (\n]{0,40}", new in "[ab (\n]{0,40}", bytes in proptest::collection::vec(any::<u8>(), 0..60)
+            old in "[ab1.(\n]{0,40}", new in "[ab1.(\n]{0,40}", bytes in proptest::collection::vec(any::<u8>(), 0..60)
         ) {
             check(old.as_bytes(), new.as_bytes());
             check(old.as_bytes(), &bytes);

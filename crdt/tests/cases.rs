@@ -250,3 +250,96 @@ fn a_function_moves_in_a_text_that_does_not_parse() {
     let (text, told) = merged("a.rs", LONG, &[&moved, &LONG.replace("four()", "4()")]);
     assert_eq!((text, told), (moved.replace("four()", "4()"), vec![]));
 }
+
+#[test]
+fn members_that_both_append_without_a_comma_have_commas_between_them() {
+    let with = |more: &str| {
+        format!("{{\n  \"a\": {{\n    \"x\": 1\n  }},\n  \"b\": [\n    1,\n    2{more}\n  ]\n}}\n")
+    };
+    let (text, told) = merged("a.json", &with(""), &[&with(",\n    3"), &with(",\n    4,\n    5")]);
+    assert_eq!((text, told), (with(",\n    3,\n    4,\n    5"), vec![]));
+    // As keys, in an object that holds others and in one that is the last.
+    let with = |more: &str| format!("{{\n  \"a\": {{\n    \"x\": 1{more}\n  }},\n  \"b\": 2{more}\n}}\n");
+    let sides = [",\n    \"y\": [\n      3\n    ]", ",\n    \"z\": 4,\n    \"zz\": 5"];
+    let (text, told) = merged("a.json", &with(""), &[&with(sides[0]), &with(sides[1])]);
+    assert_eq!((text, told), (with(&sides.concat()), vec![]));
+    // One side goes on from there.
+    let (mut a, mut b) = pair(&[("a.json", &with(""))]);
+    a.post(&[write("a.json", with(sides[0]))]);
+    b.post(&[write("a.json", with(sides[1]))]);
+    merge(&mut a, &mut b);
+    let both = with(&sides.concat());
+    a.post(&[write("a.json", both.replace('3', "30"))]);
+    b.post(&[write("a.json", both.replace('4', "40"))]);
+    merge(&mut a, &mut b);
+    assert_eq!(a.read("a.json"), both.replace('3', "30").replace('4', "40"));
+}
+
+#[test]
+fn members_that_both_add_to_a_set_come_once() {
+    for (name, base, lines) in [
+        ("a.rs", "use a;\n{}use z;\n\nfn f() {}\n", ["use b::c;\n", "use d;\n", "use e::{f, g};\n"]),
+        ("a.rs", "enum A {\n    A,\n{}    Z,\n}\n", ["    B,\n", "    C(u8),\n", "    D { e: u8 },\n"]),
+        ("a.py", "import a\n{}import z\n", ["import b\n", "import d\n", "import e\n"]),
+        ("a.yaml", "a:\n  - a\n{}  - z\n", ["  - b\n", "  - c: 1\n", "  - d\n"]),
+        (
+            "a.h",
+            "#include <a.h>\n{}#include <z.h>\n",
+            ["#include <b.h>\n", "#include <c.h>\n", "#include <d.h>\n"],
+        ),
+    ] {
+        let with = |lines: &[&str]| base.replacen("{}", &lines.concat(), 1);
+        let (text, told) = merged(name, &with(&[]), &[&with(&lines[..2]), &with(&lines[1..])]);
+        assert_eq!((text, told), (with(&lines), vec![]), "{name}");
+        let (text, _) = merged(name, &with(&[]), &[&with(&[lines[0], lines[2]]), &with(&lines[1..2])]);
+        assert_eq!(text, with(&lines), "{name}");
+    }
+}
+
+#[test]
+fn members_of_one_line_that_both_add_come_once() {
+    let (text, told) = merged("a.rs", "use x::{a, d};\n", &["use x::{a, b, d};\n", "use x::{a, b, c, d};\n"]);
+    assert_eq!((text.as_str(), told), ("use x::{a, b, c, d};\n", vec![]));
+    let (text, told) = merged("a.py", "f(a)\n", &["f(a, b)\n", "f(a, b, c)\n"]);
+    assert_eq!((text.as_str(), told), ("f(a, b, c)\n", vec![]));
+    let list = |more: &str| format!("A = [\n    1,\n    2{more}\n]\n");
+    let (text, told) = merged("a.py", &list(""), &[&list(",\n    3"), &list(",\n    4")]);
+    assert_eq!((text, told), (list(",\n    3,\n    4"), vec![]));
+}
+
+#[test]
+fn lines_that_one_side_wraps_and_the_other_edits_are_wrapped_and_edited() {
+    let base = "fn a() {\n    x();\n    y(1);\n    z();\n}\n";
+    let wrapped = "fn a() {\n    if q {\n        x();\n        y(1);\n    }\n    z();\n}\n";
+    let (text, told) = merged("a.rs", base, &[wrapped, &base.replace('1', "2")]);
+    assert_eq!((text, told), (wrapped.replace('1', "2"), vec![]));
+}
+
+/// Where lines say that the others moved, an item that moved and was edited is still followed.
+#[test]
+fn an_item_that_moved_past_a_comment_keeps_its_edits() {
+    let item = "def moved(a):\n    b = one(a)\n    c = two(b)\n    return c\n\n\n";
+    let other = "def other(a):\n    d = three(a)\n    return four(d)\n\n\n";
+    let rest = "# About the last one.\n\n\ndef last():\n    pass\n";
+    let base = format!("import a\n\n\n{item}{other}{rest}");
+    let (before, after) = rest.split_at(rest.find("def").unwrap());
+    let moved = format!("import a\n\n\n{other}{before}{item}{after}");
+    let (text, told) = merged("a.py", &base, &[&moved, &base.replace("two(b)", "two(b, 2)")]);
+    assert_eq!((text, told), (moved.replace("two(b)", "two(b, 2)"), vec![]));
+}
+
+#[test]
+fn the_higher_version_wins_whole() {
+    let with = |version: &str| format!("[package]\nname = \"a\"\nversion = \"{version}\"\n");
+    for (one, two, higher) in
+        [("1.3.0", "1.2.10", "1.3.0"), ("1.2.9", "1.2.10", "1.2.10"), ("2.0.0", "1.2.1", "2.0.0")]
+    {
+        let (text, told) = merged("a.toml", &with("1.2.0"), &[&with(one), &with(two)]);
+        assert_eq!((text, told.len()), (with(higher), 1));
+    }
+    // A number that nobody wrote is not made of two that somebody did.
+    let (text, told) = merged("a.py", "x = 1.5\n", &["x = 2.5\n", "x = 1.75\n"]);
+    assert_eq!((text.as_str(), told.len()), ("x = 2.5\n", 1));
+    let (text, told) = merged("a.py", "x = 1\n", &["x = 1.5\n", "x = 2\n"]);
+    assert_eq!((text.as_str(), told.len()), ("x = 2\n", 1));
+}

@@ -46,3 +46,21 @@ fn a_text_that_was_cut_by_lines_keeps_its_pieces_under_a_name_with_a_language() 
     assert_eq!(node(&mut a, "notes.rs"), before);
     assert_eq!(a.read("notes.rs"), TEXT.replace("first", "another").replace("second", "third"));
 }
+
+/// Pieces are cut once; an epoch begins them anew, by what the name tells then.
+#[test]
+fn a_text_that_was_cut_by_lines_is_cut_into_items_from_the_next_epoch_on() {
+    let (mut a, _) = pair(&[("notes.txt", TEXT)]);
+    let before = node(&mut a, "notes.txt");
+    a.post(&[write("notes.txt", TEXT.replace("first", "other"))]);
+    a.post(&[remove("notes.txt"), write("notes.rs", TEXT.replace("first", "other"))]);
+    a.restart();
+    let mut b = a.fork(3);
+    a.post(&[write("notes.rs", TEXT.replace("first", "another"))]);
+    assert_eq!(last_split(&a), Some((2, 2)));
+    let moved = "fn two() {\n    second();\n}\n\nfn one() {\n    other();\n}\n";
+    b.post(&[write("notes.rs", moved)]);
+    merge(&mut a, &mut b);
+    assert_eq!(node(&mut a, "notes.rs"), before);
+    assert_eq!(a.read("notes.rs"), moved.replace("other", "another"));
+}

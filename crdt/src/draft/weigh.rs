@@ -54,8 +54,9 @@ pub(super) fn weigh(sheets: &mut [Sheet], at: usize) {
             let (haves, wants) = (0..level.haves.len(), 0..level.wants.len());
             return spread(sheets, at, &level, &Knot { haves, wants, torn: true });
         }
-        let knots = scale.knots();
-        let heavy: Vec<_> = knots.into_iter().filter(|knot| scale.is_heavy(knot)).collect();
+        let mut heavy: Vec<_> = scale.knots().into_iter().filter(|knot| scale.is_heavy(knot)).collect();
+        heavy.extend(scale.appended());
+        let heavy = merged(heavy);
         for knot in heavy.into_iter().rev() {
             spread(sheets, at, &level, &knot);
         }
@@ -172,6 +173,25 @@ impl<'a> Scale<'a> {
         merged(knots)
     }
 
+    /// The last of a list's members, with those that were put behind it, where no comma had followed it and one
+    /// does now. As items of their own they would leave their comma behind: two sides that both append
+    /// would have one between them. As text that begins with a comma both can stand.
+    fn appended(&self) -> Option<Knot> {
+        let have = self.level.haves.iter().rposition(|have| self.sheet().haves[*have].is_item())?;
+        let want = self.partners.iter().position(|partners| partners[..] == [have])?;
+        let wants = want..1 + (want..self.level.wants.len()).rev().find(|at| self.is_item(*at))?;
+        let old = self.level.haves.get(have).map(|have| self.sheet().old_text(*have))?;
+        let new = |at: usize| self.level.wants.get(at).map(|want| self.sheet().new_text(*want));
+        let fresh = wants.clone().skip(1).all(|at| self.want(at).is_some_and(|want| want.from.is_empty()));
+        let grows =
+            !ends_with_comma(old) && ends_with_comma(new(want)?) && !ends_with_comma(new(wants.end - 1)?);
+        (fresh && grows).then_some(Knot { haves: have..have + 1, wants, torn: true })
+    }
+
+    fn is_item(&self, index: usize) -> bool {
+        self.want(index).is_some_and(|want| want.cut.kind != NodeKind::Text)
+    }
+
     /// Whether the items of a knot write more than its lines would.
     fn is_heavy(&self, knot: &Knot) -> bool {
         if !knot.torn {
@@ -203,10 +223,14 @@ impl<'a> Scale<'a> {
     /// What one piece writes anew.
     fn cost(&self, index: usize) -> usize {
         let partners = &self.partners[index];
+        let Some(want) = self.level.wants.get(index).copied() else { return 0 };
         match (partners.first(), partners.last()) {
-            (Some(first), Some(last)) => self
-                .written(&(self.old_lines(*first).start..self.old_lines(*last).end), self.new_lines(index)),
-            _ => self.level.wants.get(index).map_or(0, |want| self.cost_elsewhere(*want)),
+            (Some(first), Some(last)) => {
+                let old = self.old_lines(*first).start..self.old_lines(*last).end;
+                // What lines have moved past this piece is no change of it.
+                self.written(&old, self.new_lines(index)).min(self.cost_elsewhere(want))
+            }
+            _ => self.cost_elsewhere(want),
         }
     }
 
@@ -230,6 +254,10 @@ impl<'a> Scale<'a> {
         }
         cost
     }
+}
+
+fn ends_with_comma(text: &[u8]) -> bool {
+    text.trim_ascii_end().ends_with(b",")
 }
 
 /// Knots that share a piece made one, until none do.

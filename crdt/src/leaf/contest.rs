@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use crate::leaf::rank::{Rank, rank};
 use crate::leaf::settle;
 use crate::leaf::weave::Weave;
+use crate::members::is_part;
 
 const FREE: usize = usize::MAX;
 /// Taken out by hunks that put nothing in: those do not exclude each other.
@@ -233,8 +234,8 @@ impl<'w, 'a> Contest<'w, 'a> {
         self.rivals[b].push(a);
     }
 
-    /// Finds runs of lines with which a longer run at the same gap begins or ends: who added
-    /// more added them too. Once somebody has worked on the longer run it says something else.
+    /// Finds runs of lines, or of members of a list, with which a longer run at the same gap begins or ends: who
+    /// added more added them too. Once somebody has worked on the longer run it says something else.
     fn find_parts(&mut self, gap: usize) {
         let weave = self.weave;
         let inserts = |hunk: &usize| self.able[*hunk] && weave.hunks[*hunk].deleted.is_empty();
@@ -242,16 +243,13 @@ impl<'w, 'a> Contest<'w, 'a> {
         runs.sort_by_key(|run| Reverse(weave.inserted(*run).len()));
         for (index, part) in runs.iter().enumerate().skip(1) {
             let lines = &weave.hunks[*part].inserted;
-            let whole = lines.last().is_some_and(|token| token.ends_with(b"\n"));
             let holds = |run: &&usize| {
-                let longer = &weave.hunks[**run].inserted;
                 !self.twin[**run]
                     && weave.carries[**run].is_empty()
-                    && longer.len() > lines.len()
-                    && (longer.starts_with(lines) || longer.ends_with(lines))
+                    && is_part(lines, &weave.hunks[**run].inserted)
             };
             let kept = runs[..index].iter().find(holds).copied();
-            if let Some(kept) = kept.filter(|_| whole && weave.carries[*part].is_empty()) {
+            if let Some(kept) = kept.filter(|_| weave.carries[*part].is_empty()) {
                 self.part_of[*part] = Some(kept);
                 self.join_rivals(*part, kept);
             }
@@ -351,6 +349,8 @@ fn opens_with_line_end(token: &[u8]) -> bool {
 #[derive(Clone, Copy)]
 struct Edges {
     starts_line: bool,
+    /// It begins with a comma: whatever ends before it was a member of the same list.
+    goes_on: bool,
     ends_line: bool,
     has_line_end: bool,
     fills_line: bool,
@@ -364,6 +364,7 @@ impl Edges {
         let at_end = hunk.before.is_none_or(|token| opens_with_line_end(text(token)));
         Self {
             starts_line: tokens.first().is_some_and(|token| opens_with_line_end(token)),
+            goes_on: tokens.first().is_some_and(|token| token == b","),
             ends_line: tokens.last().is_some_and(|token| token.ends_with(b"\n")),
             has_line_end: tokens.iter().flatten().any(|byte| *byte == b'\n'),
             fills_line: at_start && at_end,
@@ -372,6 +373,6 @@ impl Edges {
 
     fn glues(self, next: Self) -> bool {
         let in_lines = self.has_line_end || next.has_line_end || self.fills_line || next.fills_line;
-        !self.ends_line && !next.starts_line && in_lines
+        !self.ends_line && !next.starts_line && !next.goes_on && in_lines
     }
 }

@@ -14,6 +14,7 @@ use crate::id::HunkId;
 use crate::leaf::Leaf;
 use crate::leaf::resolve::{Clash, Resolution};
 use crate::leaf::weave::Weave;
+use crate::members::members;
 use crate::token::tokenize;
 
 /// The hunks that turn the shown text into `new`.
@@ -21,8 +22,11 @@ pub(super) fn edit(leaf: &Leaf, new: &[u8]) -> Vec<Hunk> {
     leaf.resolved(|weave, resolution| {
         let author = Author { leaf, weave, resolution: &resolution };
         let old: Vec<&[u8]> = resolution.live.iter().map(|token| weave.text(*token)).collect();
-        let hunks: Vec<Hunk> =
-            changes(&old, new).into_iter().flat_map(|change| author.hunks(change, &[])).collect();
+        let changes = changes(&old, new);
+        if let Some(hunks) = author.by_members(&changes).filter(|hunks| author.shows(hunks, new)) {
+            return hunks;
+        }
+        let hunks: Vec<Hunk> = changes.into_iter().flat_map(|change| author.hunks(change, &[])).collect();
         if hunks.is_empty() || author.makes(&hunks, new) {
             return hunks;
         }
@@ -72,6 +76,19 @@ impl Author<'_> {
             hunks[index].settles = part.to_vec();
         }
         hunks.into_iter().map(|hunk| self.renamed(hunk)).collect()
+    }
+
+    /// The changes, with each member that is put into a set as a hunk of its own; none if nothing is.
+    fn by_members(&self, changes: &[Change<'_>]) -> Option<Vec<Hunk>> {
+        let lines = |change: &Change<'_>| members(&change.new).filter(|_| change.old.is_empty());
+        let lines: Vec<_> = changes.iter().map(lines).collect();
+        lines.iter().any(Option::is_some).then(|| {
+            let each = changes.iter().zip(lines).flat_map(|(change, lines)| match lines {
+                Some(lines) => lines.into_iter().map(|line| change.part(line)).collect(),
+                None => vec![change.clone()],
+            });
+            each.flat_map(|change| self.hunks(change, &[])).collect()
+        })
     }
 
     /// Everything anew, with all that is hidden put to rest: the last resort where putting hidden
@@ -158,9 +175,11 @@ impl Author<'_> {
 
     /// Whether the hunks do make the new text. In a leaf that nobody has edited there is no doubt.
     fn makes(&self, hunks: &[Hunk], new: &[u8]) -> bool {
-        if self.leaf.held.is_empty() {
-            return true;
-        }
+        self.leaf.held.is_empty() || self.shows(hunks, new)
+    }
+
+    /// The same, tried out.
+    fn shows(&self, hunks: &[Hunk], new: &[u8]) -> bool {
         let mut trial = self.leaf.clone();
         trial.apply(hunks.iter().cloned()).is_ok() && trial.shown().bytes == new
     }

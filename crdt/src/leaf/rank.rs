@@ -1,15 +1,22 @@
 //! The order among sides of an overlap: by the text that a side leads to, and by nothing else.
 //!
-//! The shorter text is first, then the lower bytes, then the hunk's name. Neither clock nor author
-//! nor arrival has a say, so no side can make itself win by anything but what it wrote.
+//! The shorter text is first, then the lower bytes, then the hunk's name; of two versions the higher one is.
+//! Neither clock nor author nor arrival has a say, so no side can make itself win by anything but what it wrote.
+
+use std::cmp::Reverse;
 
 use crate::id::HunkId;
 use crate::leaf::weave::Weave;
+use crate::numbers::version;
+
+/// How long a version counts as, however long it is written: as the shortest one.
+const VERSION_BYTES: usize = "0.0.0".len();
 
 /// A place in that order; the least wins.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     length: usize,
+    version: Reverse<Option<Vec<u64>>>,
     text: Vec<u8>,
     id: HunkId,
 }
@@ -29,7 +36,9 @@ pub(super) fn rank(weave: &Weave<'_>, hunk: usize, counts: impl Fn(usize) -> boo
     }
     let text: Vec<u8> =
         places.into_iter().flat_map(|place| weave.text(weave.order[place])).copied().collect();
-    Rank { length: text.len(), text, id: weave.ids[hunk] }
+    let version = version(&text);
+    let length = if version.is_some() { VERSION_BYTES } else { text.len() };
+    Rank { length, version: Reverse(version), text, id: weave.ids[hunk] }
 }
 
 /// Takes the tokens of a run out of `places`, if they are the side's own.

@@ -25,11 +25,13 @@ fn brackets(bytes: &[u8]) -> usize {
     let (mut depth, mut most) = (0usize, 0);
     for byte in bytes {
         match byte {
-            b'(' | b'[' | b'{' => depth += 1,
+            b'(' | b'[' | b'{' => {
+                depth += 1;
+                most = most.max(depth);
+            }
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        most = most.max(depth);
     }
     most
 }
@@ -45,19 +47,31 @@ pub(crate) fn is_mostly_signs(bytes: &[u8]) -> bool {
 /// Whether lines are indented under one another too often; marks of lists and quotes indent what follows them.
 fn indents_too_deep(bytes: &[u8]) -> bool {
     let mut columns: Vec<usize> = Vec::new();
-    bytes.split(|byte| *byte == b'\n').any(|line| {
-        let mut at = 0;
-        for (number, word) in line.split(|byte| matches!(byte, b' ' | b'\t' | b'\r')).enumerate() {
-            let column = at;
-            at += word.len() + 1;
-            let first = line.get(..column).is_none_or(|before| before.trim_ascii().is_empty());
-            if !word.is_empty() && (first || (number > 0 && is_list_mark(word))) {
-                columns.truncate(columns.partition_point(|other| *other < column));
-                columns.push(column);
-            }
-        }
+    let mut push = |column: usize| {
+        columns.truncate(columns.partition_point(|other| *other < column));
+        columns.push(column);
         columns.len() > INDENTS_MAX
+    };
+    bytes.split(|byte| *byte == b'\n').any(|line| {
+        let first = line.iter().position(|byte| !is_blank(*byte));
+        // A mark is a sign with a blank behind it, or the end of the line; most lines have none.
+        let mut marks =
+            line.iter().enumerate().filter(|(_, byte)| ends_list_mark(**byte)).filter_map(|(at, _)| {
+                let start =
+                    line.get(..at)?.iter().rposition(|byte| is_blank(*byte)).map_or(0, |blank| blank + 1);
+                let ends = line.get(at + 1).is_none_or(|next| is_blank(*next));
+                (ends && Some(start) > first && is_list_mark(line.get(start..=at)?)).then_some(start)
+            });
+        first.is_some_and(&mut push) | marks.any(&mut push)
     })
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r')
+}
+
+fn ends_list_mark(byte: u8) -> bool {
+    matches!(byte, b'-' | b'?' | b':' | b'>' | b'*' | b'+' | b'.' | b')')
 }
 
 fn is_list_mark(word: &[u8]) -> bool {

@@ -9,7 +9,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use cairn_crdt::lines::Lines;
-use cairn_crdt::{Merged, Overlap as Met, OverlapSide, merge};
+use cairn_crdt::merge::merge_at_last;
+use cairn_crdt::{Merged, Overlap as Met, OverlapSide};
 use serde::Serialize;
 
 use super::overlaps::{Alternative, Overlap, told};
@@ -50,7 +51,7 @@ pub struct Answer {
 pub fn run(args: &Args) -> Result<Answer, NodeError> {
     let (base, ours, theirs) = (read(&args.base)?, read(&args.ours)?, read(&args.theirs)?);
     let name = name(args);
-    let merged = merge(name.as_os_str().as_encoded_bytes(), &base, &[&ours, &theirs])?;
+    let merged = merge_at_last(name.as_os_str().as_encoded_bytes(), &base, &[&ours, &theirs])?;
     write(&args.out, &args.ours, &merged.bytes)?;
     let told = |list| overlaps(&merged, list, &args.told);
     Ok(Answer { overlaps: told(&merged.overlaps), notes: told(&merged.notes) })
@@ -66,8 +67,11 @@ fn name(args: &Args) -> &Path {
 
 fn read(path: &Path) -> Result<Vec<u8>, NodeError> {
     let failed = |error| refused("read", path, error);
-    let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let file = File::open(path).map_err(failed)?;
+    let expected = file.metadata().map_err(failed)?.len().min(FILE_BYTES_MAX);
+    // With room for all of it, and a byte to find the end by, it is read at once.
+    let mut bytes = Vec::with_capacity(expected as usize + 1);
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
     match bytes.len() as u64 {
         0..=FILE_BYTES_MAX => Ok(bytes),
         _ => Err(NodeError::TooLarge { path: path.to_owned(), limit: FILE_BYTES_MAX }),
