@@ -43,6 +43,7 @@ pub mod merkle;
 mod packing;
 pub mod proof;
 pub mod replica;
+pub mod retention;
 pub mod retire;
 #[cfg(test)]
 mod samples;

@@ -28,6 +28,8 @@ pub const MESSAGE_BYTES_MAX: usize = 64 << 10;
 pub const PROFILE_BYTES_MAX: usize = 1 << 10;
 /// The waypoints that a mark names as its frontier.
 pub const FRONTIER_COUNT_MAX: usize = 4096;
+/// Earlier floors that one floor takes the place of.
+pub const FLOORS_COUNT_MAX: usize = 64;
 
 /// Founders of one repo: they share its keys, so they are few.
 pub const FOUNDERS_COUNT_MAX: usize = 16;

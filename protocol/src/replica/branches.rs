@@ -146,6 +146,7 @@ impl Project {
         self.branches.clear();
         self.marks.clear();
         self.retired.clear();
+        self.floors.clear();
         self.carried.clear();
         self.profiles.clear();
         self.held.clear();
@@ -185,6 +186,7 @@ impl Project {
             }
         }
         self.retire(id, grants);
+        self.raise(id, grants);
     }
 
     /// Whether a waypoint's epoch was begun by an admin; an admin who builds on another's adopts it.

@@ -22,6 +22,7 @@ use crate::key::{DeviceKey, Keypair};
 use crate::limits::{ENTRY_BYTES_MAX, PARENTS_COUNT_MAX};
 use crate::log::Log;
 use crate::mark::Mark;
+use crate::retention::Floor;
 use crate::retire::Retire;
 use crate::signed::Verified;
 use crate::top::Top;
@@ -66,6 +67,8 @@ pub struct Labels {
     pub edges: Vec<Edge>,
     /// A label that it takes away.
     pub retire: Option<Retire>,
+    /// How long everything is kept at least.
+    pub floor: Option<Floor>,
     /// The root that the version below shows, if the operations are all there is: an epoch begins.
     pub epoch: Option<Root>,
 }
@@ -317,6 +320,7 @@ impl Labels {
         let mark = self.mark.clone().map(Payload::Mark);
         let edges = self.edges.iter().copied().map(Payload::Edge);
         let retire = self.retire.clone().map(Payload::Retire);
-        [branch, message, profile, mark, retire].into_iter().flatten().chain(edges)
+        let floor = self.floor.clone().map(Payload::Floor);
+        [branch, message, profile, mark, retire, floor].into_iter().flatten().chain(edges)
     }
 }

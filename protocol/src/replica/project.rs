@@ -17,6 +17,7 @@ use crate::key::DeviceKey;
 use crate::log::Log;
 use crate::mark::Mark;
 use crate::proof::ForkProof;
+use crate::retention::Floor;
 use crate::retire::Retire;
 use crate::signed::Verified;
 use crate::stamp::Stamp;
@@ -49,6 +50,8 @@ pub(super) struct Project {
     pub(super) marks: Vec<(WaypointId, Mark)>,
     /// What takes labels away.
     pub(super) retired: Vec<(WaypointId, Retire)>,
+    /// All floors that admins ever set.
+    pub(super) floors: Vec<(WaypointId, Floor)>,
     /// Late waypoints that others have carried over into an epoch.
     pub(super) carried: BTreeSet<WaypointId>,
     pub(super) profiles: BTreeMap<DeviceKey, (Stamp, WaypointId, Profile)>,
@@ -73,6 +76,7 @@ impl Project {
             branches: BTreeMap::new(),
             marks: Vec::new(),
             retired: Vec::new(),
+            floors: Vec::new(),
             carried: BTreeSet::new(),
             profiles: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -194,6 +198,7 @@ impl Labels {
             Payload::Edge(edge) => self.edges.push(edge),
             Payload::Retire(retire) => self.retire = Some(retire),
             Payload::Epoch(root) => self.epoch = Some(root),
+            Payload::Floor(floor) => self.floor = Some(floor),
             Payload::Op(_) | Payload::Content(_) | Payload::Unknown { .. } => {}
         }
     }

@@ -17,6 +17,8 @@ use cairn_crdt::op::{Body, Op};
 
 #[cfg(test)]
 mod labels;
+#[cfg(test)]
+mod retention;
 
 const NOW_MS: u64 = 1_700_000_000_000;
 const PROJECT: &str = "@me/trail";

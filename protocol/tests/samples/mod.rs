@@ -14,6 +14,7 @@ use cairn_protocol::log::Log;
 use cairn_protocol::manifest::{Chunk, Lineage, Manifest};
 use cairn_protocol::mark::{Mark, feeds_root};
 use cairn_protocol::proof::{ConsistencyProof, ForkProof, InclusionProof};
+use cairn_protocol::retention::Floor;
 use cairn_protocol::retire::{Retire, Retired};
 use cairn_protocol::signed::Signable;
 use cairn_protocol::stone::{
@@ -281,7 +282,9 @@ fn payloads() -> Vec<(&'static str, Payload)> {
 fn later_payloads() -> Vec<(&'static str, Payload)> {
     let held = Mark { class: Some("10 years".into()), hold: Some("case 7".into()), ..mark() };
     let retire = |what| Payload::Retire(Retire { what, name: "v1.0".into(), message: "superseded".into() });
+    let floor = Floor { all_ms: 90 * 86_400_000, seen: vec![WaypointId([1; 32]), WaypointId([2; 32])] };
     vec![
+        ("entry_floor", Payload::Floor(floor)),
         ("entry_epoch", Payload::Epoch(Root([9; 32]))),
         ("entry_mark_held", Payload::Mark(held)),
         ("entry_retire_mark", retire(Retired::Mark)),
