@@ -109,8 +109,8 @@ impl Owner {
 
     /// Cuts every store's log into stones and lets the home go.
     pub fn close(mut self) -> Result<(), NodeError> {
-        self.repos().into_iter().try_for_each(|repo| self.remember(repo))?;
-        self.stores.into_values().try_for_each(Store::close)
+        let remembered = self.repos().into_iter().try_for_each(|repo| self.remember(repo));
+        self.stores.into_values().try_for_each(Store::close).and(remembered)
     }
 
     /// The home.

@@ -22,8 +22,7 @@ Durations: 45s, 30m, 12h, 7d, 2w, 1y.
 
 Examples:
   cairn fade --keep 7d --daily 90d --dry-run --json
-  cairn fade --keep 30d --auto
-  cairn fade --floor 90d";
+  cairn fade --keep 30d --auto";
 
 /// The arguments.
 #[derive(clap::Args)]
@@ -125,7 +124,7 @@ fn kept(policy: &verb::Policy) -> String {
 fn span(ms: u64) -> String {
     let units = [(31_536_000, 'y'), (604_800, 'w'), (86_400, 'd'), (3_600, 'h'), (60, 'm')];
     let seconds = ms / 1_000;
-    let unit = units.into_iter().find(|(size, _)| seconds > 0 && seconds % size == 0 && ms % 1_000 == 0);
+    let unit = units.into_iter().find(|(size, _)| seconds > 0 && seconds.is_multiple_of(*size));
     match unit {
         Some((size, unit)) => format!("{}{unit}", seconds / size),
         None => format!("{seconds}s"),

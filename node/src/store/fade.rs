@@ -140,6 +140,7 @@ mod tests {
 
     use super::super::fixture::{Author, create, open};
     use super::*;
+    use crate::files::Files;
     use crate::files::fault::{FaultFiles, Kept, Plan};
 
     const FADED: usize = 10;
