@@ -148,11 +148,14 @@ fn late_work_stays_when_it_was_carried_over_until_the_next_epoch() {
 
 #[test]
 fn held_work_stays() {
-    let (mut a, project) = replica();
+    let ((mut a, project), (mut b, _)) = (replica(), replica());
     let main = || Labels { branch: Some("main".into()), ..Labels::default() };
-    let (base, _) = say(&mut a, 1, &Frontier::empty(), (file(project, "f", b"1"), main()), NOW_MS);
-    a.admit_grants(&[grant(a.id(), 4, Some(NOW_MS + HOUR_MS))], NOW_MS);
-    let (held, _) = say(&mut a, 4, &one(base), (file(project, "f", b"2"), main()), NOW_MS + HOUR_MS);
+    let (base, first) = say(&mut a, 1, &Frontier::empty(), (file(project, "f", b"1"), main()), NOW_MS);
+    b.apply(&first, NOW_MS);
+    b.admit_grants(&[grant(b.id(), 4, Some(NOW_MS + 1))], NOW_MS);
+    let (held, batch) = say(&mut b, 4, &one(base), (file(project, "f", b"2"), main()), NOW_MS);
+    a.admit_grants(&[grant(a.id(), 4, Some(NOW_MS - 1))], NOW_MS);
+    a.apply(&batch, NOW_MS);
     say(&mut a, 1, &one(base), epoch(project, b"1"), NOW_MS);
     assert_eq!(a.held(project).iter().map(|(id, _)| *id).collect::<Vec<_>>(), [held]);
     assert_eq!(fades(&a, project, Thinning::all(0)).len(), 0);
