@@ -205,7 +205,7 @@ mod tests {
             later in 0u64..60 * 24 * 60,
             (all, hourly, daily, weekly) in (0u64..50, 0u64..100, 0u64..400, 0u64..1_000),
         ) {
-            let branch = |minute: u64| if minute % 3 == 0 { "a" } else { "b" };
+            let branch = |minute: u64| if minute.is_multiple_of(3) { "a" } else { "b" };
             let shown: Vec<_> =
                 minutes.iter().map(|minute| shown(branch(*minute), MONDAY_MS + minute * 60_000)).collect();
             let thinning = Thinning {
