@@ -21,7 +21,11 @@ fn is_on_disk(node: &Node, bytes: &[u8]) -> bool {
 }
 
 fn fade(node: &Node, keep: &str) -> (u64, u64, u64) {
-    let told = node.ok(&["fade", "--keep", keep]);
+    fade_with(node, &["--keep", keep])
+}
+
+fn fade_with(node: &Node, words: &[&str]) -> (u64, u64, u64) {
+    let told = node.ok(&[&["fade"], words].concat());
     let number = |field: &str| told[field].as_u64().unwrap();
     (number("waypoints"), number("bytes_before"), number("bytes_after"))
 }
@@ -113,7 +117,7 @@ fn late_work_is_carried_over_by_its_author() {
     assert!(ana.ok(&["mark", "v1", "-m", "the first"])["pinned"].is_null());
     ana.write("a.rs", code(8, 1));
     ana.post("after the mark");
-    assert!(fade(&ana, "0s").0 > 0);
+    assert!(fade_with(&ana, &["--keep", "0s", "--alone"]).0 > 0);
     let peer = ana.address.clone().unwrap();
     let put = ben.ok(&["put", "--peer", &peer]);
     assert_eq!(put["carried"].as_array().map(Vec::len), Some(1), "{put}");
@@ -161,4 +165,130 @@ fn serve_fades_by_itself_once_somebody_has_said_so() {
     wait_until("old waypoints fade", || ana.saw("faded"));
     assert!(!is_on_disk(&ana, &churned));
     assert_eq!(ana.ok(&["status"])["changed"].as_array().map(Vec::len), Some(0), "the node goes on");
+}
+
+/// Churn by a peer, in the log, in stones, in the index and in the quarantine: gone from every file of the home.
+#[test]
+fn no_file_of_the_home_keeps_what_has_faded() {
+    let stage = Stage::new();
+    let (marked, churned, late) = (noise(11), noise(12), noise(13));
+    let mut ana = stage.founder("ana", &[("data", &marked[..]), ("a.txt", b"one\n")]);
+    ana.ok(&["mark", "v1", "-m", "the first"]);
+    ana.serve();
+    let ben = stage.node("ben");
+    ben.join(&ana, "write");
+    let peer = ana.address.clone().unwrap();
+    for n in 0..12u64 {
+        ben.write("data", if n == 5 { churned.clone() } else { noise(200 + n) });
+        ben.post("churn by a peer");
+    }
+    ben.ok(&["put", "--peer", &peer]);
+    ana.ok(&["put"]);
+    ana.stop();
+    assert!(is_on_disk(&ana, &churned));
+    // A stone that goes bad is copied aside before it is written again; here is such a copy.
+    let holds = |path: &std::path::PathBuf| {
+        fs::read(path).unwrap().windows(64).any(|window| window == &churned[..64])
+    };
+    let stone = ana.stones().into_iter().find(holds).expect("the churn lies in a stone");
+    let aside = stone.parent().unwrap().with_file_name("quarantine").join("stone.0");
+    assert!(aside.parent().unwrap().is_dir());
+    fs::copy(&stone, aside).unwrap();
+    ana.write("data", &late);
+    ana.post("kept");
+    ana.ok(&["mark", "v2", "-m", "the second"]);
+    let before = ana.stones().iter().map(|stone| fs::metadata(stone).unwrap().len()).sum::<u64>();
+    assert!(fade_with(&ana, &["--keep", "0s", "--alone"]).0 >= 12);
+    let after = ana.stones().iter().map(|stone| fs::metadata(stone).unwrap().len()).sum::<u64>();
+    assert!(after < before / 2, "{before} -> {after} bytes of stones");
+    for (path, bytes) in files_below(&ana.home).iter().map(|path| (path, fs::read(path).unwrap_or_default()))
+    {
+        let found = bytes.windows(64).any(|window| window == &churned[..64]);
+        assert!(!found, "{} still holds what has faded", path.display());
+    }
+    assert!(is_on_disk(&ana, &marked) && is_on_disk(&ana, &late));
+    assert_eq!(ana.ok(&["verify", "--deep"])["ok"], true);
+    ana.ok(&["get", "?v1"]);
+    assert_eq!(ana.read("data"), marked);
+    ana.ok(&["get", "?v2"]);
+    assert_eq!(ana.read("data"), late);
+}
+
+#[test]
+fn what_no_other_peer_has_stays_until_one_has_it() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("a.txt", b"one\n")]);
+    ana.serve();
+    let mut ben = stage.node("ben");
+    ben.join(&ana, "write");
+    ana.stop();
+    let churned = noise(21);
+    ana.write("data", &churned);
+    ana.post("nobody else has this");
+    ana.write("data", noise(22));
+    ana.post("nor this");
+    ana.ok(&["mark", "v1", "-m", "the first"]);
+    let kept = ana.ok(&["fade", "--keep", "0s", "--dry-run"]);
+    assert!(kept["unshared"].as_u64().unwrap() >= 2 && kept["policy"]["shared"] == true, "{kept}");
+    fade(&ana, "0s");
+    assert!(is_on_disk(&ana, &churned), "what no other peer has stays");
+    ben.serve();
+    ana.ok(&["put", "--peer", &ben.address.clone().unwrap()]);
+    assert!(fade(&ana, "0s").0 >= 2, "over a restart it is known that ben has it");
+    assert!(!is_on_disk(&ana, &churned) && is_on_disk(&ben, &churned));
+    ana.write("data", noise(23));
+    ana.post("and nobody has this");
+    ana.write("data", noise(24));
+    ana.post("kept");
+    ana.ok(&["mark", "v2", "-m", "the second"]);
+    assert_eq!(ana.ok(&["fade", "--keep", "0s", "--dry-run"])["waypoints"], 0);
+    assert!(fade_with(&ana, &["--keep", "0s", "--alone"]).0 >= 1, "who says so forgets it all the same");
+}
+
+#[test]
+fn a_floor_binds_every_node_and_only_an_admin_sets_it() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("a.txt", b"one\n")]);
+    ana.write("a.txt", "two\n");
+    ana.post("soon old");
+    ana.ok(&["mark", "v1", "-m", "the first"]);
+    let status = ana.ok(&["fade", "--status"]);
+    let day_ms = 86_400_000u64;
+    let policy = &status["policy"];
+    let times = ["keep_ms", "hourly_ms", "daily_ms", "weekly_ms"]
+        .map(|field| policy[field].as_u64().unwrap() / day_ms);
+    assert_eq!((times, &policy["shared"], &policy["auto"]), ([30, 7, 90, 730], &false.into(), &false.into()));
+    ana.ok(&["fade", "--floor", "90d"]);
+    ana.serve();
+    let ben = stage.node("ben");
+    ben.join(&ana, "write");
+    let refused = ben.refused(&["fade", "--floor", "0s"], 4);
+    assert!(refused["message"].as_str().unwrap().contains("admin"), "{refused}");
+    for node in [&ana, &ben] {
+        let told = node.ok(&["fade", "--keep", "0s", "--alone"]);
+        assert_eq!((&told["waypoints"], &told["policy"]["raised"]), (&0.into(), &true.into()), "{told}");
+        assert_eq!(told["policy"]["keep_ms"].as_u64(), Some(90 * day_ms));
+        assert_eq!(told["policy"]["floor"]["keep_ms"].as_u64(), Some(90 * day_ms));
+    }
+    ana.ok(&["fade", "--floor", "0s"]);
+    ben.ok(&["put", "--peer", &ana.address.clone().unwrap()]);
+    for node in [&ana, &ben] {
+        assert!(node.ok(&["fade", "--keep", "0s", "--alone"])["waypoints"].as_u64().unwrap() >= 2);
+    }
+    ana.ok(&["fade", "--keep", "2d", "--daily", "1w", "--auto"]);
+    let policy = ana.ok(&["fade", "--status"])["policy"].clone();
+    assert_eq!(
+        (policy["keep_ms"].as_u64(), policy["daily_ms"].as_u64()),
+        (Some(2 * day_ms), Some(7 * day_ms))
+    );
+    assert_eq!((&policy["hourly_ms"], &policy["auto"]), (&0.into(), &true.into()));
+    ana.ok(&["fade", "--by-hand"]);
+    assert_eq!(ana.ok(&["fade", "--status"])["policy"]["auto"], false);
+    for bad in [
+        &["fade", "--keep", "x"][..],
+        &["fade", "--floor", "1d", "--dry-run"],
+        &["fade", "--auto", "--alone"],
+    ] {
+        ana.refused(bad, 2);
+    }
 }

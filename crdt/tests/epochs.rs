@@ -293,3 +293,82 @@ fn files_of_one_name_from_two_epochs_are_carried_over() {
     assert_eq!(b.paths(), ["a.rs"]);
     assert_eq!(b.read("a.rs"), "fn b() {}\n");
 }
+
+#[test]
+fn a_late_branch_that_was_picked_before_the_epoch_adds_only_what_is_new() {
+    let (mut a, mut b) = pair(&[("a.rs", CODE)]);
+    let four = "\nfn four() -> u8 {\n    4\n}\n";
+    b.post(&[write("a.rs", code(1, 9, 3) + four)]);
+    // Somebody takes the change over as it is, into the same leaf, and the epoch begins with it.
+    a.post(&[write("a.rs", code(1, 9, 3) + four)]);
+    let marked = a.tip.clone();
+    let epoch = Frontier::from_iter([a.restart()]);
+    b.post(&[write("a.rs", code(1, 9, 8) + four)]);
+    let late = b.tip.clone();
+    b.pull(&a);
+    let carried = carry(&mut b, &late, &marked, &epoch);
+    assert!(carried.met.is_empty(), "{:?}", carried.met);
+    assert_eq!(b.read("a.rs"), code(1, 9, 8) + four, "what was picked is there once");
+}
+
+#[test]
+fn a_late_edit_follows_a_file_that_was_renamed_in_the_meantime() {
+    let (mut a, mut b) = pair(&[("a.rs", CODE), ("b.rs", "fn b() {}\n")]);
+    b.post(&[write("a.rs", code(1, 2, 9))]);
+    b.post(&[remove("b.rs"), write("dir/c.rs", "fn b() {}\n")]);
+    a.post(&[remove("a.rs"), write("dir/a.rs", CODE)]);
+    let marked = a.tip.clone();
+    let epoch = Frontier::from_iter([a.restart()]);
+    a.post(&[write("b.rs", "fn b() { 1 }\n"), write("dir/a.rs", code(7, 2, 3))]);
+    let (late, tip) = (b.tip.clone(), a.tip.clone());
+    b.pull(&a);
+    let carried = b.docs.carry(&late, &marked, &tip, &b.store).unwrap();
+    b.tip = tip;
+    b.commit(carried.draft.clone());
+    assert!(carried.met.is_empty(), "{:?}", carried.met);
+    assert_eq!(b.paths(), ["dir/a.rs", "dir/c.rs"]);
+    assert_eq!(b.read("dir/a.rs"), code(7, 2, 9));
+    assert_eq!(b.read("dir/c.rs"), "fn b() { 1 }\n", "and an edit in the meantime follows a late move");
+    assert_ne!(b.docs.epoch(&epoch.heads()[0]), None);
+}
+
+#[test]
+fn a_waypoint_that_spans_epochs_is_refused_wherever_its_parents_came_from() {
+    let (mut a, mut b) = pair(&[("a.rs", CODE)]);
+    let below = a.tip.clone();
+    let first = a.restart();
+    b.restart();
+    let other = b.tip.clone();
+    a.docs_only(&b);
+    let spans = [
+        vec![first, other.heads()[0]],
+        vec![first, below.heads()[0], other.heads()[0]],
+        vec![below.heads()[0], first],
+    ];
+    for (n, mut parents) in (1u8..).zip(spans) {
+        parents.sort();
+        let change = cairn_crdt::Change { id: cairn_crdt::id::WaypointId([n; 32]), parents, ops: [].into() };
+        assert!(matches!(a.docs.insert(change), Err(CrdtError::Invalid { .. })), "{n}");
+    }
+    assert_eq!(a.read("a.rs"), CODE, "and nothing has changed");
+}
+
+/// Twenty thousand changes of one leaf between two marks: shown, begun anew, and forgotten.
+#[test]
+#[ignore = "takes minutes"]
+fn a_hot_leaf_with_twenty_thousand_changes_between_marks() {
+    let mut a = Replica::new(1);
+    a.post(&[write("hot.txt", "0\n")]);
+    a.restart();
+    for n in 1..=20_000u32 {
+        a.post(&[write("hot.txt", format!("{n}\n"))]);
+    }
+    assert_eq!(a.docs.needed(a.tip.heads()).len(), 20_001);
+    let root = a.view().root;
+    assert_eq!(forgetful(&a).view().root, root, "a node that takes it all in shows the same");
+    a.restart();
+    assert_eq!(a.view().root, root);
+    assert_eq!(a.docs.needed(a.tip.heads()).len(), 1);
+    a.post(&[write("hot.txt", "20001\n")]);
+    assert_eq!(forgetful(&a).read("hot.txt"), "20001\n");
+}

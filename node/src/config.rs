@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cairn_crdt::id::RepoId;
+use cairn_protocol::retention::Thinning;
 use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
@@ -26,11 +27,58 @@ pub struct Config {
     pub repos: BTreeMap<String, String>,
     /// The log of a store is cut into stones above this many bytes.
     pub log_bytes_max: u64,
-    /// Projects that fade by themselves while the home is served, by id: how long they keep everything, in milliseconds.
-    pub fading: BTreeMap<String, u64>,
+    /// Projects that fade by themselves while the home is served, by id, and what they keep.
+    pub fading: BTreeMap<String, Fading>,
     /// What a newer version wrote; kept as it is.
     #[serde(flatten)]
     pub others: BTreeMap<String, serde_json::Value>,
+}
+
+/// How long a project keeps its history, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Written")]
+pub struct Fading {
+    /// Everything.
+    pub keep_ms: u64,
+    /// Then of each hour the newest version of each branch.
+    pub hourly_ms: u64,
+    /// Then of each day.
+    pub daily_ms: u64,
+    /// Then of each week.
+    pub weekly_ms: u64,
+}
+
+/// How that may be written down; at first it was one number.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Whole(u64),
+    Thinned { keep_ms: u64, hourly_ms: u64, daily_ms: u64, weekly_ms: u64 },
+}
+
+impl From<Written> for Fading {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Whole(keep_ms) => Self { keep_ms, ..Self::default() },
+            Written::Thinned { keep_ms, hourly_ms, daily_ms, weekly_ms } => {
+                Self { keep_ms, hourly_ms, daily_ms, weekly_ms }
+            }
+        }
+    }
+}
+
+impl From<Thinning> for Fading {
+    fn from(thinning: Thinning) -> Self {
+        let Thinning { all_ms, hourly_ms, daily_ms, weekly_ms } = thinning;
+        Self { keep_ms: all_ms, hourly_ms, daily_ms, weekly_ms }
+    }
+}
+
+impl From<Fading> for Thinning {
+    fn from(fading: Fading) -> Self {
+        let Fading { keep_ms, hourly_ms, daily_ms, weekly_ms } = fading;
+        Self { all_ms: keep_ms, hourly_ms, daily_ms, weekly_ms }
+    }
 }
 
 impl Default for Config {
@@ -85,9 +133,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::open(dir.path()).unwrap();
         assert_eq!(Config::load(&home).unwrap(), Config::default());
-        std::fs::write(home.config_path(), r#"{"name":"Ada","later":{"x":1}}"#).unwrap();
+        std::fs::write(home.config_path(), r#"{"name":"Ada","later":{"x":1},"fading":{"p":7}}"#).unwrap();
         let mut config = Config::load(&home).unwrap();
         config.repos.insert("team".to_owned(), RepoId([3; 32]).to_string());
+        assert_eq!(config.fading.get("p"), Some(&Fading { keep_ms: 7, ..Fading::default() }));
+        config.fading.insert("q".to_owned(), Thinning::default().into());
         config.save(&home).unwrap();
         let read = Config::load(&home).unwrap();
         assert_eq!(read, config);

@@ -21,11 +21,14 @@ use crate::placed::Placed;
 use crate::store::{Report, Store};
 use crate::{clock, entropy, identity};
 
+mod elsewhere;
 mod fade;
 mod perform;
 mod restore;
 #[cfg(test)]
 mod tests;
+
+pub use fade::Keep;
 
 /// The one process that holds a home's stores.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub struct Owner {
     stores: BTreeMap<RepoId, Store>,
     /// Repos that could not be opened, and why. The others go on.
     broken: BTreeMap<RepoId, NodeError>,
+    /// What is written down of what other peers hold.
+    recalled: BTreeMap<RepoId, BTreeMap<FeedId, u64>>,
     /// What is left for the network and for people.
     effects: VecDeque<Effect>,
     /// What peers were asked to send again.
@@ -89,6 +94,7 @@ impl Owner {
             service,
             stores: BTreeMap::new(),
             broken: BTreeMap::new(),
+            recalled: BTreeMap::new(),
             effects: VecDeque::new(),
             sought: BTreeSet::new(),
             repaired: Vec::new(),
@@ -102,8 +108,9 @@ impl Owner {
     }
 
     /// Cuts every store's log into stones and lets the home go.
-    pub fn close(self) -> Result<(), NodeError> {
-        self.stores.into_values().try_for_each(Store::close)
+    pub fn close(mut self) -> Result<(), NodeError> {
+        let remembered = self.repos().into_iter().try_for_each(|repo| self.remember(repo));
+        self.stores.into_values().try_for_each(Store::close).and(remembered)
     }
 
     /// The home.

@@ -7,6 +7,7 @@
 //!       /stones/*.sst  everything older
 //!       /index.redb    derived; may be thrown away
 //!       /quarantine/   copies of damaged files and of what was refused
+//!       /elsewhere.json what other peers are known to hold; the owner's, derived
 //! ```
 //!
 //! A commit is one write and one sync of the log. A cut turns the log into stones, proves them

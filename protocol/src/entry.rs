@@ -12,11 +12,14 @@ use crate::error::Reject;
 use crate::hash::EntryHash;
 use crate::limits::{ENTRY_BYTES_MAX, LABEL_BYTES_MAX, MESSAGE_BYTES_MAX, PROFILE_BYTES_MAX};
 use crate::mark::Mark;
+use crate::retention::Floor;
 use crate::retire::Retire;
 use crate::text::{read_label, read_text};
 
 /// The bit of a kind that says: whoever does not know it may pass over it.
 pub const OPTIONAL: u16 = 0x8000;
+/// The kind of a floor. Optional: whoever does not know of floors keeps what it likes, and reads the rest.
+const FLOOR: u16 = OPTIONAL | 1;
 
 /// One part of a waypoint, as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +53,8 @@ pub enum Payload {
     Retire(Retire),
     /// The operations of this waypoint, and of those that it goes on in, are all there is: an epoch begins.
     Epoch(Epoch),
+    /// How long everything is kept at least.
+    Floor(Floor),
     /// Something optional that this program does not know.
     Unknown {
         /// Its kind.
@@ -117,6 +122,9 @@ impl Entry {
             7 => Ok(Payload::Edge(Edge::from_bytes(bytes)?)),
             9 => Ok(Payload::Retire(Retire::from_bytes(bytes)?)),
             8 => Ok(Payload::Epoch(Epoch::from_bytes(bytes)?)),
+            // What an older program keeps is kept: a floor that says nothing is no reason to refuse a feed.
+            FLOOR => Ok(Floor::from_bytes(bytes)
+                .map_or_else(|_| Payload::Unknown { kind: FLOOR, bytes: bytes.to_vec() }, Payload::Floor)),
             kind if kind & OPTIONAL != 0 => Ok(Payload::Unknown { kind, bytes: bytes.to_vec() }),
             kind => Err(Reject::UnknownRequired(kind)),
         }
@@ -159,6 +167,7 @@ impl Payload {
             Payload::Edge(_) => 7,
             Payload::Retire(_) => 9,
             Payload::Epoch(_) => 8,
+            Payload::Floor(_) => FLOOR,
             Payload::Unknown { kind, .. } => *kind,
         }
     }
@@ -174,6 +183,7 @@ impl Payload {
             Payload::Edge(edge) => edge.write(&mut out),
             Payload::Retire(retire) => retire.write(&mut out),
             Payload::Epoch(epoch) => epoch.write(&mut out),
+            Payload::Floor(floor) => floor.write(&mut out),
         }
         out.into_bytes()
     }

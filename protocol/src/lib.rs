@@ -45,6 +45,7 @@ mod packing;
 pub mod piece;
 pub mod proof;
 pub mod replica;
+pub mod retention;
 pub mod retire;
 #[cfg(test)]
 mod samples;

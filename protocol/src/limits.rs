@@ -32,6 +32,8 @@ pub const ABSORBED_COUNT_MAX: usize = 1 << 16;
 pub const BESIDE_COUNT_MAX: usize = 1024;
 /// The waypoints that a mark names as its frontier.
 pub const FRONTIER_COUNT_MAX: usize = 4096;
+/// Earlier floors that one floor takes the place of.
+pub const FLOORS_COUNT_MAX: usize = 64;
 
 /// Founders of one repo: they share its keys, so they are few.
 pub const FOUNDERS_COUNT_MAX: usize = 16;

@@ -10,15 +10,18 @@ mod absorbed;
 mod apply;
 mod branches;
 mod fading;
+mod floors;
 mod forks;
 mod history;
 mod ingest;
+mod kept;
 mod lookup;
 mod post;
 mod project;
 mod restore;
 mod retired;
 mod rights;
+mod stated;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,12 +44,14 @@ use crate::top::Top;
 use project::Project;
 
 pub use branches::HeldFor;
-pub use fading::{Fading, Retention};
+pub use fading::Fading;
 pub use history::LogEntry;
 pub use ingest::{Comparison, News};
+pub use kept::Retention;
 pub use lookup::{Candidate, Found, PREFIX_DIGITS_MIN};
 pub use post::{Labels, PART_BYTES_TARGET, PART_OPS_TARGET, Post, WriteError};
 pub use retired::Tombstone;
+pub use stated::Stated;
 
 /// One repo.
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 //! This file only keeps the state and sends each input to the conversation that it belongs to.
 
 mod announce;
+mod elsewhere;
 mod fetch;
 mod forks;
 mod open;
@@ -46,6 +47,8 @@ pub struct Service {
     taken: BTreeSet<(RepoId, FeedId)>,
     /// Runs of waypoints that the disk lost.
     lost: BTreeMap<regain::LostId, regain::Lost>,
+    /// How much of each feed some other peer is known to hold.
+    elsewhere: BTreeMap<RepoId, BTreeMap<FeedId, u64>>,
     topics: BTreeMap<Topic, RepoId>,
     timers: Timers,
     effects: VecDeque<Effect>,
@@ -65,6 +68,7 @@ impl Service {
             storing: BTreeMap::new(),
             taken: BTreeSet::new(),
             lost: BTreeMap::new(),
+            elsewhere: BTreeMap::new(),
             topics: BTreeMap::new(),
             timers: Timers::default(),
             effects: VecDeque::new(),

@@ -2,28 +2,31 @@
 
 use cairn_crdt::Frontier;
 use cairn_crdt::id::{ProjectId, RepoId};
-use cairn_protocol::replica::Retention;
+use cairn_protocol::replica::{Fading, Retention};
+use cairn_protocol::retention::Thinning;
 
 use super::Owner;
 use crate::clock;
 use crate::error::NodeError;
 use crate::store::Faded;
 
+/// What stays of a project beside what always does.
+#[derive(Debug, Clone, Copy)]
+pub struct Keep<'a> {
+    /// How long history stays; the project's floor comes on top.
+    pub thinning: Thinning,
+    /// Versions that worktrees stand on.
+    pub pins: &'a [Frontier],
+    /// Whether what no other peer is known to have may go all the same.
+    pub alone: bool,
+}
+
 impl Owner {
-    /// Forgets what may go from a project, or says what would go where `dry_run`.
+    /// Forgets what may go from a project.
     ///
     /// What is in memory is read again from the disk, so that nothing remembers what has faded.
-    pub fn fade(
-        &mut self,
-        (repo, project): (RepoId, ProjectId),
-        keep_ms: u64,
-        pins: &[Frontier],
-        dry_run: bool,
-    ) -> Result<Faded, NodeError> {
-        let fading = self.replica(repo)?.fading(project, Retention { keep_ms, pins }, clock::now_ms());
-        if dry_run {
-            return self.store(repo)?.would_fade(&fading);
-        }
+    pub fn fade(&mut self, (repo, project): (RepoId, ProjectId), keep: Keep<'_>) -> Result<Faded, NodeError> {
+        let fading = self.fading((repo, project), keep)?;
         let missing = self.missing(repo);
         let faded = self.stores.get_mut(&repo).ok_or(missing)?.fade(&fading);
         if !matches!(&faded, Ok(faded) if faded.waypoints == 0) {
@@ -31,5 +34,33 @@ impl Owner {
             self.pump();
         }
         faded
+    }
+
+    /// Says what would go; nothing is written.
+    pub fn would_fade(
+        &self,
+        (repo, project): (RepoId, ProjectId),
+        keep: Keep<'_>,
+    ) -> Result<Faded, NodeError> {
+        self.store(repo)?.would_fade(&self.fading((repo, project), keep)?)
+    }
+
+    /// How many waypoints stay only because no other peer is known to have them.
+    pub fn unshared(&self, (repo, project): (RepoId, ProjectId), keep: Keep<'_>) -> Result<u64, NodeError> {
+        let kept = self.fading((repo, project), Keep { alone: false, ..keep })?;
+        let mut more = self.fading((repo, project), Keep { alone: true, ..keep })?;
+        for (feed, places) in &kept.places {
+            if let Some(all) = more.places.get_mut(feed) {
+                all.retain(|place| !places.contains(place));
+            }
+        }
+        if more.count() == 0 { Ok(0) } else { Ok(self.store(repo)?.would_fade(&more)?.waypoints) }
+    }
+
+    fn fading(&self, (repo, project): (RepoId, ProjectId), keep: Keep<'_>) -> Result<Fading, NodeError> {
+        let elsewhere = self.elsewhere(repo).filter(|_| !keep.alone);
+        let Keep { thinning, pins, .. } = keep;
+        let retention = Retention { thinning, pins, elsewhere: elsewhere.as_ref() };
+        Ok(self.replica(repo)?.fading(project, retention, clock::now_ms()))
     }
 }

@@ -85,6 +85,11 @@ impl Owner {
                 {
                     tracing::warn!(%error, "that a peer was asked could not be noted");
                 }
+                if let Event::Synced { repo, .. } = &event
+                    && let Err(error) = self.remember(*repo)
+                {
+                    tracing::warn!(%error, "what other peers hold could not be noted");
+                }
                 self.effects.push_back(Effect::Notify(event));
             }
             effect => self.effects.push_back(effect),

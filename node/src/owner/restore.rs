@@ -17,6 +17,7 @@ impl Owner {
         match self.try_open(repo) {
             Ok(Some((store, replica))) => {
                 self.stores.insert(repo, store);
+                self.recall(repo);
                 self.service.add(replica, clock::now_ms());
             }
             Ok(None) => tracing::info!(%repo, "the store of a repo was never finished"),

@@ -112,6 +112,24 @@ fn what_was_written_is_there_in_the_next_process() {
 }
 
 #[test]
+fn what_another_peer_has_is_known_in_the_next_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let (alone, repo) = founded(&dir.path().join("alone"));
+    assert_eq!(alone.elsewhere(repo), None, "nobody ever asked");
+    let (a, b, repo) = joined(dir.path());
+    assert!(a.elsewhere(repo).is_some(), "who was asked is not alone");
+    let held = b.elsewhere(repo).unwrap();
+    assert_eq!(held.values().copied().collect::<Vec<_>>(), [5]);
+    let path = b.repo_dir(repo).unwrap().join("elsewhere.json");
+    b.close().unwrap();
+    let b = owner(&dir.path().join("b"));
+    assert_eq!(b.elsewhere(repo), Some(held));
+    b.close().unwrap();
+    std::fs::write(path, "{\"not a feed\": 1}").unwrap();
+    assert_eq!(owner(&dir.path().join("b")).elsewhere(repo), None, "learned anew, and too little until then");
+}
+
+#[test]
 fn e9_a_home_has_one_owner() {
     let dir = tempfile::tempdir().unwrap();
     let _first = owner(dir.path());

@@ -1,16 +1,17 @@
 //! Fading while a node serves: one project at a look, seldom, and never before somebody has said so.
 //!
 //! A project fades by itself once `cairn fade --auto` has named how long it keeps what it holds. Until
-//! then, what could go is told once.
+//! then, what could go is told once. What no other peer has yet never goes by itself.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use cairn_crdt::id::{ProjectId, RepoId};
+use cairn_protocol::retention::Thinning;
 
 use super::Event;
 use crate::error::NodeError;
-use crate::owner::Owner;
+use crate::owner::{Keep, Owner};
 use crate::store::Faded;
 use crate::worktrees;
 
@@ -18,8 +19,6 @@ use crate::worktrees;
 const FIRST: Duration = Duration::from_secs(2);
 /// Between two looks at all projects.
 const PAUSE: Duration = Duration::from_secs(3_600);
-/// How old something is that could go, where nobody has said so.
-const KEEP_MS: u64 = 30 * 86_400_000;
 
 /// What is to be looked at, and what was told.
 #[derive(Debug)]
@@ -51,13 +50,15 @@ impl Keeper {
     fn keep(&mut self, owner: &mut Owner, place: (RepoId, ProjectId)) -> Result<Option<Event>, NodeError> {
         let name = name(owner, place)?;
         let pins = worktrees::versions(owner.home(), place.0, &name)?;
-        let allowed_ms = owner.config().fading.get(&place.1.to_string()).copied();
-        let dry_run = allowed_ms.is_none();
+        let allowed = owner.config().fading.get(&place.1.to_string()).copied();
+        let dry_run = allowed.is_none();
         if dry_run && self.told.contains(&place) {
             return Ok(None);
         }
-        let Faded { waypoints, bytes_before, bytes_after } =
-            owner.fade(place, allowed_ms.unwrap_or(KEEP_MS), &pins, dry_run)?;
+        let thinning = allowed.map_or_else(Thinning::default, Thinning::from);
+        let keep = Keep { thinning, pins: &pins, alone: false };
+        let faded = if dry_run { owner.would_fade(place, keep)? } else { owner.fade(place, keep)? };
+        let Faded { waypoints, bytes_before, bytes_after } = faded;
         if waypoints == 0 {
             return Ok(None);
         }

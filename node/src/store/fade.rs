@@ -2,7 +2,8 @@
 //!
 //! The new stones prove the same subtrees as the old ones, so every top and every proof stays as it is. As with a
 //! cut, the manifest flips once all of them are durable, and only then do the old files go. The index
-//! holds operations too: it is emptied before, so that a crash cannot leave in it what the stones have lost.
+//! holds operations too, and so may the quarantine: both are emptied before, so that a crash cannot leave in them what
+//! the stones have lost. Nothing fades while a stone is damaged, so no copy in the quarantine is the last one.
 
 use cairn_protocol::replica::Fading;
 use cairn_protocol::stone::{StoneName, StoneWriter, Stored};
@@ -10,7 +11,7 @@ use cairn_protocol::stone::{StoneName, StoneWriter, Stored};
 use super::cut::Planned;
 use super::index::Index;
 use super::manifest::StoneRecord;
-use super::{Cache, Held, Store};
+use super::{Cache, Held, Store, quarantine};
 use crate::error::NodeError;
 
 /// What was forgotten.
@@ -58,6 +59,7 @@ impl Store {
         }
         if waypoints > 0 {
             self.index = Index::create(&*self.files, &self.dir)?;
+            quarantine::clear(&*self.files, &self.dir)?;
             self.flip(planned)?;
             *self.cache() = Cache::default();
             self.rebuild_index()?;
@@ -154,6 +156,7 @@ mod tests {
 
     use super::super::fixture::{Author, create, open};
     use super::*;
+    use crate::files::Files;
     use crate::files::fault::{FaultFiles, Kept, Plan};
 
     const FADED: usize = 10;
@@ -180,6 +183,7 @@ mod tests {
             store.commit(&author.batch(count))?;
         }
         store.cut()?;
+        store.quarantine("refused", b"what may hold anything")?;
         store.fade(&choice(author))
     }
 
@@ -191,6 +195,7 @@ mod tests {
         assert_eq!(faded.waypoints, FADED as u64 - 1, "nothing of the third may go");
         assert!(faded.bytes_after < faded.bytes_before);
         let (store, recovered) = open(&files).unwrap();
+        assert_eq!(files.list(&store.dir().join(quarantine::DIR)).unwrap(), Vec::<std::path::PathBuf>::new());
         assert!(store.verify(true).is_ok(), "{:?}", store.verify(true));
         let pieces = recovered.feeds[0].pieces.iter();
         let waypoints: Vec<_> = pieces.filter_map(Piece::waypoint).collect();

@@ -1,4 +1,5 @@
-//! Quarantine: copies of what was damaged or refused, for people to look at. Never read again.
+//! Quarantine: copies of what was damaged or refused, for people to look at. Never read again, and emptied when
+//! something fades.
 
 use std::path::{Path, PathBuf};
 
@@ -44,6 +45,20 @@ pub(super) fn keep(files: &dyn Files, repo_dir: &Path, name: &str, bytes: &[u8])
         file.sync()
     };
     write().map_err(|error| NodeError::io("write", &path, error))
+}
+
+/// Removes everything that is kept: what has faded may be in any of it.
+pub(super) fn clear(files: &dyn Files, repo_dir: &Path) -> Result<(), NodeError> {
+    let dir = repo_dir.join(DIR);
+    let paths = files.list(&dir).map_err(|error| NodeError::io("list", &dir, error))?;
+    for path in &paths {
+        files.remove(path).map_err(|error| NodeError::io("remove", path, error))?;
+    }
+    if paths.is_empty() {
+        Ok(())
+    } else {
+        files.sync_dir(&dir).map_err(|error| NodeError::io("sync", &dir, error))
+    }
 }
 
 fn free(files: &dyn Files, dir: &Path, name: &str) -> Result<Option<PathBuf>, NodeError> {

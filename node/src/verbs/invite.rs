@@ -177,7 +177,7 @@ fn role(word: &str) -> Result<Role, NodeError> {
 }
 
 fn no_duration(text: &str) -> NodeError {
-    NodeError::Usage(format!("{text:?} is no duration: 45s, 30m, 12h, 7d, 2w"))
+    NodeError::Usage(format!("{text:?} is no duration: 45s, 30m, 12h, 7d, 2w, 1y"))
 }
 
 /// When a duration that begins now ends.
@@ -195,6 +195,7 @@ pub(super) fn duration_ms(text: &str) -> Result<u64, NodeError> {
         'h' => 3_600,
         'd' => 86_400,
         'w' => 604_800,
+        'y' => 31_536_000,
         _ => return Err(bad()),
     };
     let count: u64 = text[..text.len() - 1].parse().map_err(|_| bad())?;

@@ -2,6 +2,7 @@
 
 use cairn_crdt::id::{ProjectId, RepoId};
 use cairn_crdt::{CrdtError, Frontier, Lost};
+use cairn_protocol::replica::Stated;
 use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
@@ -57,6 +58,7 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     if args.deep {
         for repo in owner.repos() {
             answer.problems.extend(unconserved(owner, repo)?);
+            answer.problems.extend(misstated(owner, repo)?);
         }
     }
     answer.ok = answer.problems.is_empty();
@@ -87,6 +89,34 @@ fn unconserved(owner: &mut Owner, repo: RepoId) -> Result<Vec<Problem>, NodeErro
         }
     }
     Ok(problems)
+}
+
+/// Marks and epochs of a repo whose versions have another root than was signed.
+fn misstated(owner: &mut Owner, repo: RepoId) -> Result<Vec<Problem>, NodeError> {
+    let projects: Vec<ProjectId> = owner.replica(repo)?.projects().map(|(project, _)| project).collect();
+    let mut problems = Vec::new();
+    for project in projects {
+        for stated in owner.replica(repo)?.stated(project) {
+            let (replica, store) = owner.with(repo)?;
+            match replica.view(project, &stated.version, store) {
+                Ok(view) if view.root == stated.root => {}
+                Ok(view) => problems.push(told_stated(repo, &stated, &view.root.to_string())),
+                // What is not here cannot be checked; what is damaged was told by the store.
+                Err(CrdtError::Faded(_) | CrdtError::Absent(_) | CrdtError::UnknownWaypoint(_)) => {}
+                Err(error) => problems.push(told_stated(repo, &stated, &error.to_string())),
+            }
+        }
+    }
+    Ok(problems)
+}
+
+fn told_stated(repo: RepoId, stated: &Stated, root: &str) -> Problem {
+    let (code, what) = match &stated.mark {
+        Some(name) => ("E_MARK", format!("?{name}")),
+        None => ("E_EPOCH", format!("?{}", stated.by)),
+    };
+    let detail = format!("{} signs root {}, and the version has {root}", stated.by, stated.root);
+    Problem { code: code.to_owned(), place: format!("repos/{repo}/{what}"), detail }
 }
 
 fn told_lost(lost: &Lost) -> String {

@@ -148,6 +148,7 @@ impl Project {
         self.branches.clear();
         self.marks.clear();
         self.retired.clear();
+        self.floors.clear();
         self.carried.clear();
         self.epochs.clear();
         self.profiles.clear();
@@ -192,6 +193,7 @@ impl Project {
             }
         }
         self.retire(id, grants);
+        self.raise(id, grants);
     }
 
     /// Whether a waypoint's epoch was begun by an admin; an admin who builds on another's adopts it.

@@ -24,6 +24,7 @@ use crate::limits::{ENTRY_BYTES_MAX, PARENTS_COUNT_MAX};
 use crate::log::{Log, leaf_hash};
 use crate::mark::Mark;
 use crate::piece::Piece;
+use crate::retention::Floor;
 use crate::retire::Retire;
 use crate::signed::Verified;
 use crate::top::Top;
@@ -68,6 +69,8 @@ pub struct Labels {
     pub edges: Vec<Edge>,
     /// A label that it takes away.
     pub retire: Option<Retire>,
+    /// How long everything is kept at least.
+    pub floor: Option<Floor>,
     /// What lies below, if the operations are all there is: an epoch begins. See [`Replica::epoch_on`].
     pub epoch: Option<Epoch>,
 }
@@ -337,6 +340,7 @@ impl Labels {
         let mark = self.mark.clone().map(Payload::Mark);
         let edges = self.edges.iter().copied().map(Payload::Edge);
         let retire = self.retire.clone().map(Payload::Retire);
-        [branch, message, profile, mark, retire].into_iter().flatten().chain(edges)
+        let floor = self.floor.clone().map(Payload::Floor);
+        [branch, message, profile, mark, retire, floor].into_iter().flatten().chain(edges)
     }
 }

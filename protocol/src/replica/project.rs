@@ -19,6 +19,7 @@ use crate::log::Log;
 use crate::mark::Mark;
 use crate::piece::Gone;
 use crate::proof::ForkProof;
+use crate::retention::Floor;
 use crate::retire::Retire;
 use crate::signed::Verified;
 use crate::stamp::Stamp;
@@ -55,6 +56,8 @@ pub(super) struct Project {
     pub(super) epochs: BTreeSet<WaypointId>,
     /// Those of them that were taken in before what they stand on.
     pub(super) detached: Vec<WaypointId>,
+    /// All floors that admins ever set.
+    pub(super) floors: Vec<(WaypointId, Floor)>,
     /// Late waypoints that others have carried over into an epoch.
     pub(super) carried: BTreeSet<WaypointId>,
     pub(super) profiles: BTreeMap<DeviceKey, (Stamp, WaypointId, Profile)>,
@@ -81,6 +84,7 @@ impl Project {
             retired: Vec::new(),
             epochs: BTreeSet::new(),
             detached: Vec::new(),
+            floors: Vec::new(),
             carried: BTreeSet::new(),
             profiles: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -229,11 +233,13 @@ pub(super) struct Rare {
     pub(super) mark: Option<Mark>,
     pub(super) edges: Vec<Edge>,
     pub(super) retire: Option<Retire>,
+    pub(super) floor: Option<Floor>,
     pub(super) epoch: Option<Epoch>,
 }
 
 /// What most waypoints say of it.
-static NOTHING: Rare = Rare { profile: None, mark: None, edges: Vec::new(), retire: None, epoch: None };
+static NOTHING: Rare =
+    Rare { profile: None, mark: None, edges: Vec::new(), retire: None, floor: None, epoch: None };
 
 impl Deref for Said {
     type Target = Rare;
@@ -252,10 +258,10 @@ impl Said {
 
 impl From<Labels> for Said {
     fn from(labels: Labels) -> Self {
-        let Labels { branch, message, profile, mark, edges, retire, epoch } = labels;
-        let says =
-            profile.is_some() || mark.is_some() || !edges.is_empty() || retire.is_some() || epoch.is_some();
-        let rare = says.then(|| Box::new(Rare { profile, mark, edges, retire, epoch }));
+        let Labels { branch, message, profile, mark, edges, retire, floor, epoch } = labels;
+        let about_labels = mark.is_some() || retire.is_some() || floor.is_some() || epoch.is_some();
+        let says = about_labels || profile.is_some() || !edges.is_empty();
+        let rare = says.then(|| Box::new(Rare { profile, mark, edges, retire, floor, epoch }));
         Self { branch: branch.map(Arc::from), message: message.map(Box::from), rare }
     }
 }
@@ -302,6 +308,7 @@ impl Labels {
             Payload::Edge(edge) => self.edges.push(edge),
             Payload::Retire(retire) => self.retire = Some(retire),
             Payload::Epoch(epoch) => self.epoch = Some(epoch),
+            Payload::Floor(floor) => self.floor = Some(floor),
             Payload::Op(_) | Payload::Content(_) | Payload::Unknown { .. } => {}
         }
     }

@@ -20,6 +20,8 @@ use cairn_crdt::op::{Body, Op};
 mod forgotten;
 #[cfg(test)]
 mod labels;
+#[cfg(test)]
+mod retention;
 
 const NOW_MS: u64 = 1_700_000_000_000;
 const PROJECT: &str = "@me/trail";

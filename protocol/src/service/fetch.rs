@@ -153,6 +153,7 @@ impl Service {
         let Some(repo) = repo.filter(|_| from < whole) else {
             return self.respond(peer, reply, &Response::Absent);
         };
+        self.note_elsewhere(repo, feed, from);
         let to = whole.min(from + SEGMENT_COUNT_MAX as u64);
         let run = Run { repo, project, feed, from };
         self.load(

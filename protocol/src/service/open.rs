@@ -192,7 +192,10 @@ impl Service {
                     conversation.wants.insert(name.id(), name.project);
                 }
             }
-            Comparison::Same => held.into_iter().for_each(|feed| conversation.claim(feed, n)),
+            Comparison::Same => {
+                held.iter().for_each(|feed| conversation.claim(*feed, n));
+                held.into_iter().for_each(|feed| self.note_elsewhere(repo, feed, n));
+            }
             Comparison::Differs | Comparison::Side => self.check_fork(peer, repo, top, now_ms),
         }
     }

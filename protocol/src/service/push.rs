@@ -99,6 +99,7 @@ impl Service {
     ) {
         let whole = self.replicas.get(&repo).map_or(0, |replica| replica.whole_length(project, feed));
         let wait_ms = self.config.retry_min_ms;
+        self.note_elsewhere(repo, feed, n.min(end));
         let Some(conversation) = self.talk(peer, repo) else { return };
         conversation.claims.insert(feed, n);
         if n >= whole {

@@ -115,6 +115,7 @@ impl Service {
         }
         for accepted in batch.feeds.iter().filter(|_| source.is_some()) {
             let (project, feed, n) = (accepted.project, accepted.top.feed_id(), accepted.end());
+            self.note_elsewhere(repo, accepted.feed, n);
             self.notify(Event::Received { repo, project, feed, n });
         }
         self.tell(repo, source, applied);

@@ -245,3 +245,37 @@ fn a4_a_fork_is_durable_before_it_is_answered_and_is_told_to_every_peer() {
     assert_eq!(effects.iter().filter(|effect| forked(effect)).count(), 1);
     assert_eq!(answer(&request(&mut other, 2, &note)), Some(Response::Pushed { n: 0 }), "it is known by now");
 }
+
+/// Who shows a top, sends waypoints, asks from a place or took a push has what that says; who only announces, not.
+#[test]
+fn what_another_peer_has_is_known_from_what_it_shows_sends_and_asks() {
+    let (mut service, repo) = service(true, 2);
+    let tag = repo_tag(repo, &keypair(2).key(), &keypair(1).key());
+    let segment = run(true);
+    let (feed, project) = (segment.top.claimed().feed_id(), segment.top.claimed().feed.project);
+    assert!(service.elsewhere(repo).is_empty(), "nobody ever asked");
+    let hint = Segment { start: 1, waypoints: Vec::new(), ..segment.clone() };
+    let topic = service.topic(repo);
+    let bytes = Announce { segment: hint }.to_frame().unwrap();
+    let message = GossipId(vec![1]);
+    service.handle(Input::Gossip { peer: keypair(2).key(), message, topic, bytes }, NOW_MS);
+    drain(&mut service);
+    assert!(service.elsewhere(repo).is_empty(), "what is announced is not there yet");
+    let effects = request(&mut service, 2, &Request::Push { tag, segment });
+    let ticket = effects.iter().find_map(|effect| match effect {
+        Effect::Persist { ticket, .. } => Some(*ticket),
+        _ => None,
+    });
+    assert!(service.elsewhere(repo).is_empty(), "and what was refused is not known at all");
+    service.handle(Input::Persisted { ticket: ticket.unwrap() }, NOW_MS);
+    drain(&mut service);
+    assert_eq!(service.elsewhere(repo), [(feed, 1)].into(), "who sends it has it");
+    let fetch = |from| Request::Fetch { tag, project, feed, from, bytes_max: 100 };
+    request(&mut service, 2, &fetch(5));
+    assert_eq!(service.elsewhere(repo), [(feed, 1)].into(), "nobody has what is not there");
+    // Another service learns it from its driver, and never less than it knew.
+    let (mut later, _) = self::service(true, 2);
+    later.note_elsewhere(repo, feed, 1);
+    later.note_elsewhere(repo, feed, 0);
+    assert_eq!(later.elsewhere(repo), [(feed, 1)].into());
+}

@@ -16,6 +16,7 @@ use cairn_protocol::manifest::{Chunk, Lineage, Manifest};
 use cairn_protocol::mark::{Mark, feeds_root};
 use cairn_protocol::piece::Gone;
 use cairn_protocol::proof::{ConsistencyProof, ForkProof, InclusionProof};
+use cairn_protocol::retention::Floor;
 use cairn_protocol::retire::{Retire, Retired};
 use cairn_protocol::signed::Signable;
 use cairn_protocol::stone::{
@@ -290,7 +291,9 @@ fn epoch() -> Epoch {
 fn later_payloads() -> Vec<(&'static str, Payload)> {
     let held = Mark { class: Some("10 years".into()), hold: Some("case 7".into()), ..mark() };
     let retire = |what| Payload::Retire(Retire { what, name: "v1.0".into(), message: "superseded".into() });
+    let floor = Floor { all_ms: 90 * 86_400_000, seen: vec![WaypointId([1; 32]), WaypointId([2; 32])] };
     vec![
+        ("entry_floor", Payload::Floor(floor)),
         ("entry_epoch", Payload::Epoch(Epoch::bare(Root([9; 32])))),
         ("entry_epoch_map", Payload::Epoch(epoch())),
         ("entry_mark_held", Payload::Mark(held)),

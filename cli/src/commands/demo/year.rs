@@ -89,7 +89,7 @@ impl Year {
     }
 
     fn fade(&mut self) -> Told {
-        let told = self.ana.ask(&["fade", "--keep", "0s"])?;
+        let told = self.ana.ask(&["fade", "--keep", "0s", "--alone"])?;
         let (before, after) = (number(&told, "bytes_before"), number(&told, "bytes_after"));
         if after >= before {
             return Err(broken(format!("nothing went: {before} -> {after} bytes")));

@@ -58,6 +58,39 @@ fn a_deleted_mark_names_its_tombstone_and_frees_its_name() {
     assert!(matches!(world.act("a", "never", mark::Action::Release), Err(NodeError::NotFound { .. })));
 }
 
+/// A mark, and an epoch, whose author signed another root than the version has.
+#[test]
+fn a_mark_or_an_epoch_that_states_another_root_is_found_and_named() {
+    let mut world = World::new();
+    world.posted("a", "t", "1\n");
+    world.mark("a", "v1").unwrap();
+    let verify = |world: &mut World| {
+        let args = verify::Args { here: world.here("a"), deep: true };
+        verify::run(&mut world.owner, &args).unwrap()
+    };
+    assert!(verify(&mut world).ok, "{:?}", verify(&mut world).problems);
+    let site = Site::open(&world.owner, &world.here("a")).unwrap();
+    let (frontier, root) = (site.frontier().clone(), cairn_crdt::id::Root([9; 32]));
+    let heads = frontier.heads().to_vec();
+    let feeds = cairn_protocol::mark::feeds_root(&[]);
+    let (name, message) = ("lie".to_owned(), String::new());
+    let mark =
+        cairn_protocol::mark::Mark { name, message, frontier: heads, root, feeds, class: None, hold: None };
+    let labels = cairn_protocol::Labels { mark: Some(mark), ..Default::default() };
+    site.write(&mut world.owner, frontier.clone(), cairn_crdt::Draft::default(), labels).unwrap();
+    let told = verify(&mut world);
+    let codes: Vec<_> = told.problems.iter().map(|problem| problem.code.as_str()).collect();
+    assert_eq!((told.ok, codes), (false, vec!["E_MARK"]));
+    assert!(told.problems[0].place.ends_with("?lie") && told.problems[0].detail.contains(&root.to_string()));
+    // An epoch that leaves everything out, and says that it shows what was there.
+    let shown = world.root("a", None).unwrap().root;
+    let epoch = cairn_crdt::id::Root::from_hex(&shown);
+    let labels = cairn_protocol::Labels { epoch, branch: Some("main".into()), ..Default::default() };
+    site.write(&mut world.owner, frontier, cairn_crdt::Draft::default(), labels).unwrap();
+    let told = verify(&mut world);
+    assert!(told.problems.iter().any(|problem| problem.code == "E_EPOCH"), "{:?}", told.problems);
+}
+
 #[test]
 fn c14_waypoints_are_gathered_onto_another_branch() {
     let mut world = World::new();

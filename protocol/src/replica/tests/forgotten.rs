@@ -7,6 +7,7 @@ use super::*;
 use crate::effect::Accepted;
 use crate::feed::FeedName;
 use crate::mark::{Mark, feeds_root};
+use crate::retention::Thinning;
 use crate::replica::Fading;
 
 /// A replica, the bytes of its contents, and the pieces of its feeds as a disk would keep them.
@@ -92,7 +93,7 @@ impl Node {
     }
 
     fn fade(&mut self) -> Fading {
-        let retention = Retention { keep_ms: 0, pins: &[] };
+        let retention = Retention { thinning: Thinning::all(0), pins: &[], elsewhere: None };
         let fading = self.replica.fading(self.project, retention, NOW_MS);
         for (feed, (_, pieces)) in &mut self.feeds {
             *pieces = fading.left(*feed, 0, std::mem::take(pieces));
