@@ -102,15 +102,25 @@ impl Documents {
     /// refuses the same waypoints.
     pub fn insert(&mut self, change: Change) -> Result<(), CrdtError> {
         let Change { id, parents, ops } = change;
-        let acts: Result<Vec<_>, _> = ops.iter().map(|op| self.checked(op)).collect();
-        let acts = acts.map_err(|reason| CrdtError::Invalid { waypoint: id, reason })?;
+        let acts = self.acts_of(id, &ops)?;
         self.join(id, &parents)?;
+        self.keep(id, acts)
+    }
+
+    /// What a waypoint does, if any document can take it.
+    pub(crate) fn acts_of(&self, id: WaypointId, ops: &[Op]) -> Result<Arc<[Act]>, CrdtError> {
+        let acts: Result<_, _> = ops.iter().map(|op| self.checked(op)).collect();
+        acts.map_err(|reason| CrdtError::Invalid { waypoint: id, reason })
+    }
+
+    /// Remembers what a waypoint does.
+    pub(crate) fn keep(&mut self, id: WaypointId, acts: Arc<[Act]>) -> Result<(), CrdtError> {
         let lineage = match Arc::get_mut(&mut self.lineage) {
             Some(lineage) => lineage,
             None => return Err(CrdtError::Bug("a draft outlived its call")),
         };
         acts.iter().for_each(|act| act.name(lineage));
-        self.acts.insert(id, acts.into());
+        self.acts.insert(id, acts);
         Ok(())
     }
 
@@ -124,7 +134,7 @@ impl Documents {
         self.graph.insert(id, parents).map_err(missing)
     }
 
-    fn checked(&self, op: &Op) -> Result<Act, Invalid> {
+    pub(crate) fn checked(&self, op: &Op) -> Result<Act, Invalid> {
         match op {
             Op::Place { node, .. } if *node == self.root() => Err(Invalid::Place(*node)),
             _ => Act::of(op),

@@ -25,6 +25,7 @@
 //! A start is a [`Replica::open`] with the founding record, [`Replica::add_project`], [`Replica::admit_grants`],
 //! [`Replica::restore`] for each feed in any order, and [`Service::add`].
 
+pub mod bundle;
 pub mod config;
 pub mod effect;
 pub mod entry;

@@ -8,6 +8,7 @@
 
 mod apply;
 mod branches;
+mod carried;
 mod fading;
 mod forks;
 mod history;
@@ -15,6 +16,7 @@ mod ingest;
 mod lookup;
 mod post;
 mod project;
+mod recall;
 mod restore;
 mod retired;
 mod rights;
@@ -40,9 +42,11 @@ use crate::top::Top;
 use project::Project;
 
 pub use branches::HeldFor;
+pub use carried::Run;
 pub use fading::{Fading, Retention};
 pub use history::LogEntry;
 pub use ingest::{Comparison, News};
+pub use recall::Forgotten;
 pub use lookup::{Candidate, Found, PREFIX_DIGITS_MIN};
 pub use post::{Labels, PART_BYTES_TARGET, PART_OPS_TARGET, Post, WriteError};
 pub use retired::Tombstone;

@@ -67,7 +67,7 @@ impl Segment {
     }
 
     /// Refuses what no reader would take.
-    pub(super) fn check_limits(&self) -> Result<(), Reject> {
+    pub(crate) fn check_limits(&self) -> Result<(), Reject> {
         let limits = [
             ("waypoints of a segment", self.waypoints.len(), SEGMENT_COUNT_MAX),
             ("bytes of a segment", self.raw_bytes(), SEGMENT_BYTES_MAX),
