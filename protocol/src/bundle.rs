@@ -205,8 +205,8 @@ impl BundleWriter {
         Ok(self.frame(part.section(), &payload))
     }
 
-    /// The last frame.
-    pub fn end(mut self) -> Vec<u8> {
+    /// The last frame; nothing follows it.
+    pub fn end(&mut self) -> Vec<u8> {
         let runs = self.runs.to_le_bytes();
         self.frame(END, &runs)
     }
@@ -350,3 +350,6 @@ impl<S: Source> BundleReader<S> {
         Reject::Bundle { offset: self.offset, what }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -186,7 +186,7 @@ pub enum Event {
         /// The repo.
         repo: RepoId,
     },
-    /// Waypoints that the disk had lost are durable again.
+    /// Waypoints that the disk had lost, or whose bodies had faded, are durable again.
     Regained {
         /// The repo.
         repo: RepoId,

@@ -46,9 +46,9 @@ pub use carried::Run;
 pub use fading::{Fading, Retention};
 pub use history::LogEntry;
 pub use ingest::{Comparison, News};
-pub use recall::Forgotten;
 pub use lookup::{Candidate, Found, PREFIX_DIGITS_MIN};
 pub use post::{Labels, PART_BYTES_TARGET, PART_OPS_TARGET, Post, WriteError};
+pub use recall::Forgotten;
 pub use retired::Tombstone;
 
 /// One repo.

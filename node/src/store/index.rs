@@ -111,18 +111,23 @@ impl Index {
     /// Adds the waypoints of a feed from `start` on; what was known from there on goes.
     pub(crate) fn add(&self, feed: FeedId, start: u64, stored: &[Stored]) -> Result<(), Unusable> {
         let write = self.database.begin_write()?;
-        {
-            let mut skeletons = write.open_table(SKELETONS)?;
-            let mut contents = write.open_table(CONTENTS)?;
-            for (place, stored) in (start..).zip(stored) {
-                let key = key(Place { feed, place });
-                skeletons.insert(key, &skeleton_bytes(stored)[..])?;
-                for content in contents_of(stored) {
-                    contents.insert(content.0, key)?;
-                }
-            }
-            write.open_table(COVERED)?.insert(feed.0, start + stored.len() as u64)?;
-        }
+        insert(&write, feed, start, stored)?;
+        write.open_table(COVERED)?.insert(feed.0, start + stored.len() as u64)?;
+        Ok(write.commit()?)
+    }
+
+    /// Puts waypoints in the place of those that are here.
+    pub(crate) fn put(&self, feed: FeedId, start: u64, stored: &[Stored]) -> Result<(), Unusable> {
+        let write = self.database.begin_write()?;
+        insert(&write, feed, start, stored)?;
+        Ok(write.commit()?)
+    }
+
+    /// Forgets the waypoints of a feed in `from .. to`: until they are put again, the feed is not whole here.
+    pub(crate) fn forget(&self, feed: FeedId, from: u64, to: u64) -> Result<(), Unusable> {
+        let write = self.database.begin_write()?;
+        let range = key(Place { feed, place: from })..key(Place { feed, place: to });
+        write.open_table(SKELETONS)?.retain_in(range, |_, _| false)?;
         Ok(write.commit()?)
     }
 
@@ -149,6 +154,24 @@ impl Index {
         let table = self.database.begin_read()?.open_table(CONTENTS)?;
         Ok(table.get(content.0)?.map(|key| place(&key.value())))
     }
+}
+
+fn insert(
+    write: &redb::WriteTransaction,
+    feed: FeedId,
+    start: u64,
+    stored: &[Stored],
+) -> Result<(), Unusable> {
+    let mut skeletons = write.open_table(SKELETONS)?;
+    let mut contents = write.open_table(CONTENTS)?;
+    for (place, stored) in (start..).zip(stored) {
+        let key = key(Place { feed, place });
+        skeletons.insert(key, &skeleton_bytes(stored)[..])?;
+        for content in contents_of(stored) {
+            contents.insert(content.0, key)?;
+        }
+    }
+    Ok(())
 }
 
 /// The hashes of the contents that a waypoint carries.

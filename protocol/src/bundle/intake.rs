@@ -87,10 +87,7 @@ impl Preface {
     /// What begins later than what is held here ends.
     pub fn gaps(&self, replica: Option<&Replica>) -> Vec<Lack> {
         let lacks = self.feeds.iter().filter(|stretch| stretch.start > 0);
-        lacks
-            .map(|stretch| lack(replica, stretch))
-            .filter(|lack| lack.start > lack.held)
-            .collect()
+        lacks.map(|stretch| lack(replica, stretch)).filter(|lack| lack.start > lack.held).collect()
     }
 
     /// What is not here up to its top.

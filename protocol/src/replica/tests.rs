@@ -16,6 +16,8 @@ use crate::wire::Segment;
 use cairn_crdt::op::{Body, Op};
 
 #[cfg(test)]
+mod carried;
+#[cfg(test)]
 mod labels;
 
 const NOW_MS: u64 = 1_700_000_000_000;

@@ -122,7 +122,9 @@ impl Service {
         let id = (repo, feed, from);
         let mut batch = Batch::new(repo);
         let found = match self.lost.get(&id) {
-            Some(lost) if lost.faded => recalled(replica, &segment, lost.to).map(|found| batch.recalled = found),
+            Some(lost) if lost.faded => {
+                recalled(replica, &segment, lost.to).map(|found| batch.recalled = found)
+            }
             _ => replica.regain(&segment).map(|accepted| batch.feeds.push(accepted)),
         };
         match found {
