@@ -94,7 +94,7 @@ fn since_leaves_out_what_is_known_and_is_refused_where_it_is_not() {
     assert_eq!(refused["code"], "E_LACKS");
     let feed = ana.ok(&["log"])["waypoints"][0]["feed"].as_str().unwrap().to_owned();
     let message = refused["message"].as_str().unwrap();
-    assert!(message.contains(&feed[..8]) && message.contains("first 1 waypoints"), "{message}");
+    assert!(message.contains(&feed[..8]) && message.contains("first 1 waypoint(s)"), "{message}");
     assert!(cleo.stones().is_empty() && !cleo.tree.join("a.txt").exists(), "nothing was taken in");
     assert_eq!(ben.ok(&["unbundle", &more])["waypoints"], 1);
     ben.ok(&["put"]);

@@ -158,7 +158,7 @@ pub enum NodeError {
     Gone(Box<Gone>),
     /// A bundle begins later than what is held here ends.
     #[error(
-        "the bundle leaves out the first {start} waypoints of feed {feed} (key {key}), and {held} are here{more}",
+        "the bundle leaves out the first {start} waypoint(s) of feed {feed} (key {key}), and {held} are here{more}",
         feed = feed.short(),
         key = key.short(),
         more = if *others > 0 { format!("; and so with {others} more") } else { String::new() }

@@ -61,7 +61,7 @@ pub struct Stretch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
     /// The founding record; first, and once.
-    Founding(Box<Signed<FoundingRecord>>),
+    Founding(Signed<FoundingRecord>),
     /// Names of projects.
     Projects(Vec<String>),
     /// Grants and revocations.
@@ -75,6 +75,7 @@ pub enum Part {
 }
 
 /// What stands next in a bundle.
+#[expect(clippy::large_enum_variant, reason = "most are parts, and they are handled one at a time")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
     /// A part.
@@ -127,7 +128,7 @@ impl Part {
 
     fn read(section: u8, input: &mut Reader<'_>) -> Decode<Self> {
         match section {
-            1 => Ok(Part::Founding(Box::new(Signed::read(input)?))),
+            1 => Ok(Part::Founding(Signed::read(input)?)),
             2 => Ok(Part::Projects(read_names(input)?)),
             3 => Ok(Part::Rights(input.list(BUNDLE_LIST_COUNT_MAX)?)),
             4 => Ok(Part::Forks(input.list(BUNDLE_LIST_COUNT_MAX)?)),

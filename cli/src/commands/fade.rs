@@ -9,7 +9,8 @@ use cairn_node::verbs::fade as verb;
 const EXAMPLES: &str = "\
 Never forgotten: marks, tips of branches, what worktrees stand on, work that nobody has carried over,
 and everything since the last epoch (an epoch begins with an admin's `cairn mark`).
-Who wrote what, when and why stays in the log; only what the files held goes.
+Who wrote what, when and why stays in the log; only what the files held goes. `cairn bundle --archive FILE` keeps that for
+later; what `cairn unbundle` or `cairn get ?HASH` brought back goes with the next fade.
 
 Examples:
   cairn fade --keep 7d --dry-run --json

@@ -104,7 +104,7 @@ fn preface(owner: &Owner, head: &Head, known: &BTreeMap<FeedId, u64>) -> Result<
     let rights: Vec<_> = replica.grants().records().cloned().collect();
     let forks: Vec<_> = replica.forks().cloned().collect();
     let stretches = replica.stretches(known);
-    let mut parts = vec![Part::Founding(Box::new(replica.founding().signed().clone()))];
+    let mut parts = vec![Part::Founding(replica.founding().signed().clone())];
     parts.extend(names.chunks(BUNDLE_LIST_COUNT_MAX).map(|some| Part::Projects(some.to_vec())));
     parts.extend(rights.chunks(BUNDLE_LIST_COUNT_MAX).map(|some| Part::Rights(some.to_vec())));
     parts.extend(forks.chunks(BUNDLE_LIST_COUNT_MAX).map(|some| Part::Forks(some.to_vec())));

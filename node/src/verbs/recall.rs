@@ -72,12 +72,9 @@ pub struct Holder {
 impl fmt::Display for Gone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let version: Vec<&str> = self.version.iter().map(|id| short(id)).collect();
-        let (count, first) = (self.waypoints, short(&self.first));
-        write!(
-            f,
-            "version {} needs {count} waypoints that have faded here, the first is {first}; ",
-            version.join(" ")
-        )?;
+        let waypoints = if self.waypoints == 1 { "waypoint" } else { "waypoints" };
+        write!(f, "version {} needs {} {waypoints} that faded here, ", version.join(" "), self.waypoints)?;
+        write!(f, "the first is {}; ", short(&self.first))?;
         match &self.unreached {
             None => write!(f, "no peer that answered still has them")?,
             Some(why) => write!(f, "no peer could be asked ({why})")?,
@@ -129,7 +126,9 @@ pub(super) fn ensure(
             Err(error) => return Err(error),
         }
         let left = owner.replica(place.repo)?.forgotten(place.project, version, deep);
-        if !left.is_empty() && !(deep && is_here(owner, place, version, stand)?) {
+        // Of the whole past not everything need come back: what the version names may be here already.
+        let may_go_on = left.is_empty() || (deep && is_here(owner, place, version, stand)?);
+        if !may_go_on {
             return Err(gone(owner, network, place, version, &left, unreached)?);
         }
     }

@@ -74,7 +74,7 @@ impl Preface {
     /// Takes a part that is no run; gives back one that is.
     pub fn add(&mut self, part: Part) -> Option<Segment> {
         match part {
-            Part::Founding(founding) => self.founding = Some(*founding),
+            Part::Founding(founding) => self.founding = Some(founding),
             Part::Projects(names) => self.projects.extend(names),
             Part::Rights(records) => self.rights.extend(records),
             Part::Forks(proofs) => self.forks.extend(proofs),

@@ -36,7 +36,7 @@ fn read(bytes: &[u8]) -> Result<Vec<Part>, Reject> {
 
 #[test]
 fn sections_come_in_order_and_the_founding_first_and_once() {
-    let begun = || Part::Founding(Box::new(founding()));
+    let begun = || Part::Founding(founding());
     let (names, rights) = (Part::Projects(vec!["a".into()]), Part::Rights(Vec::new()));
     let good = [begun(), names.clone(), names.clone(), rights.clone()];
     assert_eq!(read(&written(&good)).unwrap(), good);
@@ -53,7 +53,7 @@ fn sections_come_in_order_and_the_founding_first_and_once() {
 fn the_founding_must_be_the_one_in_the_head() {
     let head = Head { repo: RepoId([9; 32]), archive: false };
     let (mut writer, mut bytes) = BundleWriter::new(&head);
-    bytes.extend(writer.push(&Part::Founding(Box::new(founding()))).unwrap());
+    bytes.extend(writer.push(&Part::Founding(founding())).unwrap());
     bytes.extend(writer.end());
     assert_eq!(read(&bytes), Err(Reject::Graft("repo")));
 }
@@ -89,7 +89,7 @@ fn a10_a_declared_length_beyond_the_limit_is_refused_before_anything_is_read() {
 
 #[test]
 fn a_file_that_was_cut_is_told_from_one_that_is_damaged() {
-    let mut bytes = written(&[Part::Founding(Box::new(founding()))]);
+    let mut bytes = written(&[Part::Founding(founding())]);
     let mut cut = BundleReader::open(&bytes[..bytes.len() - 1]).unwrap();
     assert!(matches!(cut.read(), Ok(Next::Part(_))));
     assert_eq!(cut.read(), Ok(Next::Cut));

@@ -12,7 +12,7 @@ pub(crate) fn bundle() -> Vec<u8> {
     let (mut writer, mut bytes) = BundleWriter::new(&Head { repo: founding().repo(), archive: true });
     let stretch = Stretch { top: top(&log(6)).into_signed(), start: 1 };
     let parts = [
-        Part::Founding(Box::new(founding())),
+        Part::Founding(founding()),
         Part::Projects(vec!["owner/name".into(), "owner/other".into()]),
         Part::Rights(records()),
         Part::Forks(vec![fork()]),
