@@ -5,6 +5,7 @@
 mod harness;
 
 mod bench;
+mod bundles;
 mod bytes;
 mod crash;
 mod damage;

@@ -4,7 +4,7 @@ use crate::harness::{Stage, told};
 use serde_json::Value;
 use std::process::Command;
 
-const VERBS: [&str; 30] = [
+const VERBS: [&str; 32] = [
     "init",
     "get",
     "post",
@@ -30,6 +30,8 @@ const VERBS: [&str; 30] = [
     "artifact",
     "verify",
     "fade",
+    "bundle",
+    "unbundle",
     "fsck",
     "doctor",
     "demo",

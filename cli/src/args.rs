@@ -111,6 +111,10 @@ pub(crate) enum Verb {
     Doctor(doctor::Args),
     /// Forget what nothing needs any more
     Fade(fade::Args),
+    /// Write what a peer would be sent into one file
+    Bundle(bundle::Args),
+    /// Take in what such a file brings
+    Unbundle(unbundle::Args),
     /// Put right what can be derived again
     Fsck(fsck::Args),
     /// Watch three real nodes edit, part, meet and merge

@@ -3,6 +3,7 @@
 
 pub(crate) mod artifact;
 pub(crate) mod bench;
+pub(crate) mod bundle;
 pub(crate) mod clone;
 pub(crate) mod come;
 pub(crate) mod delete;
@@ -28,6 +29,7 @@ pub(crate) mod root;
 pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod status;
+pub(crate) mod unbundle;
 pub(crate) mod undo;
 pub(crate) mod verify;
 pub(crate) mod watch;
@@ -88,6 +90,8 @@ pub(crate) fn run(args: Args) -> Result<u8, Failure> {
         Verb::Verify(args) => verify::run(args, &desk),
         Verb::Doctor(args) => doctor::run(args, &desk),
         Verb::Fade(args) => fade::run(args, &desk),
+        Verb::Bundle(args) => bundle::run(args, &desk),
+        Verb::Unbundle(args) => unbundle::run(args, &desk),
         Verb::Fsck(args) => fsck::run(args, &desk),
         Verb::Demo(args) => demo::run(args, &desk),
         Verb::Bench(args) => bench::run(args, &desk),

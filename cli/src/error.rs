@@ -32,12 +32,14 @@ pub(crate) struct Failure {
     pub(crate) hint: String,
     /// The exit code.
     pub(crate) exit: u8,
+    /// What programs may want to know beside that.
+    pub(crate) details: Option<serde_json::Value>,
 }
 
 impl Failure {
     /// A failure with these words.
     pub(crate) fn new(exit: u8, code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), hint: hint.into(), exit }
+        Self { code: code.to_owned(), message: message.into(), hint: hint.into(), exit, details: None }
     }
 
     /// A command line that makes no sense.
@@ -53,8 +55,12 @@ impl Failure {
     /// Tells the user, and gives the exit code.
     pub(crate) fn report(&self, json: bool) -> u8 {
         if json {
-            let Self { code, message, hint, .. } = self;
-            output::line(&serde_json::json!({ "code": code, "message": message, "hint": hint }).to_string());
+            let Self { code, message, hint, details, .. } = self;
+            let mut told = serde_json::json!({ "code": code, "message": message, "hint": hint });
+            if let (Some(details), Some(fields)) = (details, told.as_object_mut()) {
+                fields.insert("details".to_owned(), details.clone());
+            }
+            output::line(&told.to_string());
         } else {
             eprintln!("cairn: {}\n  hint: {}", self.message, self.hint);
         }
@@ -64,14 +70,15 @@ impl Failure {
 
 impl From<NodeError> for Failure {
     fn from(error: NodeError) -> Self {
-        Self::new(error.exit_code(), error.code(), error.to_string(), error.hint())
+        let details = error.details();
+        Self { details, ..Self::new(error.exit_code(), error.code(), error.to_string(), error.hint()) }
     }
 }
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        let Refusal { code, message, hint, exit } = refusal;
-        Self { code, message, hint, exit }
+        let Refusal { code, message, hint, exit, details } = refusal;
+        Self { code, message, hint, exit, details }
     }
 }
 

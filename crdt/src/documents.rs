@@ -118,18 +118,20 @@ impl Documents {
         self.acts_of(waypoint, ops).map(|_| ())
     }
 
-    fn acts_of(&self, waypoint: WaypointId, ops: &[Op]) -> Result<Vec<Act>, CrdtError> {
-        let acts: Result<Vec<_>, _> = ops.iter().map(|op| self.checked(op)).collect();
+    /// What a waypoint does, if any document can take it.
+    pub(crate) fn acts_of(&self, waypoint: WaypointId, ops: &[Op]) -> Result<Arc<[Act]>, CrdtError> {
+        let acts: Result<_, _> = ops.iter().map(|op| self.checked(op)).collect();
         acts.map_err(|reason| CrdtError::Invalid { waypoint, reason })
     }
 
-    fn keep(&mut self, id: WaypointId, acts: Vec<Act>) -> Result<(), CrdtError> {
+    /// Remembers what a waypoint does.
+    pub(crate) fn keep(&mut self, id: WaypointId, acts: Arc<[Act]>) -> Result<(), CrdtError> {
         let lineage = match Arc::get_mut(&mut self.lineage) {
             Some(lineage) => lineage,
             None => return Err(CrdtError::Bug("a draft outlived its call")),
         };
         acts.iter().for_each(|act| act.name(lineage));
-        self.acts.insert(id, acts.into());
+        self.acts.insert(id, acts);
         Ok(())
     }
 
@@ -150,7 +152,7 @@ impl Documents {
         }
     }
 
-    fn checked(&self, op: &Op) -> Result<Act, Invalid> {
+    pub(crate) fn checked(&self, op: &Op) -> Result<Act, Invalid> {
         match op {
             Op::Place { node, .. } if *node == self.root() => Err(Invalid::Place(*node)),
             _ => Act::of(op),

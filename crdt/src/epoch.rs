@@ -104,6 +104,23 @@ impl Documents {
         Ok(())
     }
 
+    /// Refuses operations that no document can take, without taking them.
+    pub fn check(&self, ops: &[Op]) -> Result<(), Invalid> {
+        ops.iter().try_for_each(|op| self.checked(op).map(|_| ()))
+    }
+
+    /// Takes in the operations of a waypoint that had faded. It stands where it always stood.
+    pub fn recall(&mut self, change: &Change) -> Result<(), CrdtError> {
+        let id = change.id;
+        if !self.epochs.faded.contains(&id) {
+            return Ok(());
+        }
+        let acts = self.acts_of(id, &change.ops)?;
+        self.keep(id, acts)?;
+        self.epochs.faded.remove(&id);
+        Ok(())
+    }
+
     /// Whether a waypoint's operations have faded.
     pub fn is_faded(&self, id: &WaypointId) -> bool {
         self.epochs.faded.contains(id)

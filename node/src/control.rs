@@ -56,18 +56,28 @@ pub struct Refusal {
     pub hint: String,
     /// The exit code of a command that ends with it.
     pub exit: u8,
+    /// What programs may want to know beside that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<serde_json::Value>,
 }
 
 impl Refusal {
     /// A refusal by the channel itself, with these words.
     pub fn new(code: &str, message: impl Into<String>, hint: &str) -> Self {
-        Self { code: code.to_owned(), message: message.into(), hint: hint.to_owned(), exit: REFUSED }
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+            hint: hint.to_owned(),
+            exit: REFUSED,
+            details: None,
+        }
     }
 }
 
 impl From<&NodeError> for Refusal {
     fn from(error: &NodeError) -> Self {
-        Self { exit: error.exit_code(), ..Self::new(error.code(), error.to_string(), error.hint()) }
+        let (exit, details) = (error.exit_code(), error.details());
+        Self { exit, details, ..Self::new(error.code(), error.to_string(), error.hint()) }
     }
 }
 

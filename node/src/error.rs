@@ -7,8 +7,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cairn_crdt::CrdtError;
-use cairn_crdt::id::{FeedId, ProjectId, WaypointId};
-use cairn_protocol::{ErrorKind, Reject, WriteError};
+use cairn_crdt::id::{FeedId, ProjectId, RepoId, WaypointId};
+use cairn_protocol::{DeviceKey, ErrorKind, Reject, WriteError};
+
+use crate::verbs::Gone;
 
 /// Whose fault an error is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,6 +153,36 @@ pub enum NodeError {
     /// The body of a waypoint is not here any more.
     #[error("waypoint {0} has faded")]
     Faded(WaypointId),
+    /// A version needs what has faded here, and nobody who answered still has it.
+    #[error("{0}")]
+    Gone(Box<Gone>),
+    /// A bundle begins later than what is held here ends.
+    #[error(
+        "the bundle leaves out the first {start} waypoint(s) of feed {feed} (key {key}), and {held} are here{more}",
+        feed = feed.short(),
+        key = key.short(),
+        more = if *others > 0 { format!("; and so with {others} more") } else { String::new() }
+    )]
+    Lacks {
+        /// The feed.
+        feed: FeedId,
+        /// Whose it is.
+        key: DeviceKey,
+        /// How many of its waypoints are here.
+        held: u64,
+        /// How many the bundle leaves out.
+        start: u64,
+        /// How many more feeds begin too late.
+        others: usize,
+    },
+    /// A bundle of another repo than the worktree's.
+    #[error("this is a bundle of repo {found}, and this worktree is of repo {expected}")]
+    Foreign {
+        /// The bundle's repo.
+        found: RepoId,
+        /// The worktree's.
+        expected: RepoId,
+    },
     /// cairn is wrong.
     #[error("a bug in cairn: {0}")]
     Bug(&'static str),
@@ -185,7 +217,18 @@ impl NodeError {
             NodeError::Document(_) => "E_DOCUMENT",
             NodeError::Absent(_) => "E_ABSENT",
             NodeError::Faded(_) => "E_FADED",
+            NodeError::Gone(_) => "E_FADED",
+            NodeError::Lacks { .. } => "E_LACKS",
+            NodeError::Foreign { .. } => "E_FOREIGN",
             NodeError::Bug(_) => "E_BUG",
+        }
+    }
+
+    /// What programs may want to know beside the words.
+    pub fn details(&self) -> Option<serde_json::Value> {
+        match self {
+            NodeError::Gone(gone) => serde_json::to_value(gone).ok(),
+            _ => None,
         }
     }
 
@@ -204,7 +247,7 @@ impl NodeError {
             NodeError::Usage(_) => 2,
             NodeError::NotFound { .. } | NodeError::NothingLeft(_) | NodeError::Ambiguous { .. } => 3,
             NodeError::Deleted(_) => 3,
-            NodeError::Absent(_) | NodeError::Faded(_) => 3,
+            NodeError::Absent(_) | NodeError::Faded(_) | NodeError::Gone(_) => 3,
             NodeError::Network(_) => 5,
             NodeError::Damaged(_) | NodeError::Format { .. } => 6,
             NodeError::Bug(_) => 70,
@@ -239,7 +282,18 @@ impl NodeError {
             NodeError::Network(_) => "check that the peer is running and reachable",
             NodeError::Peer(_) | NodeError::Rejected(_) => "nothing was taken over; try another peer",
             NodeError::Document(_) => "nothing was written; `cairn verify` tells whether the store is whole",
-            NodeError::Absent(_) | NodeError::Faded(_) => "fetch from a peer that still holds them",
+            NodeError::Absent(_) | NodeError::Faded(_) => {
+                "`cairn get` of that version asks peers that may still have it; or `cairn unbundle` an archive"
+            }
+            NodeError::Gone(_) => {
+                "let one of them serve and try again, or `cairn unbundle` an archive (`cairn bundle --archive`) of theirs"
+            }
+            NodeError::Lacks { .. } => {
+                "take in the bundle before this one first, or ask for one made without --since, or with an older one"
+            }
+            NodeError::Foreign { .. } => {
+                "run it outside of this worktree, or name a DIR that becomes a worktree of that repo"
+            }
             NodeError::Bug(_) => "please report it, with the command that led here",
         }
     }

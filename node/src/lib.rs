@@ -4,6 +4,7 @@
 //! sockets, reads the wall clock and asks for randomness.
 
 pub mod artifacts;
+mod bundles;
 pub mod clock;
 pub mod config;
 pub mod control;

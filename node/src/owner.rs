@@ -21,6 +21,7 @@ use crate::placed::Placed;
 use crate::store::{Report, Store};
 use crate::{clock, entropy, identity};
 
+mod carried;
 mod elsewhere;
 mod fade;
 mod perform;

@@ -24,6 +24,9 @@ const ADDRESSES_MAX: usize = 6;
 /// Repos that are written down for one peer.
 const REPOS_MAX: usize = 256;
 
+/// How far the time at which a peer was seen may lie behind in the file, in milliseconds.
+const SEEN_MS: u64 = 60_000;
+
 /// What is remembered of one peer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Entry {
@@ -67,6 +70,7 @@ impl PeerBook {
     /// `repo` was exchanged with a peer. Only peers of which an address is known are worth a line.
     pub fn exchanged(&mut self, key: DeviceKey, repo: RepoId, now_ms: u64) {
         if let Some(entry) = self.entries.get_mut(&key.to_string()) {
+            self.changed |= now_ms.saturating_sub(entry.seen_ms) > SEEN_MS;
             entry.seen_ms = now_ms;
             if entry.repos.len() < REPOS_MAX {
                 self.changed |= entry.repos.insert(repo.to_string());
@@ -80,6 +84,13 @@ impl PeerBook {
         let shares = |entry: &&Entry| repo.as_ref().is_none_or(|repo| entry.repos.contains(repo));
         let entries = self.entries.values().filter(shares);
         entries.flat_map(|entry| &entry.addresses).filter_map(|text| text.parse().ok()).collect()
+    }
+
+    /// The peers with whom `repo` was exchanged, and when each was seen last.
+    pub fn sharing(&self, repo: RepoId) -> impl Iterator<Item = (DeviceKey, u64)> + '_ {
+        let repo = repo.to_string();
+        let entries = self.entries.iter().filter(move |(_, entry)| entry.repos.contains(&repo));
+        entries.filter_map(|(key, entry)| Some((DeviceKey::from_hex(key)?, entry.seen_ms)))
     }
 
     /// Every remembered peer with its addresses.

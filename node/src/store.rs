@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::{ContentHash, FeedId, ProjectId, RepoId, WaypointId};
 use cairn_crdt::{Absent, Contents};
-use cairn_protocol::effect::Batch;
+use cairn_protocol::effect::{Batch, Recalled};
 use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::grant::GrantRecord;
 use cairn_protocol::hash::LogHash;
@@ -48,6 +48,7 @@ mod index;
 mod log;
 mod manifest;
 mod quarantine;
+mod recall;
 mod recover;
 mod stones;
 #[cfg(test)]
@@ -236,6 +237,16 @@ impl Store {
     /// Makes batches durable together, with one write and one sync; all of them or none.
     pub fn commit_all(&mut self, batches: &[&Batch]) -> Result<(), NodeError> {
         self.check_runs(batches)?;
+        if batches.iter().any(|batch| has_records(batch)) {
+            self.append(batches)?;
+        }
+        self.heal()?;
+        let recalled: Vec<&Recalled> = batches.iter().flat_map(|batch| &batch.recalled).collect();
+        self.recall(&recalled)
+    }
+
+    /// Writes what goes into the log.
+    fn append(&mut self, batches: &[&Batch]) -> Result<(), NodeError> {
         let (record, extents) = commit::encode(batches);
         let offset = self.log.append(&record)?;
         let mut extents = extents.into_iter().map(|extent| shifted(extent, offset));
@@ -250,7 +261,7 @@ impl Store {
                 );
             }
         }
-        self.heal()
+        Ok(())
     }
 
     /// Refuses runs that leave a gap, before anything is written.
@@ -443,6 +454,12 @@ impl Contents for Store {
     fn get(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent> {
         self.content(content)
     }
+}
+
+/// Whether a batch has something for the log. What comes back goes straight into stones.
+fn has_records(batch: &Batch) -> bool {
+    let records = batch.projects.len() + batch.grants.len() + batch.forks.len() + batch.feeds.len();
+    records > 0 || batch.recalled.is_empty()
 }
 
 /// An extent of a record's payload as one of the file.

@@ -4,6 +4,7 @@
 //! control socket as JSON, so that the same code runs in a command and inside `serve`.
 
 pub mod artifact;
+pub mod bundle;
 pub mod clone;
 pub mod come;
 mod compare;
@@ -27,12 +28,14 @@ pub mod peers;
 mod place;
 pub mod post;
 pub mod put;
+mod recall;
 pub mod redo;
 mod replay;
 pub mod root;
 pub mod show;
 pub mod site;
 pub mod status;
+pub mod unbundle;
 pub mod undo;
 pub mod verify;
 mod version;
@@ -45,6 +48,7 @@ use crate::owner::Owner;
 pub use here::Here;
 pub use network::{Imported, Network, Synced};
 pub use place::Place;
+pub use recall::{Author, Gone, Holder};
 pub use site::Site;
 pub use version::{DEFAULT_BRANCH, Version};
 
@@ -132,6 +136,10 @@ verbs! {
     Redo redo (network);
     /// Forgets what nothing needs.
     Fade fade ();
+    /// What a peer would be sent, as one file.
+    Bundle bundle ();
+    /// Takes in such a file.
+    Unbundle unbundle (network);
     /// Lets another device in.
     Invite invite (network);
     /// Enters by an invitation.
@@ -171,6 +179,7 @@ impl Answer {
             Self::Verify(answer) => !answer.ok,
             Self::Fsck(answer) => !answer.ok,
             Self::Doctor(answer) => !answer.ok,
+            Self::Unbundle(answer) => !answer.problems.is_empty(),
             Self::Artifact(artifact::Answer::Verified(answer)) => !answer.ok,
             _ => false,
         }

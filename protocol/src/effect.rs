@@ -32,6 +32,8 @@ pub struct Batch {
     pub forks: Vec<ForkProof>,
     /// Runs of waypoints, each with the top that vouches for it.
     pub feeds: Vec<Accepted>,
+    /// Waypoints that are held by name and whose bodies had faded.
+    pub recalled: Vec<Recalled>,
 }
 
 impl Batch {
@@ -44,14 +46,28 @@ impl Batch {
             grants: Vec::new(),
             forks: Vec::new(),
             feeds: Vec::new(),
+            recalled: Vec::new(),
         }
     }
 
     /// Whether there is nothing to make durable.
     pub fn is_empty(&self) -> bool {
         let records = self.projects.is_empty() && self.grants.is_empty() && self.forks.is_empty();
-        self.founding.is_none() && records && self.feeds.is_empty()
+        self.founding.is_none() && records && self.feeds.is_empty() && self.recalled.is_empty()
     }
+}
+
+/// A waypoint that is held by name, whose body had faded here and is back.
+#[derive(Debug, Clone)]
+pub struct Recalled {
+    /// The project.
+    pub project: ProjectId,
+    /// The feed, or the local name of a side of one.
+    pub feed: FeedId,
+    /// The place in the feed, from 0.
+    pub place: u64,
+    /// The waypoint, with everything that it ever said.
+    pub waypoint: Arc<Waypoint>,
 }
 
 /// A run of waypoints of one feed that was verified, or written here.
@@ -176,7 +192,7 @@ pub enum Event {
         /// The repo.
         repo: RepoId,
     },
-    /// Waypoints that the disk had lost are durable again.
+    /// Waypoints that the disk had lost, or whose bodies had faded, are durable again.
     Regained {
         /// The repo.
         repo: RepoId,

@@ -69,6 +69,14 @@ pub enum Reject {
         /// What does not fit.
         what: &'static str,
     },
+    /// A bundle whose bytes changed, or that never was one.
+    #[error("the bundle is damaged at byte {offset}: {what}")]
+    Bundle {
+        /// Where in the file.
+        offset: u64,
+        /// What does not fit.
+        what: &'static str,
+    },
     /// A feed's record that does not follow what is held.
     #[error("expected waypoint {expected}, found {found}")]
     Gap {
@@ -143,7 +151,7 @@ impl Reject {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Reject::Misuse(_) => ErrorKind::Bug,
-            Reject::Stone { .. } | Reject::Faded | Reject::Busy => ErrorKind::Local,
+            Reject::Stone { .. } | Reject::Bundle { .. } | Reject::Faded | Reject::Busy => ErrorKind::Local,
             _ => ErrorKind::Peer,
         }
     }
@@ -172,7 +180,8 @@ impl Reject {
             Reject::Misuse(_) => 19,
             Reject::Document(_) => 20,
             Reject::Busy => 21,
-            Reject::Unabsorbed => 22,
+            Reject::Bundle { .. } => 22,
+            Reject::Unabsorbed => 23,
         }
     }
 }

@@ -131,6 +131,11 @@ pub enum Input {
         /// What was made durable.
         batch: Batch,
     },
+    /// What came in a file is durable; the service applies it and lets others know.
+    Carried {
+        /// What was made durable.
+        batch: Batch,
+    },
     /// Local grants or revocations to be stored and handed on.
     Granted {
         /// The repo.
@@ -156,6 +161,19 @@ pub enum Input {
     /// The disk lost the bytes of waypoints that are held by name: get them from any peer. They come
     /// in a batch that overlaps what is held.
     Lost {
+        /// The repo.
+        repo: RepoId,
+        /// The project.
+        project: ProjectId,
+        /// The feed.
+        feed: FeedId,
+        /// The place of the first, from 0.
+        from: u64,
+        /// The place after the last.
+        to: u64,
+    },
+    /// Bodies that have faded here are wanted back: get them from any peer that still has them.
+    Recall {
         /// The repo.
         repo: RepoId,
         /// The project.

@@ -20,11 +20,13 @@
 //!
 //! A local write goes the same way, in the driver's own hands: [`Replica::write`] signs and changes nothing; the
 //! driver makes the [`Batch`] durable and brings it back as `Written`; then it is applied and announced. Until
-//! then the key writes nothing else, because two signatures for one place would fork its feed for ever.
+//! then the key writes nothing else, because two signatures for one place would fork its feed for ever. What came in a
+//! file ([`bundle`]) is verified by [`bundle::Intake`], made durable by the driver, and brought back as `Carried`.
 //!
 //! A start is a [`Replica::open`] with the founding record, [`Replica::add_project`], [`Replica::admit_grants`],
 //! [`Replica::restore`] for each feed in any order, and [`Service::add`].
 
+pub mod bundle;
 pub mod config;
 pub mod effect;
 pub mod entry;

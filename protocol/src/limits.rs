@@ -85,6 +85,8 @@ pub const FORKS_COUNT_MAX: usize = 256;
 pub const SIDES_COUNT_MAX: usize = 8;
 /// The lengths and roots by which an asker tells what it holds of a forked feed.
 pub const KNOWN_COUNT_MAX: usize = SIDES_COUNT_MAX + 1;
+/// The names, grants, forks or feeds in one frame of a bundle: far below a frame, many enough to be few frames.
+pub const BUNDLE_LIST_COUNT_MAX: usize = 256;
 /// The tops that one answer lists.
 pub const TOPS_COUNT_MAX: usize = 1 << 15;
 

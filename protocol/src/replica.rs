@@ -9,6 +9,7 @@
 mod absorbed;
 mod apply;
 mod branches;
+mod carried;
 mod fading;
 mod floors;
 mod forks;
@@ -18,6 +19,7 @@ mod kept;
 mod lookup;
 mod post;
 mod project;
+mod recall;
 mod restore;
 mod retired;
 mod rights;
@@ -44,12 +46,14 @@ use crate::top::Top;
 use project::Project;
 
 pub use branches::HeldFor;
+pub use carried::Run;
 pub use fading::Fading;
 pub use history::LogEntry;
 pub use ingest::{Comparison, News};
 pub use kept::Retention;
 pub use lookup::{Candidate, Found, PREFIX_DIGITS_MIN};
 pub use post::{Labels, PART_BYTES_TARGET, PART_OPS_TARGET, Post, WriteError};
+pub use recall::Forgotten;
 pub use retired::Tombstone;
 pub use stated::Stated;
 

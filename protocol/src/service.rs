@@ -156,12 +156,16 @@ impl Service {
             Input::Persisted { ticket } => self.persisted(ticket, now_ms),
             Input::PersistFailed { ticket } => self.persist_failed(ticket, now_ms),
             Input::Loaded { load, pieces } => self.loaded(load, pieces, now_ms),
-            Input::Written { batch } => self.written(batch, now_ms),
+            Input::Written { batch } => self.written(batch, None, now_ms),
+            Input::Carried { batch } => self.written(batch, Some(self.me), now_ms),
             Input::Granted { repo, records } => self.granted(repo, records),
             Input::Synchronise { peer, repo } => self.synchronise(peer, repo, now_ms),
             Input::Join { peer, wanted } => self.join(peer, wanted, now_ms),
             Input::Lost { repo, project, feed, from, to } => {
-                self.regain((repo, feed, from), project, to, now_ms);
+                self.regain((repo, feed, from), regain::Lost::damaged(project, to), now_ms);
+            }
+            Input::Recall { repo, project, feed, from, to } => {
+                self.regain((repo, feed, from), regain::Lost::faded(project, to), now_ms);
             }
             Input::Tick => {}
         }

@@ -125,6 +125,14 @@ impl Image {
                 kept.top = accepted.top.signed().clone();
             }
         }
+        for recalled in &batch.recalled {
+            let kept = self.feeds.get_mut(&recalled.feed);
+            if let Some(kept) = kept.and_then(|kept| kept.waypoints.get_mut(recalled.place as usize)) {
+                *kept = Arc::clone(&recalled.waypoint);
+            }
+            let contents = recalled.waypoint.entries().filter_map(|entry| entry.content());
+            self.contents.extend(contents.map(|(hash, bytes)| (hash, Arc::from(bytes))));
+        }
     }
 
     fn restore(&self, now_ms: u64) -> Option<Replica> {

@@ -9,7 +9,9 @@ use cairn_node::verbs::fade as verb;
 const EXAMPLES: &str = "\
 Never forgotten: marks, tips of branches, what worktrees stand on, work that nobody has carried over,
 what no other peer has yet, and everything since the last epoch (an epoch begins with an admin's `cairn mark`).
-Who wrote what, when and why stays in the log; only what the files held goes.
+Of waypoints that have a name or a message it stays who wrote them, when and why; of nameless ones below an epoch only hashes stay.
+`cairn bundle --archive FILE` keeps what they held for later; what `cairn unbundle` or `cairn get ?HASH` brought back goes with the
+next fade.
 
 Without --keep, --hourly, --daily and --weekly the project's own times count, which --auto sets; else 30d, then
 --hourly 7d --daily 90d --weekly 2y. With one of them, those left out keep nothing; --keep 0s alone keeps only

@@ -7,6 +7,9 @@ use crate::output::{count, short};
 use cairn_node::verbs::get as verb;
 
 const EXAMPLES: &str = "\
+What has faded here of a version is fetched from peers that still have it. Where nobody has it, this ends with 3 and says
+who wrote it and which peers held it.
+
 Examples:
   cairn get ?release-1
   cairn get src/lib.rs?main";

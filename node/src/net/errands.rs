@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use cairn_crdt::id::{ArtifactId, RepoId};
-use cairn_protocol::input::Wanted;
+use cairn_protocol::input::{Input, Wanted};
 use cairn_protocol::key::DeviceKey;
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
@@ -14,7 +14,7 @@ use super::exchange::{Exchange, Exchanged};
 use super::fetch::Fetcher;
 use super::session::{Core, LOOK, News, REACH_MAX, Session};
 use crate::artifacts::{Added, Artifacts};
-use crate::error::NodeError;
+use crate::error::{NodeError, Range};
 use crate::identity;
 
 /// Exchanges with peers.
@@ -47,6 +47,34 @@ impl Session {
         let mut exchanged = self.exchange(core, exchange)?;
         exchanged.received = core.waypoints(repo);
         Ok(exchanged)
+    }
+
+    /// Asks every peer of the repo that can be reached for bodies that have faded here, until they are back or nobody is
+    /// left to ask. What came is durable.
+    pub(crate) fn recall(
+        &mut self,
+        core: &mut dyn Core,
+        repo: RepoId,
+        ranges: &[Range],
+    ) -> Result<(), NodeError> {
+        for range in ranges {
+            let Range { project, feed, first, count } = *range;
+            let from = first.saturating_sub(1);
+            core.input(Input::Recall { repo, project, feed, from, to: from + count })?;
+        }
+        // Peers are asked as soon as they have told what they hold.
+        let reached = self.sync(core, repo, &[]);
+        let waited = self.wait_for_recall(core, repo);
+        core.end_recall(repo);
+        waited.and(reached).map(|_| ())
+    }
+
+    fn wait_for_recall(&mut self, core: &mut dyn Core, repo: RepoId) -> Result<(), NodeError> {
+        while core.is_recalling(repo) {
+            self.check_stop()?;
+            self.step(core, LOOK)?;
+        }
+        Ok(())
     }
 
     fn exchange(&mut self, core: &mut dyn Core, mut exchange: Exchange) -> Result<Exchanged, NodeError> {

@@ -56,6 +56,12 @@ impl Core for Script {
         Ok(())
     }
 
+    fn is_recalling(&self, _: RepoId) -> bool {
+        false
+    }
+
+    fn end_recall(&mut self, _: RepoId) {}
+
     fn take_effects(&mut self) -> Vec<Effect> {
         self.effects.drain(..).collect()
     }

@@ -48,6 +48,10 @@ pub(crate) trait Core {
     fn next_wake(&self) -> Option<u64>;
     /// The repo behind a tag, if the peer may read there.
     fn readable(&self, peer: DeviceKey, tag: RepoTag) -> Option<RepoId>;
+    /// Whether a peer is being asked for bodies that have faded here.
+    fn is_recalling(&self, repo: RepoId) -> bool;
+    /// Asks nobody any more for bodies that have faded here.
+    fn end_recall(&mut self, repo: RepoId);
     /// How many waypoints of a repo are held.
     fn waypoints(&self, repo: RepoId) -> u64;
 }

@@ -11,10 +11,10 @@ use cairn_protocol::key::DeviceKey;
 use super::session::{Core, Session};
 use super::{Exchanged, peer_name};
 use crate::clock;
-use crate::error::NodeError;
+use crate::error::{NodeError, Range};
 use crate::owner::Owner;
 use crate::verbs::peers::Peer;
-use crate::verbs::{Imported, Network, Synced};
+use crate::verbs::{Holder, Imported, Network, Synced};
 
 impl Core for Owner {
     fn input(&mut self, input: Input) -> Result<(), NodeError> {
@@ -33,6 +33,14 @@ impl Core for Owner {
         self.service().readable(peer, tag, None, clock::now_ms())
     }
 
+    fn is_recalling(&self, repo: RepoId) -> bool {
+        self.service().is_recalling(repo)
+    }
+
+    fn end_recall(&mut self, repo: RepoId) {
+        Owner::end_recall(self, repo);
+    }
+
     fn waypoints(&self, repo: RepoId) -> u64 {
         let Ok(replica) = self.replica(repo) else { return 0 };
         let projects = replica.projects().map(|(project, _)| project);
@@ -49,6 +57,22 @@ impl Network for Session {
     fn join(&mut self, owner: &mut Owner, wanted: Wanted, peers: &[String]) -> Result<Synced, NodeError> {
         let exchanged = Session::join(self, owner, wanted, peers)?;
         Ok(self.synced(&exchanged))
+    }
+
+    fn recall(&mut self, owner: &mut Owner, repo: RepoId, ranges: &[Range]) -> Result<(), NodeError> {
+        Session::recall(self, owner, repo, ranges)
+    }
+
+    fn holders(&self, repo: RepoId) -> Vec<Holder> {
+        let connected = self.connected();
+        let shared = self.remembered().sharing(repo);
+        shared
+            .map(|(key, seen_ms)| {
+                let (is_connected, peer) = (connected.contains(&key), peer_name(key).unwrap_or_default());
+                let seen_ms = if is_connected { clock::now_ms() } else { seen_ms };
+                Holder { peer, key: key.to_string(), seen_ms, connected: is_connected, claims: false }
+            })
+            .collect()
     }
 
     fn fetch_artifact(

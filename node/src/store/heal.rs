@@ -6,8 +6,8 @@
 
 use cairn_crdt::id::FeedId;
 
-use super::manifest::{FeedRecord, StoneRecord};
-use super::{Held, Place, Store, quarantine, stones};
+use super::manifest::StoneRecord;
+use super::{Place, Store, quarantine, stones};
 use crate::error::{NodeError, Range};
 
 impl Store {
@@ -47,7 +47,7 @@ impl Store {
         if self.stones.verify(held.name, stone).is_err() {
             quarantine::copy(&*self.files, &self.dir, &self.stones.path(stone))?;
             let new = self.write_stone(held, stone.span, stone.subtree)?;
-            self.swap_stone(feed, stone, new)?;
+            self.swap_stone(stone, new)?;
             self.repaired.push(range);
         }
         self.damaged().remove(&format!("{}/{}", stones::DIR, stone.file));
@@ -57,8 +57,8 @@ impl Store {
         Ok(())
     }
 
-    /// Lets the manifest name the new stone, unless it has the old one's name and bytes.
-    fn swap_stone(&mut self, feed: FeedId, old: &StoneRecord, new: StoneRecord) -> Result<(), NodeError> {
+    /// Lets the manifest name the new stone wherever it names the old one, unless it has the old one's name and bytes.
+    pub(super) fn swap_stone(&mut self, old: &StoneRecord, new: StoneRecord) -> Result<(), NodeError> {
         if *old == new {
             return Ok(());
         }
@@ -68,10 +68,9 @@ impl Store {
             }
         };
         let mut feeds = self.manifest.feeds.clone();
-        let same = |record: &&mut FeedRecord| record.feed == feed;
-        feeds.iter_mut().filter(same).flat_map(|record| &mut record.stones).for_each(swap);
+        feeds.iter_mut().flat_map(|record| &mut record.stones).for_each(swap);
         self.put_manifest(self.manifest.log, feeds)?;
-        self.feeds.get_mut(&feed).into_iter().flat_map(|held: &mut Held| &mut held.stones).for_each(swap);
+        self.feeds.values_mut().flat_map(|held| &mut held.stones).for_each(swap);
         self.stones.remove(old);
         Ok(())
     }

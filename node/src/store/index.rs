@@ -120,21 +120,28 @@ impl Index {
         let write = self.database.begin_write()?;
         {
             let mut skeletons = write.open_table(SKELETONS)?;
-            let mut contents = write.open_table(CONTENTS)?;
             let behind = key(Place { feed, place: start })..=key(Place { feed, place: u64::MAX });
             skeletons.retain_in(behind, |_, _| false)?;
-            for stored in waypoints.map_while(Result::ok) {
-                let key = key(Place { feed, place: end });
-                skeletons.insert(key, &skeleton_bytes(&stored)[..])?;
-                for content in contents_of(&stored) {
-                    contents.insert(content.0, key)?;
-                }
-                end += stored.count();
-            }
-            write.open_table(COVERED)?.insert(feed.0, end)?;
         }
+        insert(&write, feed, &mut end, &mut waypoints.map_while(Result::ok))?;
+        write.open_table(COVERED)?.insert(feed.0, end)?;
         write.commit()?;
         Ok(end - start)
+    }
+
+    /// Puts waypoints in the place of those that are here.
+    pub(crate) fn put(&self, feed: FeedId, start: u64, stored: &[Stored]) -> Result<(), Unusable> {
+        let (write, mut end) = (self.database.begin_write()?, start);
+        insert(&write, feed, &mut end, &mut stored.iter().cloned())?;
+        Ok(write.commit()?)
+    }
+
+    /// Forgets the waypoints of a feed in `from .. to`: until they are put again, the feed is not whole here.
+    pub(crate) fn forget(&self, feed: FeedId, from: u64, to: u64) -> Result<(), Unusable> {
+        let write = self.database.begin_write()?;
+        let range = key(Place { feed, place: from })..key(Place { feed, place: to });
+        write.open_table(SKELETONS)?.retain_in(range, |_, _| false)?;
+        Ok(write.commit()?)
     }
 
     /// The skeletons of the first `n` waypoints of a feed, if they are those that bag to `root`.
@@ -163,6 +170,24 @@ impl Index {
         let table = self.database.begin_read()?.open_table(CONTENTS)?;
         Ok(table.get(content.0)?.map(|key| place(&key.value())))
     }
+}
+
+fn insert(
+    write: &redb::WriteTransaction,
+    feed: FeedId,
+    start: u64,
+    stored: &[Stored],
+) -> Result<(), Unusable> {
+    let mut skeletons = write.open_table(SKELETONS)?;
+    let mut contents = write.open_table(CONTENTS)?;
+    for (place, stored) in (start..).zip(stored) {
+        let key = key(Place { feed, place });
+        skeletons.insert(key, &skeleton_bytes(stored)[..])?;
+        for content in contents_of(stored) {
+            contents.insert(content.0, key)?;
+        }
+    }
+    Ok(())
 }
 
 /// The hashes of the contents that a waypoint carries.

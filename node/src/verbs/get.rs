@@ -11,7 +11,7 @@ use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::uri::Uri;
 use crate::verbs::site::{Moved, Posting, Target};
-use crate::verbs::{Here, Network, Site, Version, clone};
+use crate::verbs::{Here, Network, Site, Version, clone, recall};
 use crate::worktree::Worktree;
 use crate::worktree::link::digits;
 
@@ -53,6 +53,9 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     let mut site = Site::open(owner, &args.here)?;
     site.finish(owner, network)?;
     let versions = versions(owner, &site, &args.uris)?;
+    for version in &versions {
+        recall::ensure(owner, network, site.place, &version.frontier, site.frontier())?;
+    }
     match versions.as_slice() {
         [version] if version.path.is_some() => one(owner, network, &mut site, version),
         _ if versions.iter().any(|version| version.path.is_some()) => {

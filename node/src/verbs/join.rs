@@ -99,19 +99,19 @@ pub(super) fn enter(
         }
     }
     let place = Place::find(owner, repo, door.uri.project.as_deref())?;
-    let answer = settle(owner, here, place, door.uri, network)?;
+    let branch = door.uri.refs.first().map_or(DEFAULT_BRANCH, |reference| &reference.name);
+    let answer = settle(owner, here, place, branch, network)?;
     Ok(Answer { agreed: agreed as u64, ..answer })
 }
 
 /// Makes a folder the worktree of a project.
-fn settle(
+pub(super) fn settle(
     owner: &mut Owner,
     here: &Here,
     place: Place,
-    uri: &Uri,
+    branch: &str,
     network: &mut dyn Network,
 ) -> Result<Answer, NodeError> {
-    let branch = uri.refs.first().map_or(DEFAULT_BRANCH, |reference| &reference.name);
     let (branch, target) = match place.branch(owner, branch)? {
         tips if tips.is_empty() && branch != DEFAULT_BRANCH => {
             (DEFAULT_BRANCH, place.reference(owner, branch)?.1)

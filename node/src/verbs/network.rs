@@ -8,7 +8,8 @@ use std::path::Path;
 use cairn_crdt::id::{ArtifactId, RepoId};
 use cairn_protocol::input::Wanted;
 
-use crate::error::NodeError;
+use super::recall::Holder;
+use crate::error::{NodeError, Range};
 use crate::owner::Owner;
 
 /// What came of an exchange with peers.
@@ -42,6 +43,13 @@ pub trait Network {
     /// Gets a repo that is not here from the first of `peers` that shows it; afterwards it is
     /// among those of `owner`, and the peers are remembered.
     fn join(&mut self, owner: &mut Owner, wanted: Wanted, peers: &[String]) -> Result<Synced, NodeError>;
+
+    /// Asks peers for bodies that have faded here, and makes durable what comes. An error only when no peer could
+    /// be reached.
+    fn recall(&mut self, owner: &mut Owner, repo: RepoId, ranges: &[Range]) -> Result<(), NodeError>;
+
+    /// The peers that have exchanged a repo with this home.
+    fn holders(&self, repo: RepoId) -> Vec<Holder>;
 
     /// Fetches the bytes of an artifact from peers that hold it.
     fn fetch_artifact(

@@ -34,6 +34,14 @@ impl Network for Alone {
         nobody()
     }
 
+    fn recall(&mut self, _: &mut Owner, _: RepoId, _: &[crate::error::Range]) -> Result<(), NodeError> {
+        nobody()
+    }
+
+    fn holders(&self, _: RepoId) -> Vec<Holder> {
+        Vec::new()
+    }
+
     fn fetch_artifact(&mut self, _: &mut Owner, _: RepoId, _: ArtifactId) -> Result<(), NodeError> {
         nobody()
     }

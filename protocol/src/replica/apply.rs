@@ -29,6 +29,7 @@ impl Replica {
             self.apply_feed(accepted, now_ms, &mut applied);
         }
         applied.add(self.admit_forks(&batch.forks, now_ms));
+        self.recall(&batch.recalled);
         applied
     }
 

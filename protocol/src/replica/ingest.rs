@@ -112,7 +112,8 @@ impl Replica {
             held += 1;
             match continued(feed, &name, segment.clone()) {
                 Ok(proven) => return self.accept(name.project, id, proven),
-                Err(reject @ (Reject::Rollback { .. } | Reject::Format(_))) => return Err(reject),
+                Err(reject @ Reject::Rollback { .. }) => return self.ingest_begun(&name, segment, reject),
+                Err(reject @ Reject::Format(_)) => return Err(reject),
                 Err(reject) => refused = refused.or(Some(reject)),
             }
         }
@@ -120,6 +121,15 @@ impl Replica {
             return Err(reject);
         }
         self.begin(&name, held > 0, segment)
+    }
+
+    /// Verifies a run of which a history holds everything, for the side that its top began and that has not come to the
+    /// fork yet; where there is none, nothing of it is new.
+    fn ingest_begun(&self, name: &FeedName, segment: Segment, known: Reject) -> Result<Accepted, Reject> {
+        let side = side_name(name.id(), &segment.top.claimed().root);
+        let Some(begun) = self.feed(name.project, side) else { return Err(known) };
+        let proven = continued(begun, name, segment).map_err(|_| known)?;
+        self.accept(name.project, side, proven)
     }
 
     /// Verifies a run of waypoints of a history that this node asked for. Nothing is changed. One from

@@ -19,6 +19,8 @@ use cairn_crdt::op::{Body, Op};
 
 mod forgotten;
 #[cfg(test)]
+mod carried;
+#[cfg(test)]
 mod labels;
 #[cfg(test)]
 mod retention;

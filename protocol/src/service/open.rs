@@ -170,12 +170,8 @@ impl Service {
             return Vec::new();
         };
         let Some(replica) = self.replicas.get(&repo) else { return Vec::new() };
-        let unknown = conversation.names.iter().filter(|(id, _)| replica.documents(**id).is_none());
-        let shown = |project: &ProjectId| {
-            let mut tops = conversation.tops.iter().filter(|top| top.claimed().feed.project == *project);
-            tops.any(|top| replica.takes(&top.claimed().feed, now_ms) && top.clone().verify().is_ok())
-        };
-        unknown.filter(|(id, _)| shown(id)).map(|(_, name)| name.clone()).collect()
+        let names: Vec<String> = conversation.names.values().cloned().collect();
+        replica.new_projects(&names, &conversation.tops, &[], now_ms)
     }
 
     fn compare_one(&mut self, peer: DeviceKey, repo: RepoId, top: Signed<Top>, now_ms: u64) {

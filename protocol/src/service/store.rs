@@ -67,10 +67,13 @@ impl Service {
         }
     }
 
-    /// A local write is durable.
-    pub(super) fn written(&mut self, batch: Batch, now_ms: u64) {
+    /// A local write is durable, or, where a source is named, what came in a file.
+    pub(super) fn written(&mut self, batch: Batch, source: Option<DeviceKey>, now_ms: u64) {
         let repo = batch.repo;
-        self.take_in(&batch, None, now_ms);
+        self.take_in(&batch, source, now_ms);
+        if source.is_some() {
+            self.prove(repo, batch.feeds.iter().map(|accepted| accepted.top.feed).collect());
+        }
         self.spread(&batch, None, false, now_ms);
         self.advance_all(repo, now_ms);
     }
@@ -80,8 +83,12 @@ impl Service {
         let repo = batch.repo;
         self.release_feeds(&batch);
         if let Then::Regained { id } = then {
-            let end = batch.feeds.iter().map(Accepted::end).max().unwrap_or(id.2);
-            self.regained_to(id, end);
+            if let Some(replica) = self.replicas.get_mut(&repo) {
+                replica.recall(&batch.recalled);
+            }
+            let recalled = batch.recalled.iter().map(|recalled| recalled.place + 1);
+            let end = batch.feeds.iter().map(Accepted::end).chain(recalled).max();
+            self.regained_to(id, end.unwrap_or(id.2));
             return self.advance_all(repo, now_ms);
         }
         self.take_in(&batch, source, now_ms);

@@ -81,7 +81,7 @@ impl Segment {
     }
 
     /// Refuses what no reader would take.
-    pub(super) fn check_limits(&self) -> Result<(), Reject> {
+    pub(crate) fn check_limits(&self) -> Result<(), Reject> {
         let limits = [
             ("pieces of a segment", self.pieces.len(), SEGMENT_COUNT_MAX),
             ("bytes of a segment", self.raw_bytes(), SEGMENT_BYTES_MAX),

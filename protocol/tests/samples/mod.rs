@@ -1,5 +1,7 @@
 //! One of each record, with fixed keys, nonces and salts: what the golden files hold.
 
+mod bundle;
+
 use std::collections::BTreeSet;
 
 use cairn_crdt::encoding::{Encoded, Reader};
@@ -484,6 +486,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         ("stone", stone(), STONE),
         ("stone_faded", faded_stone(), STONE),
         ("stone_gone", gone_stone(), STONE),
+        ("bundle", bundle::bundle(), bundle::BUNDLE),
     ]);
     all.extend(frames());
     all.into_iter().map(|(name, bytes, format)| Sample { name, bytes, format }).collect()

@@ -1,0 +1,186 @@
+//! Recalling: bodies that had faded are written into their stones again.
+//!
+//! The reverse of a fade, and as durable: a new stone proves the same subtree, the manifest flips to it once it is on
+//! the disk, and only then does the old file go. The index forgets the stone before, so that a crash in between only makes it
+//! derived again.
+
+use std::collections::BTreeMap;
+
+use cairn_crdt::id::FeedId;
+use cairn_protocol::effect::Recalled;
+use cairn_protocol::stone::{StoneName, Stored};
+use cairn_protocol::waypoint::Waypoint;
+
+use super::index::Unusable;
+use super::manifest::StoneRecord;
+use super::{Place, Store};
+use crate::error::NodeError;
+
+/// Bodies by their places in one feed.
+type Bodies<'a> = BTreeMap<u64, &'a Waypoint>;
+
+impl Store {
+    /// Writes bodies that are held by name into their stones again. Everything in the log is cut into stones first.
+    pub(super) fn recall(&mut self, recalled: &[&Recalled]) -> Result<(), NodeError> {
+        let mut feeds: BTreeMap<FeedId, Bodies<'_>> = BTreeMap::new();
+        for one in recalled {
+            feeds.entry(one.feed).or_default().insert(one.place, &one.waypoint);
+        }
+        if feeds.is_empty() {
+            return Ok(());
+        }
+        self.cut()?;
+        if !self.log.is_empty() {
+            let why = "a damaged stone waits to be repaired, so nothing comes back yet";
+            return Err(NodeError::Refused(why.to_owned()));
+        }
+        for (feed, bodies) in feeds {
+            let stones = self.feeds.get(&feed).map(|held| held.stones.clone()).unwrap_or_default();
+            let touched =
+                |stone: &StoneRecord| bodies.range(stone.span.start..stone.span.end()).next().is_some();
+            for stone in stones.iter().filter(|stone| touched(stone)) {
+                self.recall_into(feed, stone, &bodies)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn recall_into(
+        &mut self,
+        feed: FeedId,
+        stone: &StoneRecord,
+        bodies: &Bodies<'_>,
+    ) -> Result<(), NodeError> {
+        let Some(held) = self.feeds.get(&feed) else { return Ok(()) };
+        let name = StoneName { feed: held.name, span: stone.span };
+        let (mut stored, mut changed) = (Vec::new(), false);
+        for place in stone.span.start..stone.span.end() {
+            let known = self.load(Place { feed, place })?;
+            let back = bodies.get(&place).filter(|body| body.id() == known.id() && !is_whole(&known));
+            changed |= back.is_some();
+            stored.push(back.map_or(known, |body| Stored::Body((*body).clone())));
+        }
+        if !changed {
+            return Ok(());
+        }
+        let new = self.stones.write(name, stone.subtree, &stored)?;
+        // The histories of a forked feed share the stones that they begin with.
+        let users = self.feeds.iter().filter(|(_, held)| held.stones.contains(stone));
+        let users: Vec<FeedId> = users.map(|(feed, _)| *feed).collect();
+        for user in &users {
+            let forgotten = self.index.forget(*user, stone.span.start, stone.span.end());
+            self.or_anew(forgotten)?;
+        }
+        self.swap_stone(stone, new)?;
+        *self.cache() = super::Cache::default();
+        for user in users {
+            let put = self.index.put(user, stone.span.start, &stored);
+            self.or_anew(put)?;
+        }
+        Ok(())
+    }
+
+    /// Derives the index again where it failed.
+    fn or_anew(&mut self, done: Result<(), Unusable>) -> Result<(), NodeError> {
+        match done {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                tracing::warn!(?error, "the index is made anew");
+                self.rebuild_index()
+            }
+        }
+    }
+}
+
+fn is_whole(stored: &Stored) -> bool {
+    match stored {
+        Stored::Body(waypoint) => waypoint.is_whole(),
+        Stored::Faded(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use cairn_protocol::Batch;
+    use cairn_protocol::replica::Fading;
+
+    use super::super::fixture::{Author, create, open};
+    use super::*;
+    use crate::files::fault::{FaultFiles, Kept, Plan};
+
+    const COUNT: u64 = 20;
+    const FADED: u64 = 10;
+
+    /// Writes, fades the first half, and brings it back.
+    fn story(files: &FaultFiles, author: &mut Author) -> Result<Batch, NodeError> {
+        let mut store = create(files, author)?;
+        let written = author.batch(COUNT);
+        store.commit(&written)?;
+        let places = BTreeMap::from([(author.feed.id(), (0..FADED).collect())]);
+        store.fade(&Fading { places, contents: BTreeSet::new() })?;
+        let batch = back(author, &written);
+        store.commit(&batch)?;
+        Ok(batch)
+    }
+
+    fn back(author: &Author, written: &Batch) -> Batch {
+        let (project, feed) = (author.feed.project, author.feed.id());
+        let one = |(place, waypoint): (u64, &Arc<Waypoint>)| Recalled {
+            project,
+            feed,
+            place,
+            waypoint: Arc::clone(waypoint),
+        };
+        let recalled = (0..FADED).zip(&written.feeds[0].waypoints).map(one).collect();
+        Batch { recalled, ..Batch::new(author.feed.repo) }
+    }
+
+    fn check(files: &FaultFiles, author: &Author, told: &str) {
+        let (store, recovered) = open(files).unwrap_or_else(|error| panic!("{told}: {error}"));
+        assert!(store.verify(true).is_ok(), "{told}: {:?}", store.verify(true));
+        let waypoints = &recovered.feeds[0].waypoints;
+        assert_eq!(waypoints.len() as u64, COUNT, "{told}");
+        assert!(waypoints.iter().all(|waypoint| !waypoint.is_faded()), "{told}");
+        author.check(&store, COUNT);
+    }
+
+    #[test]
+    fn what_had_faded_is_on_the_disk_again_and_the_tower_stands() {
+        let files = FaultFiles::default();
+        let mut author = Author::new(1);
+        let batch = story(&files, &mut author).unwrap();
+        check(&files, &author, "brought back");
+        let (mut store, _) = open(&files).unwrap();
+        let before = store.bytes();
+        store.commit(&batch).unwrap();
+        assert_eq!(store.bytes(), before, "twice is nothing new");
+    }
+
+    #[test]
+    fn e6_a_crash_while_bodies_come_back_loses_nothing_and_it_goes_on() {
+        let files = FaultFiles::default();
+        let batch = story(&files, &mut Author::new(1)).unwrap();
+        let steps = files.steps();
+        for step in 1..=steps {
+            let files = FaultFiles::default();
+            files.plan(Plan { crash_at: Some(step), ..Plan::default() });
+            let mut author = Author::new(1);
+            if story(&files, &mut author).is_ok() || author.ids.len() < COUNT as usize {
+                continue;
+            }
+            for kept in [Kept::None, Kept::All, Kept::Some(step)] {
+                let (files, told) = (files.crash(kept), format!("crash at {step}, kept {kept:?}"));
+                let (mut store, _) = open(&files).unwrap_or_else(|error| panic!("{told}: {error}"));
+                if store.feed_length(author.feed.id()) < COUNT {
+                    continue;
+                }
+                store.commit(&batch).unwrap_or_else(|error| panic!("{told}: {error}"));
+                drop(store);
+                check(&files, &author, &told);
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! `bundle`: writes what a peer would be sent into one file, which travels where no network does.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use cairn_crdt::id::FeedId;
+use cairn_protocol::bundle::{Head, Part};
+use cairn_protocol::limits::{BUNDLE_LIST_COUNT_MAX, SEGMENT_COUNT_MAX};
+use cairn_protocol::replica::Run;
+use serde::{Deserialize, Serialize};
+
+use crate::bundles::BundleSink;
+use crate::error::NodeError;
+use crate::owner::Owner;
+use crate::verbs::{Here, Site, Version};
+use crate::worktree::link::digits;
+
+/// The bytes of waypoints in one frame, unless one waypoint alone has more.
+const RUN_BYTES_MAX: u64 = 4 << 20;
+
+/// What `bundle` is asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Args {
+    /// Where it starts from.
+    pub here: Here,
+    /// The file to write; an absolute path.
+    pub file: PathBuf,
+    /// A version whose past the reader has already.
+    pub since: Option<String>,
+    /// Whether the file brings back what has faded where it is read.
+    pub archive: bool,
+}
+
+/// What `bundle` answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The repo.
+    pub repo: String,
+    /// The file.
+    pub file: String,
+    /// Whether it is an archive.
+    pub archive: bool,
+    /// The version whose past was left out.
+    pub since: Vec<String>,
+    /// How many feeds have waypoints in it.
+    pub feeds: u64,
+    /// How many waypoints.
+    pub waypoints: u64,
+    /// How many bytes the file has.
+    pub bytes: u64,
+}
+
+/// Writes the file: all of it, or nothing.
+pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
+    if args.archive && args.since.is_some() {
+        return Err(NodeError::Usage("an archive holds everything: leave --since out".to_owned()));
+    }
+    let site = Site::open(owner, &args.here)?;
+    let repo = site.place.repo;
+    let (mut known, mut since) = (BTreeMap::new(), Vec::new());
+    if let Some(word) = &args.since {
+        let version = Version::in_site(owner, &site, word)?;
+        known = owner.replica(repo)?.reached(version.place.project, &version.frontier);
+        since = digits(&version.frontier);
+    }
+    let mut answer = Answer {
+        repo: repo.to_string(),
+        file: args.file.display().to_string(),
+        archive: args.archive,
+        since,
+        ..Answer::default()
+    };
+    let head = Head { repo, archive: args.archive };
+    write(owner, &head, &args.file, &known, &mut answer)?;
+    Ok(answer)
+}
+
+fn write(
+    owner: &Owner,
+    head: &Head,
+    file: &Path,
+    known: &BTreeMap<FeedId, u64>,
+    answer: &mut Answer,
+) -> Result<(), NodeError> {
+    let mut sink = BundleSink::create(&**owner.home().files(), file, head)?;
+    for part in preface(owner, head, known)? {
+        if let Part::Feeds(stretches) = &part {
+            answer.feeds += stretches.len() as u64;
+        }
+        sink.push(&part)?;
+    }
+    for run in owner.replica(head.repo)?.runs(known) {
+        answer.waypoints += run.to - run.from;
+        write_run(owner, head, run, &mut sink)?;
+    }
+    answer.bytes = sink.finish()?;
+    Ok(())
+}
+
+/// What stands before the runs.
+fn preface(owner: &Owner, head: &Head, known: &BTreeMap<FeedId, u64>) -> Result<Vec<Part>, NodeError> {
+    let replica = owner.replica(head.repo)?;
+    let names: Vec<String> = replica.projects().map(|(_, name)| name.to_owned()).collect();
+    let rights: Vec<_> = replica.grants().records().cloned().collect();
+    let forks: Vec<_> = replica.forks().cloned().collect();
+    let stretches = replica.stretches(known);
+    let mut parts = vec![Part::Founding(replica.founding().signed().clone())];
+    parts.extend(names.chunks(BUNDLE_LIST_COUNT_MAX).map(|some| Part::Projects(some.to_vec())));
+    parts.extend(rights.chunks(BUNDLE_LIST_COUNT_MAX).map(|some| Part::Rights(some.to_vec())));
+    parts.extend(forks.chunks(BUNDLE_LIST_COUNT_MAX).map(|some| Part::Forks(some.to_vec())));
+    parts.extend(stretches.chunks(BUNDLE_LIST_COUNT_MAX).map(|some| Part::Feeds(some.to_vec())));
+    Ok(parts)
+}
+
+/// Writes one run, in as many frames as its bytes need; memory holds one.
+fn write_run(owner: &Owner, head: &Head, run: Run, sink: &mut BundleSink<'_>) -> Result<(), NodeError> {
+    let (store, replica) = (owner.store(head.repo)?, owner.replica(head.repo)?);
+    let mut from = run.from;
+    while from < run.to {
+        let to = run.to.min(from + SEGMENT_COUNT_MAX as u64);
+        let bodies = store.waypoints(run.project, run.feed, from, to, RUN_BYTES_MAX)?;
+        let next = from + bodies.len() as u64;
+        let segment = replica.segment(run.project, run.feed, from, bodies);
+        let segment =
+            segment.filter(|_| next > from).ok_or(NodeError::Bug("a run that no top vouches for"))?;
+        sink.push(&Part::Run(segment))?;
+        from = next;
+    }
+    Ok(())
+}
