@@ -113,11 +113,6 @@ impl Documents {
         self.keep(change.id, acts)
     }
 
-    /// Refuses operations that [`Documents::insert`] would refuse for what they say.
-    pub fn check(&self, waypoint: WaypointId, ops: &[Op]) -> Result<(), CrdtError> {
-        self.acts_of(waypoint, ops).map(|_| ())
-    }
-
     /// What a waypoint does, if any document can take it.
     pub(crate) fn acts_of(&self, waypoint: WaypointId, ops: &[Op]) -> Result<Arc<[Act]>, CrdtError> {
         let acts: Result<_, _> = ops.iter().map(|op| self.checked(op)).collect();
@@ -328,6 +323,7 @@ impl Documents {
         self.epochs.of(frontier.heads())?;
         let (mut state, missing) = self.nearest(frontier);
         self.epochs.check_held(&missing)?;
+        self.check_whole(&missing)?;
         let grown = Arc::make_mut(&mut state);
         for id in missing {
             let acts = self.acts.get(&id).map_or(&[][..], |acts| acts);
@@ -336,6 +332,14 @@ impl Documents {
         self.kept.truncate(KEPT_MAX - 1);
         self.kept.push_front(Ready { frontier: frontier.clone(), state: state.clone(), resolved: None });
         Ok(state)
+    }
+
+    /// Refuses a version of which something is here and what that stands on is not.
+    fn check_whole(&self, ids: &[WaypointId]) -> Result<(), CrdtError> {
+        let standing = ids.iter().filter(|id| !self.epochs.is_begun(id));
+        let mut below = standing.flat_map(|id| self.parents(id));
+        let gone = below.find(|id| !self.graph.contains(id));
+        gone.map_or(Ok(()), |id| Err(CrdtError::Faded(*id)))
     }
 
     /// The kept state that lacks least of a frontier, and what it lacks.

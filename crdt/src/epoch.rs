@@ -56,6 +56,11 @@ impl Epochs {
         self.of.insert(id, id);
     }
 
+    /// Whether an epoch begins with a waypoint.
+    pub(crate) fn is_begun(&self, id: &WaypointId) -> bool {
+        self.begun.contains_key(id)
+    }
+
     /// Refuses a version of which a part has faded.
     pub(crate) fn check_held(&self, ids: &[WaypointId]) -> Result<(), CrdtError> {
         let faded = ids.iter().find(|id| self.faded.contains(id));

@@ -127,8 +127,8 @@ impl Image {
         }
         for recalled in &batch.recalled {
             let kept = self.feeds.get_mut(&recalled.feed);
-            if let Some(kept) = kept.and_then(|kept| kept.waypoints.get_mut(recalled.place as usize)) {
-                *kept = Arc::clone(&recalled.waypoint);
+            if let Some(piece) = kept.and_then(|kept| kept.piece_mut(recalled.place)) {
+                *piece = Piece::Waypoint(Arc::clone(&recalled.waypoint));
             }
             let contents = recalled.waypoint.entries().filter_map(|entry| entry.content());
             self.contents.extend(contents.map(|(hash, bytes)| (hash, Arc::from(bytes))));
@@ -169,6 +169,12 @@ impl Image {
 impl Kept {
     fn len(&self) -> u64 {
         self.pieces.iter().map(Piece::count).sum()
+    }
+
+    /// The waypoint at a place.
+    fn piece_mut(&mut self, place: u64) -> Option<&mut Piece> {
+        let at = placed(0, &self.pieces).position(|(start, piece)| start == place && piece.count() == 1)?;
+        self.pieces.get_mut(at)
     }
 
     /// Drops what lies at or behind a place.

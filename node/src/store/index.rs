@@ -172,20 +172,22 @@ impl Index {
     }
 }
 
+/// Adds what follows `end`, and moves it on.
 fn insert(
     write: &redb::WriteTransaction,
     feed: FeedId,
-    start: u64,
-    stored: &[Stored],
+    end: &mut u64,
+    stored: &mut dyn Iterator<Item = Stored>,
 ) -> Result<(), Unusable> {
     let mut skeletons = write.open_table(SKELETONS)?;
     let mut contents = write.open_table(CONTENTS)?;
-    for (place, stored) in (start..).zip(stored) {
-        let key = key(Place { feed, place });
-        skeletons.insert(key, &skeleton_bytes(stored)[..])?;
-        for content in contents_of(stored) {
+    for stored in stored {
+        let key = key(Place { feed, place: *end });
+        skeletons.insert(key, &skeleton_bytes(&stored)[..])?;
+        for content in contents_of(&stored) {
             contents.insert(content.0, key)?;
         }
+        *end += stored.count();
     }
     Ok(())
 }

@@ -11,9 +11,9 @@ use cairn_protocol::effect::Recalled;
 use cairn_protocol::stone::{StoneName, Stored};
 use cairn_protocol::waypoint::Waypoint;
 
+use super::Store;
 use super::index::Unusable;
 use super::manifest::StoneRecord;
-use super::{Place, Store};
 use crate::error::NodeError;
 
 /// Bodies by their places in one feed.
@@ -53,17 +53,20 @@ impl Store {
     ) -> Result<(), NodeError> {
         let Some(held) = self.feeds.get(&feed) else { return Ok(()) };
         let name = StoneName { feed: held.name, span: stone.span };
-        let (mut stored, mut changed) = (Vec::new(), false);
-        for place in stone.span.start..stone.span.end() {
-            let known = self.load(Place { feed, place })?;
-            let back = bodies.get(&place).filter(|body| body.id() == known.id() && !is_whole(&known));
+        let (mut stored, mut changed, mut place) = (Vec::new(), false, stone.span.start);
+        self.stones.read_from(held.name, stone, place, &mut |known| {
+            let back = bodies.get(&place).filter(|body| Some(body.id()) == known.id() && !is_whole(&known));
             changed |= back.is_some();
+            place += known.count();
             stored.push(back.map_or(known, |body| Stored::Body((*body).clone())));
-        }
+            Ok(())
+        })?;
         if !changed {
             return Ok(());
         }
-        let new = self.stones.write(name, stone.subtree, &stored)?;
+        let mut chisel = self.stones.begin(name)?;
+        stored.iter().try_for_each(|stored| chisel.push(stored))?;
+        let new = chisel.finish(stone.subtree)?;
         // The histories of a forked feed share the stones that they begin with.
         let users = self.feeds.iter().filter(|(_, held)| held.stones.contains(stone));
         let users: Vec<FeedId> = users.map(|(feed, _)| *feed).collect();
@@ -95,7 +98,7 @@ impl Store {
 fn is_whole(stored: &Stored) -> bool {
     match stored {
         Stored::Body(waypoint) => waypoint.is_whole(),
-        Stored::Faded(_) => false,
+        Stored::Faded(_) | Stored::Gone(_) => false,
     }
 }
 
@@ -105,6 +108,7 @@ mod tests {
     use std::sync::Arc;
 
     use cairn_protocol::Batch;
+    use cairn_protocol::piece::Piece;
     use cairn_protocol::replica::Fading;
 
     use super::super::fixture::{Author, create, open};
@@ -120,7 +124,7 @@ mod tests {
         let written = author.batch(COUNT);
         store.commit(&written)?;
         let places = BTreeMap::from([(author.feed.id(), (0..FADED).collect())]);
-        store.fade(&Fading { places, contents: BTreeSet::new() })?;
+        store.fade(&Fading { places, contents: BTreeSet::new(), ..Fading::default() })?;
         let batch = back(author, &written);
         store.commit(&batch)?;
         Ok(batch)
@@ -134,16 +138,16 @@ mod tests {
             place,
             waypoint: Arc::clone(waypoint),
         };
-        let recalled = (0..FADED).zip(&written.feeds[0].waypoints).map(one).collect();
+        let recalled = (0..FADED).zip(written.feeds[0].waypoints()).map(one).collect();
         Batch { recalled, ..Batch::new(author.feed.repo) }
     }
 
     fn check(files: &FaultFiles, author: &Author, told: &str) {
         let (store, recovered) = open(files).unwrap_or_else(|error| panic!("{told}: {error}"));
         assert!(store.verify(true).is_ok(), "{told}: {:?}", store.verify(true));
-        let waypoints = &recovered.feeds[0].waypoints;
-        assert_eq!(waypoints.len() as u64, COUNT, "{told}");
-        assert!(waypoints.iter().all(|waypoint| !waypoint.is_faded()), "{told}");
+        let waypoints = || recovered.feeds[0].pieces.iter().filter_map(Piece::waypoint);
+        assert_eq!(waypoints().count() as u64, COUNT, "{told}");
+        assert!(waypoints().all(|waypoint| !waypoint.is_faded()), "{told}");
         author.check(&store, COUNT);
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use cairn_crdt::id::FeedId;
 use cairn_protocol::bundle::{Head, Part};
 use cairn_protocol::limits::{BUNDLE_LIST_COUNT_MAX, SEGMENT_COUNT_MAX};
+use cairn_protocol::piece::{count_in, start_of};
 use cairn_protocol::replica::Run;
 use serde::{Deserialize, Serialize};
 
@@ -118,9 +119,9 @@ fn write_run(owner: &Owner, head: &Head, run: Run, sink: &mut BundleSink<'_>) ->
     let mut from = run.from;
     while from < run.to {
         let to = run.to.min(from + SEGMENT_COUNT_MAX as u64);
-        let bodies = store.waypoints(run.project, run.feed, from, to, RUN_BYTES_MAX)?;
-        let next = from + bodies.len() as u64;
-        let segment = replica.segment(run.project, run.feed, from, bodies);
+        let pieces = store.pieces(run.project, run.feed, from, to, RUN_BYTES_MAX)?;
+        let next = start_of(&pieces, from) + count_in(&pieces);
+        let segment = replica.segment(run.project, run.feed, from, pieces);
         let segment =
             segment.filter(|_| next > from).ok_or(NodeError::Bug("a run that no top vouches for"))?;
         sink.push(&Part::Run(segment))?;

@@ -84,6 +84,10 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     let mut load = Load::new(head);
     load.problem = load.read_preface(owner, &mut reader, args)?;
     let mut bytes = reader.offset();
+    while load.problem.is_none() && load.intake.reads_later() {
+        let mut again = BundleReader::open(&file).map_err(|reject| unreadable(args, reject))?;
+        load.problem = load.read_runs(owner, &mut again, args)?;
+    }
     if load.problem.is_none() && load.reads_again(owner)? {
         let mut again = BundleReader::open(&file).map_err(|reject| unreadable(args, reject))?;
         load.problem = load.read_runs(owner, &mut again, args)?;
@@ -233,7 +237,8 @@ impl Load {
     fn flush(&mut self, owner: &mut Owner) -> Result<(), NodeError> {
         self.batch_bytes = 0;
         let batch = std::mem::replace(&mut self.batch, Batch::new(self.repo));
-        self.waypoints += batch.feeds.iter().map(|run: &Accepted| run.waypoints.len() as u64).sum::<u64>();
+        self.waypoints +=
+            batch.feeds.iter().map(|run: &Accepted| run.waypoints().count() as u64).sum::<u64>();
         self.grown.extend(batch.feeds.iter().map(|run| run.feed));
         let recalled: &[Recalled] = &batch.recalled;
         self.recalled += recalled.len() as u64;

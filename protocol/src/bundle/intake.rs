@@ -68,6 +68,10 @@ pub struct Intake {
     aside: BTreeSet<History>,
     doubted: BTreeSet<History>,
     refused: BTreeMap<History, Refused>,
+    /// The histories of which something was forgotten that no epoch is known to have: one may follow in the file.
+    later: BTreeMap<History, Refused>,
+    /// Whether anything was taken since the last reading for those began.
+    moved: bool,
 }
 
 impl Preface {
@@ -125,7 +129,14 @@ fn lack(replica: Option<&Replica>, stretch: &Stretch) -> Lack {
 impl Intake {
     /// Nothing was taken in yet. From an archive, bodies that have faded here come back.
     pub fn new(archive: bool) -> Self {
-        Self { archive, aside: BTreeSet::new(), doubted: BTreeSet::new(), refused: BTreeMap::new() }
+        Self {
+            archive,
+            aside: BTreeSet::new(),
+            doubted: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            later: BTreeMap::new(),
+            moved: false,
+        }
     }
 
     /// Verifies one run: what of it is new, and what comes back. Nothing is changed but what is known of the bundle.
@@ -138,7 +149,9 @@ impl Intake {
         let top = segment.top.claimed().clone();
         let history = (top.feed_id(), top.root);
         let reads_again = !self.aside.is_empty();
-        let skips = self.refused.contains_key(&history) || self.doubted.contains(&history);
+        let skips = self.refused.contains_key(&history)
+            || self.doubted.contains(&history)
+            || self.later.contains_key(&history);
         if skips || (reads_again && !self.aside.contains(&history)) {
             return (None, Vec::new());
         }
@@ -165,7 +178,13 @@ impl Intake {
         let accepted =
             if aside { replica.ingest_side(segment, now_ms) } else { replica.ingest(segment, now_ms) };
         match accepted {
-            Ok(accepted) => return Some(accepted),
+            Ok(accepted) => {
+                self.moved = true;
+                return Some(accepted);
+            }
+            Err(reason @ Reject::Unabsorbed) => {
+                drop(self.later.insert(history, Refused { top, place, reason }))
+            }
             Err(Reject::Rollback { .. }) => {}
             Err(Reject::Fork | Reject::Proof(_))
                 if !aside && replica.longest(top.feed.project, top.feed_id()) > 0 =>
@@ -175,6 +194,16 @@ impl Intake {
             Err(reason) => drop(self.refused.insert(history, Refused { top, place, reason })),
         }
         None
+    }
+
+    /// Whether the whole file is to be read once more, for histories that could not be told from incomplete ones before
+    /// something else had come.
+    pub fn reads_later(&mut self) -> bool {
+        let again = std::mem::take(&mut self.moved) && !self.later.is_empty();
+        if again {
+            self.later.clear();
+        }
+        again
     }
 
     /// Whether the whole file is to be read once more, for histories that contradict those held here.
@@ -196,6 +225,6 @@ impl Intake {
 
     /// What was refused.
     pub fn refused(&self) -> impl Iterator<Item = &Refused> + '_ {
-        self.refused.values()
+        self.refused.values().chain(self.later.values())
     }
 }

@@ -116,12 +116,12 @@ impl Project {
             let mut known = Known::read(waypoint)?;
             feed.share(&mut known);
             let ops = known.waiting.as_ref().map_or(&[][..], |change| &change.ops);
-            let refused = self.documents.check(name, ops).err();
+            let refused = self.documents.check(ops).err();
             known.refused = refused.is_some();
             entry.insert(known);
             fresh.push(name);
-            if let Some(error) = refused {
-                applied.refused.push((self.documents.project(), id, name, reason_of(error)));
+            if let Some(reason) = refused {
+                applied.refused.push((self.documents.project(), id, name, Reject::Document(reason)));
             }
         }
         feed.append(name);

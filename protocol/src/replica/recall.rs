@@ -6,15 +6,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use cairn_crdt::Frontier;
 use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::{FeedId, ProjectId, WaypointId};
-use cairn_crdt::{Change, Frontier};
 
 use super::Replica;
 use super::project::{Known, Project};
 use crate::effect::Recalled;
 use crate::error::Reject;
 use crate::key::DeviceKey;
+use crate::piece::{Gone, count_in};
 use crate::stamp::Stamp;
 use crate::waypoint::Waypoint;
 use crate::wire::Segment;
@@ -57,10 +58,12 @@ impl Replica {
         let Some(project) = self.projects.get(&top.feed.project) else { return Ok(Vec::new()) };
         let history = self.holding(top).first().and_then(|feed| project.feeds.get(feed));
         let mut recalled = Vec::new();
-        for (bytes, place) in segment.waypoints.iter().zip(segment.start..) {
-            let named = usize::try_from(place).ok().and_then(|place| history?.ids.get(place));
+        let mut place = segment.start;
+        for bytes in &segment.pieces {
+            let named = history.and_then(|feed| feed.log.id(place));
             let found = project.recallable(bytes, named).map_err(|reject| (place, reject))?;
             recalled.extend(found);
+            place = place.saturating_add(count_in(std::slice::from_ref(bytes)));
         }
         Ok(recalled)
     }
@@ -77,14 +80,14 @@ impl Replica {
 
 impl Project {
     /// Reads a body that may be one that has faded here. `named` is the waypoint that must be there.
-    fn recallable(&self, bytes: &[u8], named: Option<&WaypointId>) -> Result<Option<Recalled>, Reject> {
-        let is_faded = |id: &WaypointId| self.waypoints.get(id).is_some_and(|known| known.faded);
-        if named.is_some_and(|id| !is_faded(id)) {
+    fn recallable(&self, bytes: &[u8], named: Option<WaypointId>) -> Result<Option<Recalled>, Reject> {
+        let is_faded = |id: WaypointId| self.waypoints.get(&id).is_some_and(|known| known.faded);
+        if Gone::peek(bytes).is_some() || named.is_some_and(|id| !is_faded(id)) {
             return Ok(None);
         }
         let waypoint = Waypoint::from_bytes(bytes)?;
         let id = waypoint.id();
-        if named.is_some_and(|named| *named != id) {
+        if named.is_some_and(|named| named != id) {
             return Err(Reject::Proof("a waypoint that has faded here"));
         }
         let Some(known) = self.waypoints.get(&id).filter(|known| known.faded) else { return Ok(None) };
@@ -92,7 +95,9 @@ impl Project {
             return Ok(None);
         }
         waypoint.check_payloads()?;
-        self.documents.check(&Known::read(&waypoint)?.ops).map_err(Reject::Document)?;
+        let read = Known::read(&waypoint)?;
+        let ops = read.waiting.as_ref().map_or(&[][..], |change| &change.ops);
+        self.documents.check(ops).map_err(Reject::Document)?;
         let (feed, place) = (known.feed, known.seq - 1);
         Ok(Some(Recalled { project: self.id(), feed, place, waypoint: Arc::new(waypoint) }))
     }
@@ -101,12 +106,12 @@ impl Project {
         let Some(known) = self.waypoints.get_mut(&waypoint.id()).filter(|known| known.faded) else { return };
         // What was made durable has been read and checked before; what cannot be read stays faded.
         let Ok(read) = Known::read(waypoint) else { return };
+        let Some(change) = read.waiting else { return };
         if !self.documents.contains(&waypoint.id()) {
             // It still waits for what it stands on.
-            (known.ops, known.faded) = (read.ops, false);
+            (known.waiting, known.faded) = (Some(change), false);
             return;
         }
-        let change = Change { id: waypoint.id(), parents: known.parents.clone(), ops: read.ops };
         if self.documents.recall(&change).is_ok() {
             known.faded = false;
         }

@@ -17,9 +17,9 @@ use crate::waypoint::Waypoint;
 use crate::wire::Segment;
 use cairn_crdt::op::{Body, Op};
 
-mod forgotten;
 #[cfg(test)]
 mod carried;
+mod forgotten;
 #[cfg(test)]
 mod labels;
 #[cfg(test)]

@@ -254,7 +254,7 @@ fn what_another_peer_has_is_known_from_what_it_shows_sends_and_asks() {
     let segment = run(true);
     let (feed, project) = (segment.top.claimed().feed_id(), segment.top.claimed().feed.project);
     assert!(service.elsewhere(repo).is_empty(), "nobody ever asked");
-    let hint = Segment { start: 1, waypoints: Vec::new(), ..segment.clone() };
+    let hint = Segment { start: 1, pieces: Vec::new(), ..segment.clone() };
     let topic = service.topic(repo);
     let bytes = Announce { segment: hint }.to_frame().unwrap();
     let message = GossipId(vec![1]);

@@ -85,6 +85,7 @@ fn a_mark_or_an_epoch_that_states_another_root_is_found_and_named() {
     // An epoch that leaves everything out, and says that it shows what was there.
     let shown = world.root("a", None).unwrap().root;
     let epoch = cairn_crdt::id::Root::from_hex(&shown);
+    let epoch = epoch.map(cairn_protocol::Epoch::bare);
     let labels = cairn_protocol::Labels { epoch, branch: Some("main".into()), ..Default::default() };
     site.write(&mut world.owner, frontier, cairn_crdt::Draft::default(), labels).unwrap();
     let told = verify(&mut world);

@@ -20,7 +20,7 @@ fn write(replica: &mut Replica, project: ProjectId, names: &[&str]) -> Vec<Batch
 }
 
 fn bodies(batches: &[Batch]) -> Vec<Waypoint> {
-    batches.iter().flat_map(|batch| &batch.feeds[0].waypoints).map(|waypoint| (**waypoint).clone()).collect()
+    batches.iter().flat_map(|batch| batch.feeds[0].waypoints()).map(|waypoint| (**waypoint).clone()).collect()
 }
 
 /// The feed of key 2 in runs of one waypoint each.
@@ -37,7 +37,7 @@ fn take(intake: &mut Intake, replica: &mut Replica, segments: &[Segment]) -> u64
     for segment in segments {
         let (accepted, recalled) = intake.run(replica, segment.clone(), NOW_MS);
         let mut batch = Batch::new(replica.id());
-        taken += accepted.iter().map(|accepted| accepted.waypoints.len() as u64).sum::<u64>();
+        taken += accepted.iter().map(|accepted| accepted.pieces.len() as u64).sum::<u64>();
         batch.feeds.extend(accepted);
         batch.recalled = recalled;
         replica.apply(&batch, NOW_MS);
@@ -95,7 +95,7 @@ fn faded() -> (Replica, ProjectId, Vec<Waypoint>, Vec<Segment>) {
     let less = |(at, waypoint): (usize, &Waypoint)| {
         if at < 2 { waypoint.faded(&BTreeSet::new()) } else { waypoint.clone() }
     };
-    let held: Vec<Waypoint> = whole.iter().enumerate().map(less).collect();
+    let held = whole.iter().enumerate().map(less).map(|waypoint| Piece::Waypoint(waypoint.into())).collect();
     let top = runs[0].top.clone();
     b.restore(PROJECT, top.claimed().feed_id(), top, held, NOW_MS).unwrap();
     (b, project, whole, runs)
@@ -113,13 +113,23 @@ fn what_has_faded_comes_back_by_its_name_and_only_from_an_archive() {
     take(&mut Intake::new(false), &mut b, &runs);
     assert!(b.view(project, &version, &kept).is_err(), "a bundle brings nothing back");
     let less = whole[0].faded(&BTreeSet::new());
-    assert!(
-        b.recallable(&Segment { waypoints: vec![less.to_bytes()], ..runs[0].clone() }).unwrap().is_empty()
-    );
+    assert!(b.recallable(&Segment { pieces: vec![less.to_bytes()], ..runs[0].clone() }).unwrap().is_empty());
     assert_eq!(take(&mut Intake::new(true), &mut b, &runs), 0);
     assert!(b.forgotten(project, &version, true).is_empty());
     assert_eq!(b.view(project, &version, &kept).unwrap().files.len(), 3);
-    assert!(b.fading(project, crate::replica::Retention { keep_ms: 0, pins: &[] }, NOW_MS).places.is_empty());
+    assert!(
+        b.fading(
+            project,
+            crate::replica::Retention {
+                thinning: crate::retention::Thinning::all(0),
+                pins: &[],
+                elsewhere: None,
+            },
+            NOW_MS
+        )
+        .places
+        .is_empty()
+    );
 }
 
 #[test]
@@ -127,11 +137,11 @@ fn a1_a_faded_body_that_is_offered_with_other_bytes_is_refused_and_named() {
     let (mut b, project, _, runs) = faded();
     let ((mut other, elsewhere), version) = (replica(), b.branch(project, "main"));
     let forged = bodies(&write(&mut other, elsewhere, &["one", "lie"]));
-    let lie = Segment { waypoints: vec![forged[1].to_bytes()], ..runs[1].clone() };
+    let lie = Segment { pieces: vec![forged[1].to_bytes()], ..runs[1].clone() };
     assert!(matches!(b.recallable(&lie), Err((1, Reject::Proof(_)))));
     let mut bent = runs[1].clone();
-    let last = bent.waypoints[0].len() - 1;
-    bent.waypoints[0][last] ^= 1;
+    let last = bent.pieces[0].len() - 1;
+    bent.pieces[0][last] ^= 1;
     assert!(matches!(b.recallable(&bent), Err((1, Reject::Format(_)))));
     let mut intake = Intake::new(true);
     take(&mut intake, &mut b, &[runs[0].clone(), lie, runs[2].clone()]);

@@ -7,8 +7,8 @@ use super::*;
 use crate::effect::Accepted;
 use crate::feed::FeedName;
 use crate::mark::{Mark, feeds_root};
-use crate::retention::Thinning;
 use crate::replica::Fading;
+use crate::retention::Thinning;
 
 /// A replica, the bytes of its contents, and the pieces of its feeds as a disk would keep them.
 struct Node {

@@ -55,7 +55,8 @@ fn floor(all_ms: u64, seen: &[WaypointId]) -> (Draft, Labels) {
 
 /// An epoch that writes down the one file that there is.
 fn epoch(project: ProjectId, text: &[u8]) -> (Draft, Labels) {
-    let labels = Labels { branch: Some("main".into()), epoch: Some(Epoch::bare(Root([0; 32]))), ..Labels::default() };
+    let labels =
+        Labels { branch: Some("main".into()), epoch: Some(Epoch::bare(Root([0; 32]))), ..Labels::default() };
     (file(project, "f", text), labels)
 }
 
