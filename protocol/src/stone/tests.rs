@@ -208,7 +208,7 @@ fn a8_a_damaged_block_is_not_taken_over() {
         let feed = feed(1, "p", 1);
         let stored = Stored::Body(crate::samples::waypoint(feed, 1, text));
         let file = write_stone(&StoneName { feed, span: Span { start: 0, level: 0 } }, &[stored]).unwrap();
-        assert!(merged(&[file.clone()], 0).is_ok());
+        assert!(merged(std::slice::from_ref(&file), 0).is_ok());
         let mut bad = file.clone();
         bad[HEADER_BYTES + 9] ^= 1;
         let refused = Reject::Stone { offset: HEADER_BYTES as u64, what: "checksum of a block" };
