@@ -99,8 +99,8 @@ impl Graph {
 
     /// Notes that waypoints lie in the past of one that was taken in before them.
     pub(crate) fn absorb(&mut self, above: WaypointId, past: &[WaypointId]) {
-        for id in past {
-            let known = self.absorbed.entry(*id).or_default();
+        for id in past.iter().filter(|id| !self.is_seen(id, &above)).copied().collect::<Vec<_>>() {
+            let known = self.absorbed.entry(id).or_default();
             if !known.contains(&above) {
                 known.push(above);
             }

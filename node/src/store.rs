@@ -28,6 +28,7 @@ use cairn_protocol::hash::LogHash;
 use cairn_protocol::log::leaf_hash;
 use cairn_protocol::piece::{Gone, Piece};
 use cairn_protocol::proof::ForkProof;
+use cairn_protocol::replica::Holders;
 use cairn_protocol::stone::Stored;
 use cairn_protocol::top::Top;
 use cairn_protocol::waypoint::Waypoint;
@@ -460,6 +461,13 @@ impl Contents for Store {
 fn has_records(batch: &Batch) -> bool {
     let records = batch.projects.len() + batch.grants.len() + batch.forks.len() + batch.feeds.len();
     records > 0 || batch.recalled.is_empty()
+}
+
+impl Holders for Store {
+    fn holder(&self, content: ContentHash) -> Option<(FeedId, u64)> {
+        let indexed = || self.index.content(content).ok().flatten();
+        self.fresh.get(&content).copied().or_else(indexed).map(|place| (place.feed, place.place))
+    }
 }
 
 /// An extent of a record's payload as one of the file.

@@ -47,7 +47,7 @@ use project::Project;
 
 pub use branches::HeldFor;
 pub use carried::Run;
-pub use fading::Fading;
+pub use fading::{Fading, Holders};
 pub use history::LogEntry;
 pub use ingest::{Comparison, News};
 pub use kept::Retention;

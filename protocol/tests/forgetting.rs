@@ -18,6 +18,7 @@ use cairn_crdt::path::RepoPath;
 use cairn_protocol::replica::{Candidate, Found};
 use cairn_protocol::retention::Thinning;
 use cairn_protocol::tower::Policy;
+use disk::placed;
 use peer::{NOW_MS, Peer, Restored, is_refusal};
 use proptest::prelude::*;
 
@@ -138,8 +139,10 @@ impl World {
     fn unfaded(&self, peer: usize) -> BTreeSet<(FeedId, u64)> {
         let feeds = self.peers[peer].disk.feeds.iter();
         let places = feeds.flat_map(|(feed, held)| {
-            let whole = held.read().into_iter().zip(0u64..).filter(|(waypoint, _)| !waypoint.is_faded());
-            whole.map(move |(_, place)| (*feed, place)).collect::<Vec<_>>()
+            placed(&held.read())
+                .filter(|(_, waypoint)| !waypoint.is_faded())
+                .map(|(place, _)| (*feed, place))
+                .collect::<Vec<_>>()
         });
         places.collect()
     }
@@ -166,7 +169,12 @@ impl World {
             Act::Mark { peer, pin } => self.mark(peer, pin),
             Act::Fade { peer, hours, thin, alone } => self.fade(peer, hours, thin, alone),
             Act::Compact { peer, count, level } => {
-                self.peers[peer].disk.compact(Policy { cut_count_min: count, level_max: level });
+                self.peers[peer].disk.compact(Policy {
+                    cut_count_min: count,
+                    level_max: level,
+                    doubling_level_max: 2,
+                    step_levels: 2,
+                });
             }
             Act::Pull { peer, from, run } => self.pull(peer, from, run),
             Act::Part { groups } => self.groups = groups,
@@ -243,7 +251,12 @@ fn run(acts: &[Act]) {
     world.check_marks();
     for peer in 0..PEERS {
         world.fade(peer, 0, 0, true);
-        world.peers[peer].disk.compact(Policy { cut_count_min: 1, level_max: 6 });
+        world.peers[peer].disk.compact(Policy {
+            cut_count_min: 1,
+            level_max: 6,
+            doubling_level_max: 2,
+            step_levels: 2,
+        });
     }
     world.check_versions();
     world.check_marks();

@@ -49,8 +49,8 @@ impl Owner {
     pub fn unshared(&self, (repo, project): (RepoId, ProjectId), keep: Keep<'_>) -> Result<u64, NodeError> {
         let kept = self.fading((repo, project), Keep { alone: false, ..keep })?;
         let mut more = self.fading((repo, project), Keep { alone: true, ..keep })?;
-        for (feed, places) in &kept.places {
-            if let Some(all) = more.places.get_mut(feed) {
+        for (feed, places) in kept.places.iter().chain(&kept.gone) {
+            for all in [more.places.get_mut(feed), more.gone.get_mut(feed)].into_iter().flatten() {
                 all.retain(|place| !places.contains(place));
             }
         }
@@ -61,6 +61,6 @@ impl Owner {
         let elsewhere = self.elsewhere(repo).filter(|_| !keep.alone);
         let Keep { thinning, pins, .. } = keep;
         let retention = Retention { thinning, pins, elsewhere: elsewhere.as_ref() };
-        Ok(self.replica(repo)?.fading(project, retention, clock::now_ms()))
+        Ok(self.replica(repo)?.fading(project, retention, self.store(repo)?, clock::now_ms()))
     }
 }

@@ -88,32 +88,47 @@ impl Project {
         known.feed == known.origin && self.absorbs(&known.origin, known.seq - 1, known.seq)
     }
 
-    /// Tells the documents what lies in the past of epochs that were taken in before it, now that `fresh` came.
+    /// Tells the documents what lies in the past of epochs though no parents lead there, now that `fresh` came.
+    ///
+    /// Where nothing is forgotten and nothing is missing below an epoch, parents lead everywhere.
     pub(super) fn absorb(&mut self, fresh: &[WaypointId]) {
-        if self.detached.is_empty() {
+        let begun = fresh.iter().filter(|id| self.epoch_of(id).is_some()).copied();
+        let before = self.mapped.len();
+        self.mapped.extend(begun.collect::<Vec<_>>());
+        // A new epoch, and a new gap, may part what is here for long.
+        let parted = std::mem::take(&mut self.parted) || self.mapped.len() > before;
+        if !self.gaps {
             return;
         }
-        // A new epoch may have in its past what is here for long.
-        let grown = fresh.iter().any(|id| self.epoch_of(id).is_some());
-        let ids: Vec<WaypointId> = match grown {
+        let ids: Vec<WaypointId> = match parted {
             true => self.waypoints.keys().copied().collect(),
-            false => fresh.to_vec(),
+            false => fresh.iter().filter(|id| self.is_mapped(id)).copied().collect(),
         };
-        for began in &self.detached {
+        if ids.is_empty() {
+            return;
+        }
+        for began in &self.mapped {
             let below = self.maps_below(began);
             let in_past = |id: &&WaypointId| {
-                *id != began
-                    && self.waypoints.get(id).is_some_and(|known| below.iter().any(|epoch| has(epoch, known)))
+                let known = self.waypoints.get(*id).filter(|_| *id != began);
+                known.is_some_and(|known| below.iter().any(|epoch| has(epoch, known)))
             };
             let past: Vec<WaypointId> = ids.iter().filter(in_past).copied().collect();
             self.documents.absorb(*began, &past);
         }
     }
 
+    /// Whether any epoch has a waypoint in its map.
+    fn is_mapped(&self, id: &WaypointId) -> bool {
+        let maps = || self.mapped.iter().filter_map(|began| self.epoch_of(began));
+        self.waypoints.get(id).is_some_and(|known| maps().any(|epoch| has(epoch, known)))
+    }
+
     /// The maps of an epoch and of all that it has in its past.
     fn maps_below(&self, began: &WaypointId) -> Vec<&Epoch> {
         let mut below: Vec<&Epoch> = self.epoch_of(began).into_iter().collect();
-        let mut open: Vec<_> = self.waypoints.iter().filter(|(id, _)| self.epoch_of(id).is_some()).collect();
+        let mut open: Vec<_> =
+            self.mapped.iter().filter_map(|id| Some((id, self.waypoints.get(id)?))).collect();
         loop {
             let before = open.len();
             open.retain(|(id, known)| {

@@ -107,7 +107,10 @@ impl Project {
             return Ok(());
         }
         let waypoint = match piece {
-            Piece::Gone(gone) => return feed.skip(start, gone),
+            Piece::Gone(gone) => {
+                (self.gaps, self.parted) = (true, true);
+                return feed.skip(start, gone);
+            }
             Piece::Waypoint(waypoint) => waypoint,
         };
         let name = waypoint.id();
@@ -157,10 +160,8 @@ impl Project {
         let begins = known.labels.epoch.as_ref().map(|epoch| epoch.depth);
         let Some(change) = known.waiting.take() else { return false };
         let change = *change;
-        if begins.is_some_and(|depth| depth > 0)
-            && !change.parents.iter().all(|id| self.documents.contains(id))
-        {
-            self.detached.push(id);
+        if !change.parents.iter().all(|id| self.documents.contains(id)) {
+            (self.gaps, self.parted) = (true, true);
         }
         let inserted = match (begins, faded) {
             (None, false) => self.documents.insert(change),

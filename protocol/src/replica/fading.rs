@@ -28,6 +28,18 @@ pub struct Fading {
     pub contents: BTreeSet<ContentHash>,
 }
 
+/// Where bytes lie on the disk.
+pub trait Holders {
+    /// A waypoint that carries a content, by its feed and its place from 0.
+    fn holder(&self, content: ContentHash) -> Option<(FeedId, u64)>;
+}
+
+impl Holders for BTreeMap<ContentHash, (FeedId, u64)> {
+    fn holder(&self, content: ContentHash) -> Option<(FeedId, u64)> {
+        self.get(&content).copied()
+    }
+}
+
 impl Fading {
     /// What is left of a feed's pieces, of which the first begins at `start`.
     pub fn left(&self, feed: FeedId, start: u64, pieces: impl IntoIterator<Item = Piece>) -> Vec<Piece> {
@@ -71,19 +83,26 @@ impl Fading {
 }
 
 impl Replica {
-    /// What may go from a project at `now_ms`.
-    pub fn fading(&self, project: ProjectId, retention: Retention<'_>, now_ms: u64) -> Fading {
+    /// What may go from a project at `now_ms`. Bytes that stay are carried by waypoints, which stay for them.
+    pub fn fading(
+        &self,
+        project: ProjectId,
+        retention: Retention<'_>,
+        holders: &dyn Holders,
+        now_ms: u64,
+    ) -> Fading {
         let Some(project) = self.projects.get(&project) else { return Fading::default() };
         let heads: Vec<WaypointId> = project.kept(retention, now_ms).into_iter().collect();
-        project.without(&project.documents.needed(&heads))
+        project.without(&project.documents.needed(&heads), holders)
     }
 }
 
 impl Project {
     /// What goes where only `needed` stays.
-    fn without(&self, needed: &BTreeSet<WaypointId>) -> Fading {
+    fn without(&self, needed: &BTreeSet<WaypointId>, holders: &dyn Holders) -> Fading {
         let mut fading = Fading { contents: self.documents.named(needed), ..Fading::default() };
-        let gone = self.gone(needed);
+        let carriers = fading.contents.iter().filter_map(|content| holders.holder(*content)).collect();
+        let gone = self.gone(needed, &carriers);
         for (id, known) in &self.waypoints {
             if gone.contains(id) {
                 fading.gone.entry(known.feed).or_default().insert(known.seq - 1);
@@ -94,11 +113,16 @@ impl Project {
         fading
     }
 
-    /// The waypoints that go as a whole: nameless ones that an epoch is known to have in its past, and that nothing
-    /// which stays waits for.
-    fn gone(&self, needed: &BTreeSet<WaypointId>) -> BTreeSet<WaypointId> {
+    /// The waypoints that go as a whole: nameless ones that an epoch is known to have in its past, that carry no bytes
+    /// which stay, and that nothing which stays waits for.
+    fn gone(
+        &self,
+        needed: &BTreeSet<WaypointId>,
+        carriers: &BTreeSet<(FeedId, u64)>,
+    ) -> BTreeSet<WaypointId> {
         let goes = |(id, known): &(&WaypointId, &Known)| {
-            !needed.contains(*id) && !known.labels.says_something() && self.is_absorbed(known)
+            let stays = needed.contains(*id) || known.labels.says_something();
+            !stays && !carriers.contains(&(known.feed, known.seq - 1)) && self.is_absorbed(known)
         };
         let mut gone: BTreeSet<WaypointId> = self.waypoints.iter().filter(goes).map(|(id, _)| *id).collect();
         let mut open: Vec<WaypointId> =

@@ -54,8 +54,12 @@ pub(super) struct Project {
     pub(super) retired: Vec<(WaypointId, Retire)>,
     /// The admitted waypoints that begin an epoch and say what lies below it.
     pub(super) epochs: BTreeSet<WaypointId>,
-    /// Those of them that were taken in before what they stand on.
-    pub(super) detached: Vec<WaypointId>,
+    /// All applied ones, admitted or not.
+    pub(super) mapped: Vec<WaypointId>,
+    /// Whether something is forgotten or missing, so that parents do not lead everywhere.
+    pub(super) gaps: bool,
+    /// Whether more is since the past of epochs was told last.
+    pub(super) parted: bool,
     /// All floors that admins ever set.
     pub(super) floors: Vec<(WaypointId, Floor)>,
     /// Late waypoints that others have carried over into an epoch.
@@ -83,7 +87,9 @@ impl Project {
             marks: Vec::new(),
             retired: Vec::new(),
             epochs: BTreeSet::new(),
-            detached: Vec::new(),
+            mapped: Vec::new(),
+            gaps: false,
+            parted: false,
             floors: Vec::new(),
             carried: BTreeSet::new(),
             profiles: BTreeMap::new(),

@@ -298,7 +298,7 @@ fn a4_past_a_fork_only_what_others_built_on_counts_whatever_came_first() {
         let forked: Vec<_> = order.iter().flat_map(|history| take(&mut c, history).forked).collect();
         assert_eq!(forked, [(project, shared.feeds[0].feed)], "told once");
         assert_eq!(c.fork_place(project, shared.feeds[0].feed), Some(1));
-        let held = |batch: &Batch| c.documents(project).unwrap().contains(&whole_of(&batch).id());
+        let held = |batch: &Batch| c.documents(project).unwrap().contains(&whole_of(batch).id());
         assert!([&left, &right, &honest].into_iter().all(held), "nothing is lost");
         ends.push((c.branch(project, "main"), c.held(project)));
     }

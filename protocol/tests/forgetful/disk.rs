@@ -9,10 +9,11 @@ use cairn_crdt::{Absent, Contents};
 use cairn_protocol::hash::LogHash;
 use cairn_protocol::log::Log;
 use cairn_protocol::piece::Piece;
-use cairn_protocol::replica::Fading;
+use cairn_protocol::replica::{Fading, Holders};
 use cairn_protocol::stone::{StoneName, StoneReader, Stored, write_stone};
 use cairn_protocol::top::Top;
 use cairn_protocol::tower::{Choice, Policy, Span, Tower, choose};
+use cairn_protocol::waypoint::Waypoint;
 use cairn_protocol::{Accepted, FeedName, Signed};
 
 /// One feed on the disk.
@@ -35,6 +36,18 @@ impl Contents for Disk {
     }
 }
 
+impl Holders for Disk {
+    fn holder(&self, content: ContentHash) -> Option<(FeedId, u64)> {
+        self.feeds.iter().find_map(|(feed, held)| {
+            let pieces = held.read();
+            let carries = |waypoint: &Waypoint| {
+                waypoint.entries().any(|entry| entry.content().is_some_and(|(hash, _)| hash == content))
+            };
+            placed(&pieces).find(|(_, waypoint)| carries(waypoint)).map(|(place, _)| (*feed, place))
+        })
+    }
+}
+
 fn contents(pieces: &[Piece]) -> impl Iterator<Item = (ContentHash, Arc<[u8]>)> + '_ {
     let entries = pieces.iter().filter_map(Piece::waypoint).flat_map(|waypoint| waypoint.entries());
     entries.filter_map(|entry| entry.content().map(|(hash, bytes)| (hash, Arc::from(bytes))))
@@ -43,6 +56,16 @@ fn contents(pieces: &[Piece]) -> impl Iterator<Item = (ContentHash, Arc<[u8]>)> 
 /// How many waypoints pieces stand for.
 pub fn count(pieces: &[Piece]) -> u64 {
     pieces.iter().map(Piece::count).sum()
+}
+
+/// The waypoints among the pieces of a feed, with their places.
+pub fn placed(pieces: &[Piece]) -> impl Iterator<Item = (u64, &Waypoint)> + '_ {
+    let mut next = 0;
+    pieces.iter().filter_map(move |piece| {
+        let place = next;
+        next += piece.count();
+        piece.waypoint().map(|waypoint| (place, &**waypoint))
+    })
 }
 
 /// The pieces of a feed that begin in a span, of all of them from the first.

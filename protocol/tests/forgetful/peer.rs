@@ -15,7 +15,7 @@ use cairn_protocol::replica::Retention;
 use cairn_protocol::retention::Thinning;
 use cairn_protocol::{Batch, Keypair, Labels, Post, Reject, Replica, Stamp, WriteError};
 
-use super::disk::{Disk, Held};
+use super::disk::{Disk, Held, placed};
 
 pub const NOW_MS: u64 = 1_700_000_000_000;
 pub const PROJECT: &str = "@team/tower";
@@ -182,23 +182,17 @@ impl Peer {
     /// Forgets, and starts again from what is left.
     pub fn fade(&mut self, thinning: Thinning, elsewhere: Option<&BTreeMap<FeedId, u64>>, now_ms: u64) {
         let retention = Retention { thinning, pins: &[], elsewhere };
-        let fading = self.replica.fading(self.project, retention, now_ms);
+        let fading = self.replica.fading(self.project, retention, &self.disk, now_ms);
         self.disk.fade(&fading);
         let tip = self.tip();
         self.restart(now_ms);
         assert_eq!(self.tip(), tip, "fading moves no branch");
         // Waypoints that hold nothing which could fade are chosen again, and nothing comes of it.
-        let again = self.replica.fading(self.project, retention, now_ms);
+        let again = self.replica.fading(self.project, retention, &self.disk, now_ms);
         for (feed, places) in &again.places {
-            let (pieces, mut next) = (self.disk.feeds[feed].read(), 0);
-            let hollow: BTreeSet<u64> = pieces
-                .iter()
-                .filter_map(|piece| {
-                    let place = next;
-                    next += piece.count();
-                    piece.waypoint().filter(|waypoint| !waypoint.is_faded()).map(|_| place)
-                })
-                .collect();
+            let pieces = self.disk.feeds[feed].read();
+            let hollow = placed(&pieces).filter(|(_, waypoint)| !waypoint.is_faded());
+            let hollow: BTreeSet<u64> = hollow.map(|(place, _)| place).collect();
             assert!(places.is_subset(&hollow), "fading twice finds nothing that it did not find at once");
         }
     }

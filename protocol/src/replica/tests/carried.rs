@@ -125,6 +125,7 @@ fn what_has_faded_comes_back_by_its_name_and_only_from_an_archive() {
                 pins: &[],
                 elsewhere: None,
             },
+            &std::collections::BTreeMap::new(),
             NOW_MS
         )
         .places

@@ -15,13 +15,14 @@ struct Node {
     replica: Replica,
     project: ProjectId,
     contents: Kept,
+    holders: BTreeMap<ContentHash, (FeedId, u64)>,
     feeds: BTreeMap<FeedId, (Signed<Top>, Vec<Piece>)>,
 }
 
 impl Node {
     fn new() -> Self {
         let (replica, project) = replica();
-        Self { replica, project, contents: Kept::new(), feeds: BTreeMap::new() }
+        Self { replica, project, contents: Kept::new(), holders: BTreeMap::new(), feeds: BTreeMap::new() }
     }
 
     fn store(&mut self, accepted: &Accepted) {
@@ -39,9 +40,10 @@ impl Node {
             place += piece.count();
         }
         *known = top;
-        for entry in accepted.waypoints().flat_map(|waypoint| waypoint.entries()) {
-            if let Some((content, bytes)) = entry.content() {
+        for waypoint in accepted.waypoints() {
+            for (content, bytes) in waypoint.entries().filter_map(|entry| entry.content()) {
                 self.contents.insert(content, bytes.into());
+                self.holders.insert(content, (accepted.feed, waypoint.header().seq - 1));
             }
         }
     }
@@ -61,9 +63,9 @@ impl Node {
         self.take(&batch)
     }
 
-    /// A nameless save.
-    fn save(&mut self, seed: u8, name: &str) -> WaypointId {
-        self.write(seed, file(self.project, name, name.as_bytes()), Labels::default())
+    /// A nameless save of the one file that there is.
+    fn save(&mut self, seed: u8, text: &str) -> WaypointId {
+        self.write(seed, file(self.project, "file", text.as_bytes()), Labels::default())
     }
 
     fn saves(&mut self, seed: u8, names: &[&str]) {
@@ -94,7 +96,7 @@ impl Node {
 
     fn fade(&mut self) -> Fading {
         let retention = Retention { thinning: Thinning::all(0), pins: &[], elsewhere: None };
-        let fading = self.replica.fading(self.project, retention, NOW_MS);
+        let fading = self.replica.fading(self.project, retention, &self.holders, NOW_MS);
         for (feed, (_, pieces)) in &mut self.feeds {
             *pieces = fading.left(*feed, 0, std::mem::take(pieces));
         }
@@ -264,14 +266,15 @@ fn what_a_name_or_a_mark_stands_on_stays_readable_as_history() {
     let mut node = Node::new();
     node.save(1, "a");
     let named = Labels { message: Some("why".into()), ..Labels::default() };
-    let told = node.write(1, file(node.project, "b", b"b"), named);
+    let told = node.write(1, file(node.project, "file", b"b"), named);
     node.saves(1, &["c", "d", "e"]);
     node.mark("v1");
     node.fade();
     let frontier = node.replica.branch(node.project, "main");
     let log = node.replica.log(node.project, &frontier);
     let messages: Vec<_> = log.iter().filter_map(|entry| entry.message.clone()).collect();
-    assert_eq!((messages, log.len()), (vec!["why".to_owned()], 2));
+    // The epoch, the one with a name, and the one that carries the bytes with which the epoch begins.
+    assert_eq!((messages, log.len()), (vec!["why".to_owned()], 3));
     assert!(node.replica.entry(node.project, told).unwrap().faded);
 }
 

@@ -78,7 +78,8 @@ fn churned(a: &mut Replica, project: ProjectId) -> Vec<WaypointId> {
 }
 
 fn fades(a: &Replica, project: ProjectId, thinning: Thinning) -> Vec<u64> {
-    let fading = a.fading(project, Retention { thinning, pins: &[], elsewhere: None }, NOW_MS);
+    let fading =
+        a.fading(project, Retention { thinning, pins: &[], elsewhere: None }, &BTreeMap::new(), NOW_MS);
     fading.places.into_values().flatten().collect()
 }
 
@@ -121,7 +122,7 @@ fn what_nobody_else_has_stays_as_long_as_that_counts() {
     let feed = a.feeds(project)[0].feed;
     let fades = |elsewhere: Option<&BTreeMap<FeedId, u64>>| {
         let retention = Retention { thinning: Thinning::all(0), pins: &[], elsewhere };
-        a.fading(project, retention, NOW_MS).count()
+        a.fading(project, retention, &BTreeMap::new(), NOW_MS).count()
     };
     assert_eq!(fades(None), 40);
     assert_eq!(fades(Some(&BTreeMap::new())), 0, "nobody has anything");
