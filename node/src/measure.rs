@@ -10,10 +10,12 @@ use crate::error::NodeError;
 
 mod climb;
 mod meter;
+mod trail;
 
 pub use climb::{Climb, Height, post_many};
 
 pub use cairn_crdt::syntax::parses;
+pub use trail::{Edits, Trail};
 
 /// What became of the sides of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +71,11 @@ impl Fork {
 }
 
 fn write(path: &[u8], bytes: &[u8]) -> Result<FileEdit, NodeError> {
-    let path = RepoPath::new(path).map_err(|_| NodeError::Bug("a benchmark's path is no path"))?;
-    Ok(FileEdit::Write { path, bytes: bytes.into(), executable: false })
+    Ok(FileEdit::Write { path: repo_path(path)?, bytes: bytes.into(), executable: false })
+}
+
+fn repo_path(path: &[u8]) -> Result<RepoPath, NodeError> {
+    RepoPath::new(path).map_err(|_| NodeError::Bug("a benchmark's path is no path"))
 }
 
 #[cfg(test)]

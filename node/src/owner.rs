@@ -49,6 +49,8 @@ pub struct Owner {
     /// What peers were asked to send again.
     sought: BTreeSet<(RepoId, Range)>,
     repaired: Vec<(RepoId, Range)>,
+    /// The time to go by instead of the clock's, where years are simulated.
+    at_ms: Option<u64>,
     _lock: Guard,
 }
 
@@ -99,6 +101,7 @@ impl Owner {
             effects: VecDeque::new(),
             sought: BTreeSet::new(),
             repaired: Vec::new(),
+            at_ms: None,
             _lock: lock,
         };
         for repo in owner.home.repos()? {
@@ -112,6 +115,15 @@ impl Owner {
     pub fn close(mut self) -> Result<(), NodeError> {
         let remembered = self.repos().into_iter().try_for_each(|repo| self.remember(repo));
         self.stores.into_values().try_for_each(Store::close).and(remembered)
+    }
+
+    /// Goes by this time, in milliseconds since 1970, until it is told another.
+    pub(crate) fn set_clock(&mut self, now_ms: u64) {
+        self.at_ms = Some(now_ms);
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.at_ms.unwrap_or_else(clock::now_ms)
     }
 
     /// The home.
@@ -249,7 +261,7 @@ impl Owner {
             parents: write.parents,
             draft: write.draft,
             labels: write.labels,
-            now_ms: clock::now_ms(),
+            now_ms: self.now_ms(),
             entropy,
         };
         let (replica, _) = self.with(repo)?;
@@ -305,7 +317,7 @@ impl Owner {
 
     /// Brings one input to the service and performs what follows from it, as far as the disk goes.
     pub fn input(&mut self, input: Input) -> Result<(), NodeError> {
-        self.service.handle(input, clock::now_ms());
+        self.service.handle(input, self.now_ms());
         self.pump();
         Ok(())
     }

@@ -4,17 +4,20 @@
 
 mod dice;
 mod figure;
+mod git;
 mod history;
 mod items;
 mod keep;
 mod lines;
 mod memory;
 mod quality;
+mod releases;
 mod rivals;
 mod score;
 mod speed;
 mod split;
 mod stage;
+mod steps;
 mod tower;
 
 use crate::desk::Desk;
@@ -26,7 +29,8 @@ With --json, one line a figure that has a limit; else more, in tables.
 Examples:
   cairn bench merge ~/releases --cases 400
   cairn bench speed --json
-  cairn bench tower --waypoints 100000";
+  cairn bench tower --waypoints 100000
+  cairn bench history ~/releases/tokio --steps 200";
 
 /// The arguments.
 #[derive(clap::Args)]
@@ -45,6 +49,8 @@ enum Name {
     Speed(speed::Args),
     /// Grow one long feed on disk: speed, stones, memory, and what it takes to verify it
     Tower(tower::Args),
+    /// Weigh a real history and check out its marks, against git
+    History(history::Args),
 }
 
 /// Measures.
@@ -53,5 +59,6 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
         Name::Merge(args) => quality::run(args, desk),
         Name::Speed(args) => speed::run(args, desk),
         Name::Tower(args) => tower::run(args, desk),
+        Name::History(args) => history::run(args, desk),
     }
 }

@@ -6,7 +6,6 @@ use cairn_protocol::replica::{Fading, Retention};
 use cairn_protocol::retention::Thinning;
 
 use super::Owner;
-use crate::clock;
 use crate::error::NodeError;
 use crate::store::Faded;
 
@@ -61,6 +60,6 @@ impl Owner {
         let elsewhere = self.elsewhere(repo).filter(|_| !keep.alone);
         let Keep { thinning, pins, .. } = keep;
         let retention = Retention { thinning, pins, elsewhere: elsewhere.as_ref() };
-        Ok(self.replica(repo)?.fading(project, retention, self.store(repo)?, clock::now_ms()))
+        Ok(self.replica(repo)?.fading(project, retention, self.store(repo)?, self.now_ms()))
     }
 }

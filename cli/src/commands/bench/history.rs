@@ -1,207 +1,201 @@
-//! Real edits: the files that two successive releases of a package have in common.
+//! `bench history`: how large a history is and how fast its marks are checked out, against git.
 //!
-//! A release is a folder `NAME-1.2.3`, as cargo unpacks them, or `1.2.3` in a folder of its package.
+//! Successive releases of one package are the marks, and between two of them lie many small waypoints. git gets the same
+//! history, a commit for each waypoint and a tag for each mark, and packs it as tightly as it can.
 
 use super::dice::Dice;
-use std::collections::{BTreeMap, VecDeque};
+use super::figure::{Figure, Limit};
+use super::git::{self, Git};
+use super::releases;
+use super::score::median;
+use super::stage::{Stage, bug, bytes};
+use super::steps::{Step, steps};
+use crate::desk::Desk;
+use crate::error::{DONE, Failure, NOT_FOUND};
+use crate::output;
+use cairn_node::measure::{Edits, Files, Trail};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-/// How deep folders are searched for releases.
-const SEARCH_DEPTH_MAX: usize = 4;
-/// How deep a release's own folders are searched for files.
-const RELEASE_DEPTH_MAX: usize = 16;
-/// The most bytes of a file.
-pub(super) const FILE_BYTES_MAX: u64 = 200_000;
-
-/// The ends of file names that are looked at; those of one language have one name.
-const LANGUAGES: [(&str, &[&str]); 22] = [
-    ("rust", &["rs"]),
-    ("python", &["py", "pyi"]),
-    ("javascript", &["js", "mjs", "cjs", "jsx"]),
-    ("typescript", &["ts", "mts", "cts"]),
-    ("tsx", &["tsx"]),
-    ("go", &["go"]),
-    ("java", &["java"]),
-    ("c", &["c", "h"]),
-    ("cpp", &["cc", "cpp", "cxx", "hh", "hpp", "hxx"]),
-    ("csharp", &["cs"]),
-    ("ruby", &["rb"]),
-    ("php", &["php"]),
-    ("bash", &["sh", "bash"]),
-    ("html", &["html", "htm"]),
-    ("css", &["css"]),
-    ("json", &["json"]),
-    ("yaml", &["yml", "yaml"]),
-    ("toml", &["toml"]),
-    ("markdown", &["md", "markdown"]),
-    ("scss", &["scss", "less"]),
-    ("rst", &["rst"]),
-    ("text", &["txt", "cfg", "ini"]),
-];
-
-/// Folders and files that hold what a program wrote.
-const MADE: [&str; 12] = [
-    "node_modules",
-    "dist",
-    "build",
-    "umd",
-    "esm",
-    "cjs",
-    "bundles",
-    "locale",
-    "locales",
-    "Cargo.lock",
-    "package-lock.json",
-    "Cargo.toml",
-];
-
-/// One file in two successive releases.
-#[derive(Debug, Clone)]
-pub(super) struct Pair {
-    /// What it is written in.
-    pub(super) language: &'static str,
-    /// The older release's file.
-    pub(super) old: PathBuf,
-    /// The newer release's.
-    pub(super) new: PathBuf,
+/// The arguments.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Folders with releases of one package, as NAME-1.2.3 or NAME/1.2.3; of several packages, the one with most is taken
+    #[arg(value_name = "DIR", required = true)]
+    dirs: Vec<PathBuf>,
+    /// About how many waypoints lie between two releases
+    #[arg(long, default_value_t = 200)]
+    steps: usize,
+    /// How many marks are checked out, each into an empty folder and over a neighbouring one
+    #[arg(long, default_value_t = 15)]
+    runs: usize,
+    /// What the dice begin with; the same seed makes the same waypoints
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
-/// Releases of one package, by version.
-type Releases = BTreeMap<Vec<u64>, PathBuf>;
-
-/// All pairs below some folders, languages and packages taking turns.
-pub(super) fn pairs(folders: &[PathBuf], dice: &mut Dice) -> Vec<Pair> {
-    let mut packages = BTreeMap::new();
-    folders.iter().for_each(|folder| search(folder, SEARCH_DEPTH_MAX, &mut packages));
-    let mut languages: BTreeMap<&str, VecDeque<VecDeque<Pair>>> = BTreeMap::new();
-    for releases in packages.values() {
-        for (language, mut found) in of_package(releases) {
-            dice.shuffle(&mut found);
-            languages.entry(language).or_default().push_back(found.into());
-        }
+/// Measures, and prints the figures.
+pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
+    let folders: Vec<PathBuf> = args.dirs.iter().map(|dir| desk.path(dir)).collect();
+    let releases = releases::longest(&folders);
+    if releases.len() < 2 {
+        let message = "fewer than two releases of a package were found";
+        let hint = "name a folder with several releases of one package; the README says how to get some";
+        return Err(Failure::new(NOT_FOUND, "E_NOT_FOUND", message, hint));
     }
-    languages.values_mut().for_each(|packages| dice.shuffle(packages.make_contiguous()));
-    in_turns(languages.into_values().map(in_turns).collect()).into()
+    let stage = Stage::new()?;
+    fs::create_dir(stage.path("tree"))?;
+    let mut run = Run { stage, releases, json: desk.json, runs: args.runs.max(1), git: git::name()? };
+    run.all(&args)?;
+    Ok(DONE)
 }
 
-/// One of each list, again and again.
-fn in_turns<T>(mut lists: VecDeque<VecDeque<T>>) -> VecDeque<T> {
-    let mut all = VecDeque::new();
-    while let Some(mut list) = lists.pop_front() {
-        if let Some(first) = list.pop_front() {
-            all.push_back(first);
-            lists.push_back(list);
-        }
+/// One measurement of everything.
+struct Run {
+    stage: Stage,
+    releases: Vec<(String, PathBuf)>,
+    json: bool,
+    runs: usize,
+    git: String,
+}
+
+/// How long checkouts took, in milliseconds: cairn's, then git's.
+type Times = Vec<(f64, f64)>;
+
+impl Run {
+    fn all(&mut self, args: &Args) -> Result<(), Failure> {
+        let mut trail = Trail::begin(&self.stage.path("home"), &self.stage.path("tree"))?;
+        let (repo, store) = (trail.repo(), trail.dir()?);
+        let mut git = Git::begin(&self.stage.path("git"))?;
+        let waypoints = self.write(args, &mut trail, &mut git)?;
+        trail.close()?;
+        let packed = git.finish()? as f64;
+        self.tell(&format!("{waypoints} waypoints, {} marks", self.releases.len()));
+        self.weigh("store", &store, packed, 1.0)?;
+        self.check_out(&repo, "")?;
+        self.stage.cairn(&["-C", "tree", "fade", "--keep", "0s"])?;
+        self.weigh("store after fading", &store, packed, 0.6)?;
+        self.check_out(&repo, " after fading")
     }
-    all
-}
 
-/// Finds releases below a folder, by package.
-fn search(folder: &Path, depth: usize, packages: &mut BTreeMap<PathBuf, Releases>) {
-    for (name, path) in folders_in(folder) {
-        match release(&name) {
-            Some((package, version)) => {
-                packages.entry(folder.join(package)).or_default().insert(version, path);
+    /// Writes the history twice; how many waypoints it has beside the marks.
+    fn write(&self, args: &Args, trail: &mut Trail, git: &mut Git) -> Result<usize, Failure> {
+        let (mut shown, mut dice, mut waypoints) = (Files::new(), Dice::new(args.seed), 0);
+        for (number, (version, folder)) in self.releases.iter().enumerate() {
+            let files = releases::files(folder)?;
+            let first =
+                |(path, bytes): (&Vec<u8>, &Vec<u8>)| Step { path: path.clone(), bytes: Some(bytes.clone()) };
+            let saves: Vec<Vec<Step>> = match number {
+                0 => vec![files.iter().map(first).collect()],
+                _ => {
+                    steps(&shown, &files, args.steps, &mut dice).into_iter().map(|step| vec![step]).collect()
+                }
+            };
+            for save in &saves {
+                trail.post(&edits(save))?;
+                git.commit(save)?;
             }
-            None if depth > 0 => search(&path, depth - 1, packages),
-            None => {}
+            waypoints += saves.len();
+            trail.mark(version)?;
+            git.tag(version)?;
+            shown = files;
+        }
+        Ok(waypoints)
+    }
+
+    /// Prints what the whole store comes to.
+    fn weigh(&self, name: &str, store: &Path, packed: f64, limit: f64) -> Result<(), Failure> {
+        let all = bytes(store)? as f64;
+        for part in ["stones", "index.redb", "manifest"] {
+            let part_mb = bytes(&store.join(part))? as f64 / 1e6;
+            self.tell(&format!("{name}: {part_mb:.2} MB {part}"));
+        }
+        self.tell(&format!("{name}: {:.2} MB, {}: {:.2} MB", all / 1e6, self.git, packed / 1e6));
+        self.print(name, all / packed, limit, 1);
+        Ok(())
+    }
+
+    /// Checks marks out with both, and compares every file of every release.
+    fn check_out(&self, repo: &str, when: &str) -> Result<(), Failure> {
+        let (mut empty, mut switch) = (Times::new(), Times::new());
+        let pairs = self.releases.len() - 1;
+        let step = pairs.div_ceil(self.runs).max(1);
+        for at in (0..pairs).step_by(step) {
+            let Some([first, second]) = self.releases.get(at..at + 2) else { break };
+            let tree = self.fresh("ours")?;
+            let link = format!("//{repo}?{}", first.0);
+            let ours = self.stage.cairn(&["clone", &link, "ours"])?;
+            same(&tree, &first.1)?;
+            let ours_over = self.stage.cairn(&["-C", "ours", "get", &format!("?{}", second.0)])?;
+            same(&tree, &second.1)?;
+            let tree = self.fresh("theirs")?;
+            let index = self.stage.path("theirs.index");
+            let _ = fs::remove_file(&index);
+            let checkout = |tag: &str| git::checkout(&self.stage.path("git"), &tree, &index, tag);
+            empty.push((ours, timed(|| checkout(&first.0))?));
+            switch.push((ours_over, timed(|| checkout(&second.0))?));
+        }
+        self.print_times(&format!("checkout{when}"), empty);
+        self.print_times(&format!("switch{when}"), switch);
+        Ok(())
+    }
+
+    fn fresh(&self, name: &str) -> Result<PathBuf, Failure> {
+        let tree = self.stage.path(name);
+        if tree.exists() {
+            fs::remove_dir_all(&tree)?;
+        }
+        fs::create_dir(&tree)?;
+        Ok(tree)
+    }
+
+    fn print_times(&self, name: &str, times: Times) {
+        let runs = times.len();
+        let (ours, theirs): (Vec<f64>, Vec<f64>) = times.into_iter().unzip();
+        if let (Some(ours), Some(theirs)) = (median(ours), median(theirs)) {
+            self.tell(&format!("{name}: {ours:.0} ms, {}: {theirs:.0} ms", self.git));
+            self.print(name, ours / theirs, 1.5, runs);
+        }
+    }
+
+    fn print(&self, figure: &str, share: f64, limit: f64, runs: usize) {
+        let figure = Figure {
+            bench: "history",
+            figure: figure.to_owned(),
+            unit: "x",
+            cairn: share,
+            rival: Some((self.git.clone(), 1.0)),
+            limit: Limit::AtMost(limit),
+            runs,
+        };
+        figure.print(self.json);
+    }
+
+    /// What people read beside the figures.
+    fn tell(&self, words: &str) {
+        if !self.json {
+            output::line(words);
         }
     }
 }
 
-fn folders_in(folder: &Path) -> Vec<(String, PathBuf)> {
-    entries(folder).into_iter().filter(|(_, path)| path.is_dir() && !path.is_symlink()).collect()
+fn edits(save: &[Step]) -> Edits {
+    save.iter().map(|step| (step.path.clone(), step.bytes.clone())).collect()
 }
 
-fn entries(folder: &Path) -> Vec<(String, PathBuf)> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let named = entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
-    let mut named: Vec<_> = named.collect();
-    named.sort();
-    named
+fn timed(work: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> {
+    let begun = Instant::now();
+    work()?;
+    Ok(begun.elapsed().as_secs_f64() * 1000.0)
 }
 
-/// The package and the version that a folder's name tells; releases before a release are left out.
-fn release(name: &str) -> Option<(&str, Vec<u64>)> {
-    let (package, version) = match name.starts_with(|letter: char| letter.is_ascii_digit()) {
-        true => ("", name),
-        false => name.rsplit_once('-')?,
-    };
-    let version = version.split('+').next().unwrap_or_default();
-    let numbers: Option<Vec<u64>> = version.split('.').map(|number| number.parse().ok()).collect();
-    numbers.filter(|numbers| numbers.len() > 1).map(|numbers| (package, numbers))
-}
-
-/// The pairs of one package, by language.
-fn of_package(releases: &Releases) -> BTreeMap<&'static str, Vec<Pair>> {
-    let mut pairs: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (old, new) in releases.values().zip(releases.values().skip(1)) {
-        let mut files = Vec::new();
-        files_in(old, RELEASE_DEPTH_MAX, &mut files);
-        for (language, file) in files {
-            let Ok(within) = file.strip_prefix(old) else { continue };
-            let newer = new.join(within);
-            if is_fit(&newer) {
-                pairs.entry(language).or_default().push(Pair { language, old: file, new: newer });
-            }
-        }
-    }
-    pairs
-}
-
-fn files_in(folder: &Path, depth: usize, files: &mut Vec<(&'static str, PathBuf)>) {
-    for (name, path) in entries(folder) {
-        if MADE.contains(&name.as_str()) || name.contains(".min.") || path.is_symlink() {
-            continue;
-        }
-        if path.is_dir() {
-            if depth > 0 {
-                files_in(&path, depth - 1, files);
-            }
-        } else if let Some(language) = language(&name)
-            && is_fit(&path)
-        {
-            files.push((language, path));
-        }
-    }
-}
-
-fn is_fit(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|file| file.is_file() && (40..FILE_BYTES_MAX).contains(&file.len()))
-}
-
-fn language(name: &str) -> Option<&'static str> {
-    let end = name.rsplit_once('.')?.1.to_ascii_lowercase();
-    LANGUAGES.iter().find(|(_, ends)| ends.contains(&end.as_str())).map(|(language, _)| *language)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn releases_are_told_by_their_folders() {
-        assert_eq!(release("serde-1.0.9"), Some(("serde", vec![1, 0, 9])));
-        assert_eq!(release("1.10.0"), Some(("", vec![1, 10, 0])));
-        assert_eq!(release("a-b-0.2.1+c-9"), None);
-        assert_eq!(release("zstd-sys-2.0.1+zstd.1.5.2"), Some(("zstd-sys", vec![2, 0, 1])));
-        assert_eq!((release("src"), release("a-1.0.0-rc.1"), release("x-2024")), (None, None, None));
-    }
-
-    #[test]
-    fn successive_releases_are_paired_by_number() {
-        let folder = tempfile::tempdir().unwrap();
-        for version in ["p-1.9.0", "p-1.10.0", "p-1.2.0", "q-1.0.0"] {
-            let src = folder.path().join(version).join("src");
-            fs::create_dir_all(&src).unwrap();
-            fs::write(src.join("a.rs"), "x".repeat(50)).unwrap();
-        }
-        let pairs = pairs(&[folder.path().to_owned()], &mut Dice::new(1));
-        let mut olds: Vec<_> =
-            pairs.iter().map(|pair| pair.old.strip_prefix(folder.path()).unwrap().to_owned()).collect();
-        olds.sort();
-        assert_eq!(olds, [Path::new("p-1.2.0/src/a.rs"), Path::new("p-1.9.0/src/a.rs")]);
-        assert!(pairs.iter().all(|pair| pair.language == "rust"));
+/// Refuses a checkout that is not the release to the byte.
+fn same(tree: &Path, release: &Path) -> Result<(), Failure> {
+    let mut shown = releases::files(tree)?;
+    shown.retain(|path, _| !path.starts_with(b".cairn/"));
+    match shown == releases::files(release)? {
+        true => Ok(()),
+        false => Err(bug(&format!("the checkout differs from {}", release.display()))),
     }
 }

@@ -1,6 +1,6 @@
 //! Cases that somebody should look at, one folder each.
 
-use super::history::Pair;
+use super::releases::Pair;
 use super::rivals::Outcome;
 use super::score::Class;
 use super::split::Case;

@@ -1,7 +1,7 @@
 //! How much memory a process has held.
 
-use super::stage::Stage;
-use crate::error::{BUG, Failure};
+use super::stage::{Stage, bug};
+use crate::error::Failure;
 use std::fs;
 use std::process::Command;
 
@@ -25,9 +25,4 @@ pub(super) fn apart(stage: Option<&Stage>, words: &[&str]) -> Result<String, Fai
         true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
         false => Err(bug(String::from_utf8_lossy(&output.stderr).trim())),
     }
-}
-
-/// A measurement that cannot be trusted.
-pub(super) fn bug(words: &str) -> Failure {
-    Failure::new(BUG, "E_BENCH", words, "please report it")
 }

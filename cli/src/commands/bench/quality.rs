@@ -2,8 +2,8 @@
 
 use super::dice::Dice;
 use super::figure::{Figure, Limit};
-use super::history::{Pair, pairs};
 use super::keep::Keep;
+use super::releases::{Pair, pairs};
 use super::rivals::Merger;
 use super::score::{Class, Score, median, share};
 use super::split::{Case, Change, Kind};

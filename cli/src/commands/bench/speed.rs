@@ -4,9 +4,9 @@
 
 use super::dice::Dice;
 use super::figure::{Figure, Limit};
-use super::memory::{apart, bug, peak_mb};
+use super::memory::{apart, peak_mb};
 use super::score::median;
-use super::stage::Stage;
+use super::stage::{Stage, bug};
 use crate::desk::Desk;
 use crate::error::{DONE, Failure};
 use cairn_node::measure::{Files, Fork};
@@ -106,36 +106,23 @@ fn posts(runs: usize) -> Result<f64, Failure> {
     let stage = Stage::new()?;
     let tree = stage.path("tree");
     fs::create_dir(&tree)?;
-    cairn(&stage, &["init", "tree", "--project", "@bench/speed"])?;
+    stage.cairn(&["init", "tree", "--project", "@bench/speed"])?;
     let functions = FILE_BYTES / function(0, 0).len();
     let write = |run: usize| {
         let edited = |at: usize| if at / 5 == functions / 10 { run } else { 0 };
         fs::write(tree.join("large.rs"), text(functions, edited))
     };
     write(0)?;
-    cairn(&stage, &["-C", "tree", "post"])?;
+    stage.cairn(&["-C", "tree", "post"])?;
     let (mut empty, mut full) = (Vec::new(), Vec::new());
     for run in 1..=runs {
-        empty.push(cairn(&stage, &["-C", "tree", "post"])?);
+        empty.push(stage.cairn(&["-C", "tree", "post"])?);
         write(run)?;
-        full.push(cairn(&stage, &["-C", "tree", "post"])?);
+        full.push(stage.cairn(&["-C", "tree", "post"])?);
     }
     let (empty, full) = (median(empty), median(full));
     let (empty, full) = empty.zip(full).ok_or_else(|| bug("nothing was measured"))?;
     Ok(full - empty)
-}
-
-/// Runs this program in a stage; how long it took.
-fn cairn(stage: &Stage, words: &[&str]) -> Result<f64, Failure> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("--home").arg(stage.path("home")).args(words).current_dir(stage.dir());
-    let begun = Instant::now();
-    let output = command.output()?;
-    let ms = begun.elapsed().as_secs_f64() * 1000.0;
-    match output.status.success() {
-        true => Ok(ms),
-        false => Err(bug(String::from_utf8_lossy(&output.stderr).trim())),
-    }
 }
 
 /// The most memory that a process of its own holds while it makes the view of many files, drafts and all.

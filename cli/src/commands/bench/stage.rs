@@ -1,9 +1,11 @@
 //! A folder for as long as something is measured.
 
-use crate::error::{Failure, REFUSED};
+use crate::error::{BUG, Failure, REFUSED};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
 
 /// How many names are tried.
 const NAMES_MAX: u32 = 100;
@@ -40,6 +42,19 @@ impl Stage {
         self.0.join(name)
     }
 
+    /// Runs this program in it, with a home of its own; how long it took, in milliseconds.
+    pub(super) fn cairn(&self, words: &[&str]) -> Result<f64, Failure> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.env_remove("CAIRN_KEY").arg("--home").arg(self.path("home")).args(words).current_dir(&self.0);
+        let begun = Instant::now();
+        let output = command.output()?;
+        let ms = begun.elapsed().as_secs_f64() * 1000.0;
+        match output.status.success() {
+            true => Ok(ms),
+            false => Err(bug(String::from_utf8_lossy(&output.stderr).trim())),
+        }
+    }
+
     /// Writes a file in it.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         Ok(fs::write(self.path(name), bytes)?)
@@ -49,6 +64,24 @@ impl Stage {
     pub(super) fn read(&self, name: &str) -> Result<Vec<u8>, Failure> {
         Ok(fs::read(self.path(name))?)
     }
+}
+
+/// What went wrong with a measurement itself.
+pub(super) fn bug(words: &str) -> Failure {
+    Failure::new(BUG, "E_BENCH", words, "please report it")
+}
+
+/// What the files of a folder come to, in bytes; of a file, its own.
+pub(super) fn bytes(path: &Path) -> Result<u64, Failure> {
+    let about = match fs::symlink_metadata(path) {
+        Ok(about) => about,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error.into()),
+    };
+    if !about.is_dir() {
+        return Ok(about.len());
+    }
+    fs::read_dir(path)?.map(|entry| bytes(&entry?.path())).sum()
 }
 
 impl Drop for Stage {
