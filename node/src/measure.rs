@@ -10,11 +10,13 @@ use crate::error::NodeError;
 
 mod climb;
 mod meter;
+mod packer;
 mod trail;
 
 pub use climb::{Climb, Height, post_many};
 
 pub use cairn_crdt::syntax::parses;
+pub use packer::Packer;
 pub use trail::{Edits, Trail};
 
 /// What became of the sides of a file.

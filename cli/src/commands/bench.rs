@@ -2,14 +2,17 @@
 //!
 //! Figures are medians or shares of many runs; nothing here is asserted, and nothing is tuned to the machine.
 
+mod churn;
 mod dice;
 mod figure;
 mod git;
 mod history;
 mod items;
 mod keep;
+mod late;
 mod lines;
 mod memory;
+mod proxy;
 mod quality;
 mod releases;
 mod rivals;
@@ -19,6 +22,7 @@ mod split;
 mod stage;
 mod steps;
 mod tower;
+mod words;
 
 use crate::desk::Desk;
 use crate::error::Failure;

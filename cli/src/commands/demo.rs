@@ -4,7 +4,7 @@
 //! Everything is done by child processes of this very binary, over real sockets and real disks, so
 //! what the demo shows is what a user gets. It ends only processes that it started.
 
-mod node;
+pub(crate) mod node;
 mod story;
 mod table;
 mod texts;

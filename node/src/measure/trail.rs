@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use cairn_crdt::{FileEdit, Frontier};
 use cairn_protocol::Labels;
 
-use super::{Files, repo_path, write};
+use super::{Files, Packer, repo_path, write};
 use crate::error::NodeError;
 use crate::home::Home;
 use crate::owner::{Owner, Write};
@@ -24,6 +24,9 @@ pub struct Trail {
     tip: Frontier,
 }
 
+/// How much of a feed is read at once, in bytes.
+const PIECE_BYTES: u64 = 8 << 20;
+
 impl Trail {
     /// Founds a public repo with one project, `@bench/trail`, in a new home; `tree` is its worktree, whose files are not written.
     pub fn begin(home: &Path, tree: &Path) -> Result<Self, NodeError> {
@@ -33,6 +36,30 @@ impl Trail {
         init::run(&mut owner, &init::Args { here: here.clone(), project, public: true })?;
         let place = Site::open(&owner, &here)?.place;
         Ok(Self { owner, here, place, tip: Frontier::empty() })
+    }
+
+    /// Goes on in a home where a worktree stands on the newest version.
+    pub fn go_on(home: &Path, tree: &Path) -> Result<Self, NodeError> {
+        let owner = Owner::open(Home::open(home)?)?;
+        let here = Here { dir: tree.to_owned(), key: None };
+        let site = Site::open(&owner, &here)?;
+        let (place, tip) = (site.place, site.frontier().clone());
+        Ok(Self { owner, here, place, tip })
+    }
+
+    /// How many waypoints this device has written, and how large those from `start` on are: all of them together, compressed.
+    pub fn written(&self, start: u64) -> Result<(u64, u64), NodeError> {
+        let feed = Site::open(&self.owner, &self.here)?.feed(&self.owner);
+        let store = self.owner.store(self.place.repo)?;
+        let count = store.feed_length(feed);
+        let mut packer = Packer::new()?;
+        let mut from = start;
+        while from < count {
+            let bodies = store.waypoints(self.place.project, feed, from, count, PIECE_BYTES)?;
+            from += bodies.len() as u64;
+            bodies.iter().try_for_each(|body| packer.add(body))?;
+        }
+        Ok((count, packer.finish()?))
     }
 
     /// The repo, as words name it.

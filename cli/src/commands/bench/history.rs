@@ -3,9 +3,11 @@
 //! Successive releases of one package are the marks, and between two of them lie many small waypoints. git gets the same
 //! history, a commit for each waypoint and a tag for each mark, and packs it as tightly as it can.
 
+use super::churn;
 use super::dice::Dice;
 use super::figure::{Figure, Limit};
 use super::git::{self, Git};
+use super::late;
 use super::releases;
 use super::score::median;
 use super::stage::{Stage, bug, bytes};
@@ -22,7 +24,7 @@ use std::time::Instant;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Folders with releases of one package, as NAME-1.2.3 or NAME/1.2.3; of several packages, the one with most is taken
-    #[arg(value_name = "DIR", required = true)]
+    #[arg(value_name = "DIR", required_unless_present_any = ["churn", "late"])]
     dirs: Vec<PathBuf>,
     /// About how many waypoints lie between two releases
     #[arg(long, default_value_t = 200)]
@@ -33,10 +35,30 @@ pub(crate) struct Args {
     /// What the dice begin with; the same seed makes the same waypoints
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Measure a year of edits to 1,000 files instead, with a mark each week after which the rest fades
+    #[arg(long, conflicts_with_all = ["dirs", "late"])]
+    churn: bool,
+    /// Measure instead how a peer joins that wrote by itself while the others wrote and marked
+    #[arg(long, conflicts_with = "dirs")]
+    late: bool,
+    /// With --churn or --late, how many waypoints are written
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    waypoints: usize,
+    /// With --late, how many edits the peer makes by itself
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    edits: usize,
 }
 
 /// Measures, and prints the figures.
 pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
+    if args.churn {
+        churn::run(args.waypoints, args.seed, desk.json)?;
+        return Ok(DONE);
+    }
+    if args.late {
+        late::run(args.waypoints, args.edits, args.seed, desk.json)?;
+        return Ok(DONE);
+    }
     let folders: Vec<PathBuf> = args.dirs.iter().map(|dir| desk.path(dir)).collect();
     let releases = releases::longest(&folders);
     if releases.len() < 2 {

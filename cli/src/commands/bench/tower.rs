@@ -4,9 +4,9 @@
 //! their own, so that each one's memory is its own.
 
 use super::figure::{Figure, Limit};
-use super::memory::{apart, bug, peak_mb};
+use super::memory::{apart, peak_mb};
 use super::score::median;
-use super::stage::Stage;
+use super::stage::{Stage, bug};
 use crate::desk::Desk;
 use crate::error::{DONE, Failure};
 use crate::output;

@@ -1,4 +1,4 @@
-//! One of the demo's nodes: a home, a worktree, and now and then a `serve` process.
+//! A node of a demo or a benchmark: a home, a worktree, and now and then a `serve` process.
 
 use crate::error::{BUG, Failure, NETWORK};
 use rustix::process::{Pid, Signal, kill_process};
@@ -11,26 +11,27 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// No command of the demo may take longer.
+/// No command may take longer.
 const COMMAND_MAX: Duration = Duration::from_secs(120);
 /// A `serve` is ready, or gone, within this time.
 const SERVE_MAX: Duration = Duration::from_secs(30);
 
-/// One of the demo's nodes.
-pub(super) struct Node {
+/// One node.
+pub(crate) struct Node {
     /// Its name in the story.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Its worktree.
-    pub(super) tree: PathBuf,
+    pub(crate) tree: PathBuf,
     /// Where others reach it, once it has served.
-    pub(super) address: Option<String>,
-    home: PathBuf,
+    pub(crate) address: Option<String>,
+    /// Its home.
+    pub(crate) home: PathBuf,
     serve: Option<Child>,
 }
 
 impl Node {
     /// A node with its own home in `place`; nothing is made yet.
-    pub(super) fn new(name: &'static str, place: &Path) -> Self {
+    pub(crate) fn new(name: &'static str, place: &Path) -> Self {
         let (home, tree) = (place.join(format!("{name}-home")), place.join(name));
         Self { name, tree, address: None, home, serve: None }
     }
@@ -46,7 +47,7 @@ impl Node {
     }
 
     /// Runs a verb; its answer, or the failure it told of.
-    pub(super) fn ask(&self, words: &[&str]) -> Result<Value, Failure> {
+    pub(crate) fn ask(&self, words: &[&str]) -> Result<Value, Failure> {
         let mut command = self.command()?;
         command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let output = finish(command.spawn()?, self.name, words)?;
@@ -67,7 +68,7 @@ impl Node {
     }
 
     /// Starts a `serve` process and waits until it says that it is ready.
-    pub(super) fn serve(&mut self) -> Result<(), Failure> {
+    pub(crate) fn serve(&mut self) -> Result<(), Failure> {
         // The first time any free port will do; later the same one again, since others remember it.
         let listen = self.address.as_deref().and_then(|address| address.split("/p2p/").next());
         let listen = listen.unwrap_or("/ip4/127.0.0.1/tcp/0").to_owned();
@@ -95,7 +96,7 @@ impl Node {
     }
 
     /// Ends `serve` in the ordinary way; it must end well.
-    pub(super) fn stop(&mut self) -> Result<(), Failure> {
+    pub(crate) fn stop(&mut self) -> Result<(), Failure> {
         let Some(mut child) = self.serve.take() else { return Ok(()) };
         signal(&child, Signal::TERM);
         let patience = Instant::now() + SERVE_MAX;
@@ -111,7 +112,7 @@ impl Node {
     }
 
     /// Ends `serve` as a power cut would.
-    pub(super) fn kill(&mut self) -> Result<(), Failure> {
+    pub(crate) fn kill(&mut self) -> Result<(), Failure> {
         if let Some(mut child) = self.serve.take() {
             child.kill()?;
             child.wait()?;
@@ -158,11 +159,11 @@ fn ready_line(child: &mut Child) -> Option<Value> {
 }
 
 /// A text field of an answer.
-pub(super) fn text(answer: &Value, field: &str) -> String {
+pub(crate) fn text(answer: &Value, field: &str) -> String {
     answer.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// A number field of an answer.
-pub(super) fn number(answer: &Value, field: &str) -> u64 {
+pub(crate) fn number(answer: &Value, field: &str) -> u64 {
     answer.get(field).and_then(Value::as_u64).unwrap_or_default()
 }
