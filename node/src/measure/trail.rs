@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use cairn_crdt::{FileEdit, Frontier};
+use cairn_protocol::piece::{count_in, start_of};
 use cairn_protocol::Labels;
 
 use super::{Files, Packer, repo_path, write};
@@ -55,9 +56,9 @@ impl Trail {
         let mut packer = Packer::new()?;
         let mut from = start;
         while from < count {
-            let bodies = store.waypoints(self.place.project, feed, from, count, PIECE_BYTES)?;
-            from += bodies.len() as u64;
-            bodies.iter().try_for_each(|body| packer.add(body))?;
+            let pieces = store.pieces(self.place.project, feed, from, count, PIECE_BYTES)?;
+            from = start_of(&pieces, from) + count_in(&pieces);
+            pieces.iter().try_for_each(|piece| packer.add(piece))?;
         }
         Ok((count, packer.finish()?))
     }
@@ -109,7 +110,7 @@ impl Trail {
     /// Forgets all that no mark needs.
     pub fn fade(&mut self) -> Result<Faded, NodeError> {
         let keep = Some("0s".to_owned());
-        let args = fade::Args { here: self.here.clone(), keep, dry_run: false, auto: false };
+        let args = fade::Args { here: self.here.clone(), keep, ..fade::Args::default() };
         let fade::Answer { waypoints, bytes_before, bytes_after, .. } = fade::run(&mut self.owner, &args)?;
         Ok(Faded { waypoints, bytes_before, bytes_after })
     }

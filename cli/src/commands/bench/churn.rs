@@ -12,12 +12,8 @@ use crate::error::Failure;
 use cairn_node::measure::{Edits, Files, Packer, Trail};
 use std::fs;
 
-/// How many files.
-const FILES: usize = 1000;
 /// How many lines each has.
 const LINES: usize = 60;
-/// How many weeks, each with a mark.
-const WEEKS: usize = 52;
 /// A week, in milliseconds.
 const WEEK_MS: u64 = 7 * 24 * 3600 * 1000;
 /// When the year begins, in milliseconds since 1970.
@@ -32,19 +28,31 @@ struct Point {
     needed: f64,
 }
 
+/// How much is done.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Work {
+    /// How many files there are.
+    pub(super) files: usize,
+    /// How many weeks pass, each with a mark.
+    pub(super) weeks: usize,
+    /// How many waypoints are written in all.
+    pub(super) waypoints: usize,
+}
+
 /// Measures, and prints the curve and the figures.
-pub(super) fn run(waypoints: usize, seed: u64, json: bool) -> Result<(), Failure> {
+pub(super) fn run(work: Work, seed: u64, json: bool) -> Result<(), Failure> {
+    let Work { files, weeks, waypoints } = work;
     let stage = Stage::new()?;
     fs::create_dir(stage.path("tree"))?;
     let mut trail = Trail::begin(&stage.path("home"), &stage.path("tree"))?;
     let store = trail.dir()?;
     let mut dice = Dice::new(seed);
-    let mut shown = words::files("src", FILES, LINES, &mut dice);
+    let mut shown = words::files("src", files, LINES, &mut dice);
     trail.set_clock(BEGUN_MS);
     trail.post(&shown.iter().map(|(path, bytes)| (path.clone(), Some(bytes.clone()))).collect())?;
     let (mut curve, mut marks) = (Vec::new(), 0.0);
-    for week in 1..=WEEKS {
-        let done = waypoints * (week - 1) / WEEKS..waypoints * week / WEEKS;
+    for week in 1..=weeks {
+        let done = waypoints * (week - 1) / weeks..waypoints * week / weeks;
         for number in done.clone() {
             let part = (number - done.start) as u64 * WEEK_MS / done.len() as u64;
             trail.set_clock(BEGUN_MS + (week as u64 - 1) * WEEK_MS + part);
@@ -72,9 +80,14 @@ pub(super) fn run(waypoints: usize, seed: u64, json: bool) -> Result<(), Failure
 
 /// The ratio at the end, and that of what the last quarter of the year added.
 fn finish(curve: &[Point], json: bool) {
-    let (Some(end), Some(before)) = (curve.last(), curve.get(curve.len() * 3 / 4)) else { return };
+    let (Some(end), Some(before)) = (curve.last(), curve.get(curve.len().saturating_sub(1) * 3 / 4)) else {
+        return;
+    };
     let one = Point { store: 1.0, needed: 1e6 };
-    print("disk after a year", "x", end.store / end.needed, LIMIT, one, json);
+    print("disk at the end", "x", end.store / end.needed, LIMIT, one, json);
+    if end.needed <= before.needed {
+        return;
+    }
     let growth = (end.store - before.store) / (end.needed - before.needed);
     print("growth, last quarter", "x", growth, LIMIT, one, json);
 }
@@ -94,7 +107,8 @@ fn print(figure: &str, unit: &'static str, value: f64, limit: f64, point: Point,
 
 /// Edits a line of one file.
 fn edit(shown: &mut Files, dice: &mut Dice) -> Edits {
-    let Some((path, bytes)) = shown.iter_mut().nth(dice.below(FILES)) else { return Edits::new() };
+    let at = dice.below(shown.len());
+    let Some((path, bytes)) = shown.iter_mut().nth(at) else { return Edits::new() };
     *bytes = words::edited(bytes, dice);
     Edits::from([(path.clone(), Some(bytes.clone()))])
 }

@@ -3,7 +3,7 @@
 //! Successive releases of one package are the marks, and between two of them lie many small waypoints. git gets the same
 //! history, a commit for each waypoint and a tag for each mark, and packs it as tightly as it can.
 
-use super::churn;
+use super::churn::{self, Work};
 use super::dice::Dice;
 use super::figure::{Figure, Limit};
 use super::git::{self, Git};
@@ -44,6 +44,12 @@ pub(crate) struct Args {
     /// With --churn or --late, how many waypoints are written
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     waypoints: usize,
+    /// With --churn, how many files are edited
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    files: usize,
+    /// With --churn, how many weeks pass
+    #[arg(long, value_name = "N", default_value_t = 52)]
+    weeks: usize,
     /// With --late, how many edits the peer makes by itself
     #[arg(long, value_name = "N", default_value_t = 500)]
     edits: usize,
@@ -52,7 +58,8 @@ pub(crate) struct Args {
 /// Measures, and prints the figures.
 pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     if args.churn {
-        churn::run(args.waypoints, args.seed, desk.json)?;
+        let work = Work { files: args.files, weeks: args.weeks, waypoints: args.waypoints };
+        churn::run(work, args.seed, desk.json)?;
         return Ok(DONE);
     }
     if args.late {
