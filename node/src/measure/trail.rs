@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use cairn_crdt::{FileEdit, Frontier};
-use cairn_protocol::piece::{count_in, start_of};
 use cairn_protocol::Labels;
+use cairn_protocol::piece::{count_in, start_of};
 
 use super::{Files, Packer, repo_path, write};
 use crate::error::NodeError;

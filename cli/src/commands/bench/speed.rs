@@ -12,7 +12,6 @@ use crate::error::{DONE, Failure};
 use cairn_node::measure::{Files, Fork};
 use std::fmt::Write as _;
 use std::fs;
-use std::process::Command;
 use std::time::Instant;
 
 /// About how many bytes the large file has.
