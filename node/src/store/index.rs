@@ -24,7 +24,7 @@ pub(crate) const NAME: &str = "index.redb";
 /// The kind of an entry that holds content.
 const CONTENT: u16 = 2;
 /// What redb keeps in memory.
-const CACHE_BYTES: usize = 16 << 20;
+const CACHE_BYTES: usize = 8 << 20;
 
 /// (feed, place) to a skeleton.
 const SKELETONS: TableDefinition<'static, [u8; 40], &[u8]> = TableDefinition::new("skeletons");

@@ -11,6 +11,9 @@ use crate::log::leaf_hash;
 use crate::packing::Method;
 use crate::piece::{Gone, joined_gone};
 
+/// What a waypoint takes in the file at least: its name, and that it has faded.
+const ITEM_BYTES_MIN: usize = 33;
+
 /// One block of a stone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Block {
@@ -69,7 +72,11 @@ impl Encoded for Index {
         let mut index = Self { blocks: input.list(1 << STONE_LEVEL_MAX)?, ..Self::default() };
         let at = input.clone();
         let mut next = Place { block: 0, start: 0, bytes: 0 };
-        for _ in 0..input.count(1 << STONE_LEVEL_MAX)? {
+        let count = input.count(1 << STONE_LEVEL_MAX)?;
+        let room = (count as usize).min(input.remaining() / ITEM_BYTES_MIN);
+        index.ids.reserve_exact(room);
+        index.sizes.reserve_exact(room);
+        for _ in 0..count {
             let item = Item::read(input)?;
             let place = if let Item::Body(_, place) = item { Some(place) } else { None };
             at.require(index.follows(&mut next, place), "places in a stone")?;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use cairn_crdt::encoding::Encoded;
+use cairn_crdt::encoding::{Encoded, Writer};
 use cairn_crdt::id::WaypointId;
 
 use crate::error::Reject;
@@ -160,11 +160,14 @@ impl StoneWriter {
             let (expected, found) = (self.name.span.count(), self.peaks.len());
             return Err(Reject::Gap { expected, found });
         }
-        let mut bytes = self.flush();
+        let (mut out, last) = (Writer::default(), self.flush());
+        out.raw(&last);
         let head = Head { name: self.name, listed: true };
-        let subtree = self.peaks.root();
-        bytes.extend(ending(&head, self.offset, self.index.to_bytes(), subtree, self.file));
-        Ok((bytes, subtree))
+        let (subtree, block) = (self.peaks.root(), last.len());
+        // The index of a large stone is larger than all else that is in memory, so there is one copy of it at a time.
+        self.index.write(&mut out);
+        drop(self.index);
+        Ok((ended(&head, self.offset, out.into_bytes(), block, subtree, self.file), subtree))
     }
 }
 
@@ -189,28 +192,30 @@ pub fn write_faded_stone(name: &StoneName, subtree: LogHash) -> Result<Vec<u8>, 
         return Err(Reject::Misuse("a stone where no subtree begins"));
     }
     let head = Head { name: *name, listed: false };
-    let mut bytes = head.to_bytes();
+    let bytes = head.to_bytes();
     let mut file = blake3::Hasher::new();
     file.update(&bytes);
-    bytes.extend(ending(&head, HEADER_BYTES as u64, Vec::new(), subtree, file));
-    Ok(bytes)
+    let index = bytes.len();
+    Ok(ended(&head, HEADER_BYTES as u64, bytes, index, subtree, file))
 }
 
-/// The index and the footer.
-fn ending(
+/// The last bytes of a file, in which the index begins at `from`, with the footer behind it.
+fn ended(
     head: &Head,
     index_offset: u64,
-    mut index: Vec<u8>,
+    mut bytes: Vec<u8>,
+    from: usize,
     subtree: LogHash,
     mut file: blake3::Hasher,
 ) -> Vec<u8> {
-    let index_sum = index_sum(head, index_offset, &subtree, &index);
+    let index = &bytes[from..];
+    let index_sum = index_sum(head, index_offset, &subtree, index);
     let index_bytes = index.len() as u64;
     let mut foot = Foot { index_offset, index_bytes, index_sum, subtree, file: [0; 32] };
     let unsealed = foot.to_bytes();
-    file.update(&index);
+    file.update(index);
     file.update(&unsealed[..unsealed.len() - 40]);
     foot.file = *file.finalize().as_bytes();
-    index.extend(foot.to_bytes());
-    index
+    bytes.extend(foot.to_bytes());
+    bytes
 }
