@@ -9,7 +9,8 @@ use cairn_node::verbs::fade as verb;
 const EXAMPLES: &str = "\
 Never forgotten: marks, tips of branches, what worktrees stand on, work that nobody has carried over,
 what no other peer has yet, and everything since the last epoch (an epoch begins with an admin's `cairn mark`).
-Of waypoints that have a name or a message it stays who wrote them, when and why; of nameless ones below an epoch only hashes stay.
+Who wrote what, when and why stays; of waypoints below an epoch that nobody gave a message, only as long as --names says,
+then nothing but a hash over all of them.
 `cairn bundle --archive FILE` keeps what they held for later; what `cairn unbundle` or `cairn get ?HASH` brought back goes with the
 next fade.
 
@@ -42,6 +43,9 @@ pub(crate) struct Args {
     /// Then, for this long, the newest version of each week
     #[arg(long, value_name = "DURATION")]
     weekly: Option<String>,
+    /// Keep the names of faded waypoints that are younger than this, so that peers can be asked for them [default: 30d]
+    #[arg(long, value_name = "DURATION")]
+    names: Option<String>,
     /// Forget also what no other peer is known to have
     #[arg(long)]
     alone: bool,
@@ -64,7 +68,7 @@ pub(crate) struct Args {
 
 /// Asks, and prints.
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
-    let Args { keep, hourly, daily, weekly, alone, dry_run, auto, by_hand, status, floor } = args;
+    let Args { keep, hourly, daily, weekly, names, alone, dry_run, auto, by_hand, status, floor } = args;
     let action = match floor {
         Some(floor) => verb::Action::Floor(floor),
         None if dry_run => verb::Action::DryRun,
@@ -78,7 +82,7 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
         verb::Action::Fade | verb::Action::Auto => Some("faded"),
         _ => None,
     };
-    let asked = verb::Args { here: desk.here(), keep, hourly, daily, weekly, alone, action };
+    let asked = verb::Args { here: desk.here(), keep, hourly, daily, weekly, names, alone, action };
     ask!(desk, Fade, asked, |answer| words(answer, did))
 }
 

@@ -14,6 +14,8 @@ use crate::store::Faded;
 pub struct Keep<'a> {
     /// How long history stays; the project's floor comes on top.
     pub thinning: Thinning,
+    /// Names of faded waypoints younger than this stay.
+    pub names_ms: u64,
     /// Versions that worktrees stand on.
     pub pins: &'a [Frontier],
     /// Whether what no other peer is known to have may go all the same.
@@ -58,8 +60,8 @@ impl Owner {
 
     fn fading(&self, (repo, project): (RepoId, ProjectId), keep: Keep<'_>) -> Result<Fading, NodeError> {
         let elsewhere = self.elsewhere(repo).filter(|_| !keep.alone);
-        let Keep { thinning, pins, .. } = keep;
-        let retention = Retention { thinning, pins, elsewhere: elsewhere.as_ref() };
+        let Keep { thinning, names_ms, pins, .. } = keep;
+        let retention = Retention { thinning, names_ms, pins, elsewhere: elsewhere.as_ref() };
         Ok(self.replica(repo)?.fading(project, retention, self.store(repo)?, self.now_ms()))
     }
 }

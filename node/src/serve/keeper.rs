@@ -13,6 +13,7 @@ use super::Event;
 use crate::error::NodeError;
 use crate::owner::{Keep, Owner};
 use crate::store::Faded;
+use crate::verbs::fade::NAMES_MS;
 use crate::worktrees;
 
 /// When the first project is looked at: nobody waits for it, and a start is busy enough.
@@ -56,7 +57,7 @@ impl Keeper {
             return Ok(None);
         }
         let thinning = allowed.map_or_else(Thinning::default, Thinning::from);
-        let keep = Keep { thinning, pins: &pins, alone: false };
+        let keep = Keep { thinning, names_ms: NAMES_MS, pins: &pins, alone: false };
         let faded = if dry_run { owner.would_fade(place, keep)? } else { owner.fade(place, keep)? };
         let Faded { waypoints, bytes_before, bytes_after } = faded;
         if waypoints == 0 {

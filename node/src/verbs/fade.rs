@@ -31,11 +31,16 @@ pub struct Args {
     pub daily: Option<String>,
     /// For how long after that the newest version of each week does.
     pub weekly: Option<String>,
+    /// Names of faded waypoints younger than this stay; 30 days when it is left out.
+    pub names: Option<String>,
     /// Whether what no other peer is known to have may go all the same.
     pub alone: bool,
     /// What to do.
     pub action: Action,
 }
+
+/// How long the names of faded waypoints stay unless told otherwise: as long as somebody may look for one.
+pub(crate) const NAMES_MS: u64 = 30 * 24 * 3_600_000;
 
 /// What `fade` does.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +106,8 @@ fn forget(owner: &mut Owner, site: &Site, args: &Args, mut answer: Answer) -> Re
     let place = (site.place.repo, site.place.project);
     let thinning = policy::wanted(owner, site.place, policy::asked(args)?);
     let pins = worktrees::versions(owner.home(), site.place.repo, &site.place.name(owner)?)?;
-    let keep = Keep { thinning, pins: &pins, alone: args.alone };
+    let names_ms = args.names.as_deref().map_or(Ok(NAMES_MS), duration_ms)?;
+    let keep = Keep { thinning, names_ms, pins: &pins, alone: args.alone };
     if !args.alone {
         answer.unshared = owner.unshared(place, keep)?;
     }

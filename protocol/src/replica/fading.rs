@@ -93,16 +93,17 @@ impl Replica {
     ) -> Fading {
         let Some(project) = self.projects.get(&project) else { return Fading::default() };
         let heads: Vec<WaypointId> = project.kept(retention, now_ms).into_iter().collect();
-        project.without(&project.documents.needed(&heads), holders)
+        let named_since_ms = now_ms.saturating_sub(retention.names_ms);
+        project.without(&project.documents.needed(&heads), holders, named_since_ms)
     }
 }
 
 impl Project {
     /// What goes where only `needed` stays.
-    fn without(&self, needed: &BTreeSet<WaypointId>, holders: &dyn Holders) -> Fading {
+    fn without(&self, needed: &BTreeSet<WaypointId>, holders: &dyn Holders, named_since_ms: u64) -> Fading {
         let mut fading = Fading { contents: self.documents.named(needed), ..Fading::default() };
         let carriers = fading.contents.iter().filter_map(|content| holders.holder(*content)).collect();
-        let gone = self.gone(needed, &carriers);
+        let gone = self.gone(needed, &carriers, named_since_ms);
         for (id, known) in &self.waypoints {
             if gone.contains(id) {
                 fading.gone.entry(known.feed).or_default().insert(known.seq - 1);
@@ -113,15 +114,17 @@ impl Project {
         fading
     }
 
-    /// The waypoints that go as a whole: nameless ones that an epoch is known to have in its past, that carry no bytes
+    /// The waypoints that go as a whole: old and nameless ones that an epoch is known to have in its past, that carry no bytes
     /// which stay, and that nothing which stays waits for.
     fn gone(
         &self,
         needed: &BTreeSet<WaypointId>,
         carriers: &BTreeSet<(FeedId, u64)>,
+        named_since_ms: u64,
     ) -> BTreeSet<WaypointId> {
         let goes = |(id, known): &(&WaypointId, &Known)| {
-            let stays = needed.contains(*id) || known.labels.says_something();
+            let is_named = known.labels.says_something() || known.stamp.wall_ms > named_since_ms;
+            let stays = is_named || needed.contains(*id);
             !stays && !carriers.contains(&(known.feed, known.seq - 1)) && self.is_absorbed(known)
         };
         let mut gone: BTreeSet<WaypointId> = self.waypoints.iter().filter(goes).map(|(id, _)| *id).collect();

@@ -19,6 +19,8 @@ use crate::retention::{Shown, Thinning};
 pub struct Retention<'a> {
     /// How long history stays; the project's floor comes on top.
     pub thinning: Thinning,
+    /// The names of faded waypoints younger than this stay, in milliseconds: by a name they can be found and asked for.
+    pub names_ms: u64,
     /// Versions that worktrees stand on.
     pub pins: &'a [Frontier],
     /// How much of each feed other peers are known to hold: what lies above stays. `None` where that is no

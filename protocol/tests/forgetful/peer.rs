@@ -181,7 +181,7 @@ impl Peer {
 
     /// Forgets, and starts again from what is left.
     pub fn fade(&mut self, thinning: Thinning, elsewhere: Option<&BTreeMap<FeedId, u64>>, now_ms: u64) {
-        let retention = Retention { thinning, pins: &[], elsewhere };
+        let retention = Retention { thinning, names_ms: 0, pins: &[], elsewhere };
         let fading = self.replica.fading(self.project, retention, &self.disk, now_ms);
         self.disk.fade(&fading);
         let tip = self.tip();

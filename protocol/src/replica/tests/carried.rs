@@ -122,6 +122,7 @@ fn what_has_faded_comes_back_by_its_name_and_only_from_an_archive() {
             project,
             crate::replica::Retention {
                 thinning: crate::retention::Thinning::all(0),
+                names_ms: 0,
                 pins: &[],
                 elsewhere: None,
             },

@@ -78,8 +78,12 @@ fn churned(a: &mut Replica, project: ProjectId) -> Vec<WaypointId> {
 }
 
 fn fades(a: &Replica, project: ProjectId, thinning: Thinning) -> Vec<u64> {
-    let fading =
-        a.fading(project, Retention { thinning, pins: &[], elsewhere: None }, &BTreeMap::new(), NOW_MS);
+    let fading = a.fading(
+        project,
+        Retention { thinning, names_ms: 0, pins: &[], elsewhere: None },
+        &BTreeMap::new(),
+        NOW_MS,
+    );
     fading.places.into_values().flatten().collect()
 }
 
@@ -121,7 +125,7 @@ fn what_nobody_else_has_stays_as_long_as_that_counts() {
     churned(&mut a, project);
     let feed = a.feeds(project)[0].feed;
     let fades = |elsewhere: Option<&BTreeMap<FeedId, u64>>| {
-        let retention = Retention { thinning: Thinning::all(0), pins: &[], elsewhere };
+        let retention = Retention { thinning: Thinning::all(0), names_ms: 0, pins: &[], elsewhere };
         a.fading(project, retention, &BTreeMap::new(), NOW_MS).count()
     };
     assert_eq!(fades(None), 40);
