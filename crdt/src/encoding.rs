@@ -88,6 +88,11 @@ impl Writer {
         self.bytes
     }
 
+    /// Makes room for exactly so many bytes more, where a long value would else take twice its size.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve_exact(bytes);
+    }
+
     /// One byte.
     pub fn u8(&mut self, value: u8) {
         self.bytes.push(value);

@@ -13,6 +13,12 @@ use crate::piece::{Gone, joined_gone};
 
 /// What a waypoint takes in the file at least: its name, and that it has faded.
 const ITEM_BYTES_MIN: usize = 33;
+/// And with a place.
+const ITEM_BYTES_MAX: usize = ITEM_BYTES_MIN + 12;
+/// What a block takes there.
+const BLOCK_BYTES: usize = 1 + 4 + 4 + 32;
+/// What a count takes there at most.
+const COUNT_BYTES_MAX: usize = 10;
 
 /// One block of a stone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -241,6 +247,11 @@ impl Index {
         let start = if block == 0 { Some(0) } else { first(block) };
         let end = first(block + 1).unwrap_or(self.ids.len());
         start.unwrap_or(end)..end
+    }
+
+    /// About how many bytes it takes in the file; never less.
+    pub(super) fn file_bytes(&self) -> usize {
+        self.blocks.len() * BLOCK_BYTES + self.ids.len() * ITEM_BYTES_MAX + 2 * COUNT_BYTES_MAX
     }
 
     /// All waypoints as they stand in the file.

@@ -13,7 +13,9 @@ use crate::merkle::Peaks;
 use crate::packing::{Method, pack};
 use crate::piece::Gone;
 use crate::stone::index::{Block, Index};
-use crate::stone::{Foot, HEADER_BYTES, Head, Source, StoneName, StoneReader, Stored, block_sum, index_sum};
+use crate::stone::{
+    FOOTER_BYTES, Foot, HEADER_BYTES, Head, Source, StoneName, StoneReader, Stored, block_sum, index_sum,
+};
 
 /// A stone that is being written. What each call returns is appended to the file.
 #[derive(Debug)]
@@ -161,6 +163,7 @@ impl StoneWriter {
             return Err(Reject::Gap { expected, found });
         }
         let (mut out, last) = (Writer::default(), self.flush());
+        out.reserve(last.len() + self.index.file_bytes() + FOOTER_BYTES);
         out.raw(&last);
         let head = Head { name: self.name, listed: true };
         let (subtree, block) = (self.peaks.root(), last.len());
