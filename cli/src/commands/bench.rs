@@ -32,8 +32,6 @@ With --json, one line a figure that has a limit; else more, in tables.
 
 Examples:
   cairn bench merge ~/releases --cases 400
-  cairn bench speed --json
-  cairn bench tower --waypoints 100000
   cairn bench history ~/releases/tokio --steps 200";
 
 /// The arguments.
