@@ -19,6 +19,7 @@ use cairn_crdt::op::{Body, Op};
 
 #[cfg(test)]
 mod carried;
+#[cfg(test)]
 mod forgotten;
 #[cfg(test)]
 mod labels;
