@@ -320,6 +320,8 @@ impl Documents {
             self.kept.push_front(kept);
             return Ok(state);
         }
+        // What has faded may not know its epoch any more.
+        self.epochs.check_held(frontier.heads())?;
         self.epochs.of(frontier.heads())?;
         let (mut state, missing) = self.nearest(frontier);
         self.epochs.check_held(&missing)?;

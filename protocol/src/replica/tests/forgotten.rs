@@ -10,6 +10,13 @@ use crate::mark::{Mark, feeds_root};
 use crate::replica::Fading;
 use crate::retention::Thinning;
 
+/// A repo in which keys 2 and 3 may write.
+fn shared() -> (Replica, ProjectId) {
+    let (mut replica, project) = replica();
+    replica.admit_grants(&[grant(replica.id(), 3, None)], NOW_MS);
+    (replica, project)
+}
+
 /// A replica, the bytes of its contents, and the pieces of its feeds as a disk would keep them.
 struct Node {
     replica: Replica,
@@ -21,7 +28,7 @@ struct Node {
 
 impl Node {
     fn new() -> Self {
-        let (replica, project) = replica();
+        let (replica, project) = shared();
         Self { replica, project, contents: Kept::new(), holders: BTreeMap::new(), feeds: BTreeMap::new() }
     }
 
@@ -105,7 +112,7 @@ impl Node {
     }
 
     fn restart(&mut self) {
-        self.replica = replica().0;
+        self.replica = shared().0;
         for (feed, (top, pieces)) in &self.feeds {
             self.replica.restore(PROJECT, *feed, top.clone(), pieces.clone(), NOW_MS).unwrap();
         }
@@ -185,6 +192,20 @@ fn nameless_waypoints_below_an_epoch_leave_one_hash_and_the_view_stays() {
 }
 
 #[test]
+fn a_feed_in_which_epochs_begin_stays_whole_and_vouches_for_others() {
+    let mut node = Node::new();
+    node.saves(1, &["a", "b", "c"]);
+    node.saves(2, &["d", "e", "f", "g", "h"]);
+    node.mark("v1");
+    node.fade();
+    assert_eq!((node.counts(1), node.counts(2)), (vec![1; 4], vec![4, 1]));
+    let mut late = Node::new();
+    late.pull_feed(&node, node.feed(1), 0).unwrap();
+    late.pull_feed(&node, node.feed(2), 0).unwrap();
+    assert_eq!(late.root(), node.root());
+}
+
+#[test]
 fn a_peer_that_comes_late_takes_what_is_left_and_shows_the_same() {
     let mut node = year();
     node.fade();
@@ -246,13 +267,13 @@ fn an_epoch_of_somebody_who_is_no_admin_has_nothing_in_its_past() {
 #[test]
 fn work_that_comes_late_is_told_from_work_that_the_epoch_has() {
     let mut node = Node::new();
-    node.saves(1, &["a", "b", "c"]);
+    node.saves(2, &["a", "b", "c"]);
     let mut away = Node::new();
     away.pull(&node);
-    let late = away.save(2, "y");
-    node.saves(1, &["d", "e"]);
+    let late = away.save(3, "y");
+    node.saves(2, &["d", "e"]);
     node.mark("v1");
-    node.save(1, "f");
+    node.save(2, "f");
     node.fade();
     away.pull(&node);
     assert_eq!(away.replica.late(away.project, "main").into_iter().collect::<Vec<_>>(), [late]);
@@ -264,10 +285,10 @@ fn work_that_comes_late_is_told_from_work_that_the_epoch_has() {
 #[test]
 fn what_a_name_or_a_mark_stands_on_stays_readable_as_history() {
     let mut node = Node::new();
-    node.save(1, "a");
+    node.save(2, "a");
     let named = Labels { message: Some("why".into()), ..Labels::default() };
-    let told = node.write(1, file(node.project, "file", b"b"), named);
-    node.saves(1, &["c", "d", "e"]);
+    let told = node.write(2, file(node.project, "file", b"b"), named);
+    node.saves(2, &["c", "d", "e"]);
     node.mark("v1");
     node.fade();
     let frontier = node.replica.branch(node.project, "main");
