@@ -308,19 +308,20 @@ impl Store {
     fn read_stones(&self, feed: FeedId) -> Result<Vec<Stored>, NodeError> {
         let mut stored = Vec::new();
         let Some(held) = self.feeds.get(&feed) else { return Ok(stored) };
-        let end = |stored: &[Stored]| stored.iter().map(Stored::count).sum::<u64>();
         let mut place = 0;
         while place < held.base() {
-            let stone = held.stone_at(place);
-            let read = match stone {
-                Some(stone) => self.stones.read_from(held.name, stone, place, &mut |waypoint| {
-                    stored.push(waypoint);
-                    Ok(())
-                }),
-                None => self.load(super::Place { feed, place }).map(|waypoint| stored.push(waypoint)),
+            let start = place;
+            let mut add = |waypoint: Stored| {
+                place += waypoint.count();
+                stored.push(waypoint);
+                Ok(())
+            };
+            let read = match held.stone_at(start) {
+                Some(stone) => self.stones.read_from(held.name, stone, start, &mut add),
+                None => self.load(super::Place { feed, place: start }).and_then(add),
             };
             match read.inspect_err(|error| self.note(error)) {
-                Ok(()) => place = end(&stored),
+                Ok(()) => {}
                 Err(NodeError::Damaged(_)) => break,
                 Err(error) => return Err(error),
             }

@@ -38,7 +38,7 @@ impl Replica {
     }
 }
 
-/// Whether a waypoint's author may begin an epoch where it stands.
+/// Whether a waypoint's author was an admin where it stands: may begin an epoch, may set a floor.
 pub(super) fn is_admin(known: &Known, project: ProjectId, grants: &Grants) -> bool {
     let at = (known.seq, known.stamp.wall_ms);
     grants.standing_as(Role::Admin, &known.key, project, at) == Standing::Admitted
@@ -69,7 +69,7 @@ impl Project {
 
     /// Whether an admitted epoch is known to have a waypoint in its past.
     pub(super) fn is_absorbed(&self, known: &Known) -> bool {
-        known.feed == known.origin && self.absorbs(&known.origin, known.seq - 1, known.seq)
+        self.maps().any(|epoch| has(epoch, known))
     }
 
     /// Tells the documents what lies in the past of epochs though no parents lead there, now that `fresh` came.

@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use cairn_crdt::id::{ProjectId, WaypointId};
 
 use super::Replica;
+use super::absorbed::is_admin;
 use super::project::Project;
-use crate::grant::{Grants, Role, Standing};
+use crate::grant::Grants;
 use crate::retention::Floor;
 
 impl Replica {
@@ -29,9 +30,8 @@ impl Project {
     /// Takes note of the floor that a waypoint sets, if its author may.
     pub(super) fn raise(&mut self, id: &WaypointId, grants: &Grants) {
         let Some(known) = self.waypoints.get(id) else { return };
-        let at = (known.seq, known.stamp.wall_ms);
         if let Some(floor) = &known.labels.floor
-            && grants.standing_as(Role::Admin, &known.key, self.id(), at) == Standing::Admitted
+            && is_admin(known, self.id(), grants)
         {
             self.floors.push((*id, floor.clone()));
         }
