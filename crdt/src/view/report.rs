@@ -204,7 +204,9 @@ impl<'a> Report<'a, '_> {
             let choices = places.iter().map(choice).collect();
             self.add(at, OverlapKind::Move, choices);
         }
-        if !deleted.is_empty() {
+        // An item that one side emptied and the other deleted: both want nothing there.
+        let is_emptied = shown.is_empty() && matches!(spot.place.kind, NodeKind::Item(_) | NodeKind::Text);
+        if !deleted.is_empty() && !is_emptied {
             let seen = |by: &WaypointId| self.reading.ground.graph.is_within(by, &deleted);
             let mut by: BTreeSet<_> = places.into_iter().flat_map(|(_, by)| by).collect();
             by.extend(unseen_in_node(self.reading.ground, self.reading.tree, at.node));

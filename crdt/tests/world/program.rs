@@ -229,7 +229,9 @@ impl World {
         let draft = replica.docs.take(&replica.tip, at, side, &replica.store).unwrap();
         let by = replica.commit(draft);
         let left = replica.view().overlaps.clone();
-        assert!(!left.contains(&overlaps[at]), "still there: {:?}", overlaps[at]);
+        let count = |all: &[Overlap]| all.iter().filter(|other| **other == overlaps[at]).count();
+        // Two items of one name that come to the same text are told alike: then one of them is settled.
+        assert!(count(&left) < count(&overlaps), "still there: {:?}", overlaps[at]);
         let after = Sight::of(replica);
         self.book.note(by, &before, &after);
     }
