@@ -15,7 +15,7 @@ const JOINED_MAX: usize = 16;
 
 /// What a run of tokens leaves open: brackets that close what was open before, brackets that
 /// it opens, and whether quotes are odd.
-#[derive(Debug, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Open {
     closes: Vec<u8>,
     opens: Vec<u8>,

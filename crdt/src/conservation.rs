@@ -121,7 +121,8 @@ impl Ledger<'_> {
             if unseen.is_empty() {
                 continue;
             }
-            let text = texts.edited(*leaf, log, &genesis(*leaf, self.ground.lineage, self.contents)?)?;
+            let begun = genesis(*leaf, self.ground.lineage, self.contents)?;
+            let text = texts.edited(*leaf, log, &begun, self.ground.graph)?;
             let silent: Vec<_> = text.leaf.silent();
             if !silent.is_empty() {
                 let by = silent.iter().filter_map(|hunk| log.hunks.get(hunk)).flat_map(|(_, by)| by.clone());

@@ -255,7 +255,7 @@ impl Documents {
             Settle::Leaf(leaf, number) => {
                 let genesis = crate::text::genesis(*leaf, &self.lineage, contents)?;
                 let log = state.leaves.get(leaf).ok_or(CrdtError::NoSuchOverlap)?;
-                let text = self.texts.edited(*leaf, log, &genesis)?;
+                let text = self.texts.edited(*leaf, log, &genesis, &self.graph)?;
                 let hunks = text.leaf.take(*number, alternative);
                 hunks.map(|hunks| vec![Op::Edit { leaf: *leaf, epoch: 0, hunks }])
             }

@@ -1,15 +1,18 @@
 //! The text of one node: a list of tokens that many hands edit at once.
 //!
-//! A leaf is a pure function of its name, the bytes that it began with, and the set of hunks it
-//! holds: neither order nor grouping nor repetition of arrival changes anything. A leaf that
+//! A leaf is a pure function of its name, the bytes that it began with, the set of hunks it
+//! holds and, where a merge leaves brackets open, of who had seen whose: neither order nor grouping nor
+//! repetition of arrival changes anything. A leaf that
 //! nobody has edited is its bytes and costs nothing more.
 //!
 //! The work is divided by what can go wrong in it: `document` gives all tokens an identity and an order
 //! (automerge), `order` sets runs that met at one gap in the order of their text, `settle` says what was put
 //! to rest, `contest` who takes effect where several cannot, `resolve` what is then shown and
-//! hidden, and `edit` turns a new text into hunks.
+//! hidden, `balance` gives a region to one side where hunks that do not collide make no sense together (`sight`
+//! tells the sides), and `edit` turns a new text into hunks.
 
 mod audit;
+mod balance;
 mod contest;
 mod document;
 mod edit;
@@ -17,6 +20,7 @@ mod order;
 mod rank;
 mod resolve;
 mod settle;
+mod sight;
 #[cfg(test)]
 mod tests;
 mod weave;
@@ -24,11 +28,13 @@ mod weave;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
+use crate::brackets::Open;
 use crate::hunk::{Hunk, Origin, RUNS_MAX, SETTLES_MAX, TOKEN_BYTES_MAX, TOKENS_MAX, TokenId};
 use crate::id::{HunkId, LeafId};
 use crate::token::tokenize;
 use document::Document;
 use resolve::{Resolution, resolve};
+pub(crate) use sight::Sight;
 use weave::{Held, Weave};
 
 /// Why hunks cannot be applied. The leaf is as it was before.
@@ -76,6 +82,8 @@ pub struct Leaf {
     document: Option<Document>,
     /// All tokens in the engine's order.
     order: Vec<TokenId>,
+    /// Who had seen whom, where that is asked.
+    sight: Option<Sight>,
     shown: OnceLock<Shown>,
 }
 
@@ -136,7 +144,8 @@ impl Leaf {
     /// A leaf that nobody has edited.
     pub fn genesis(id: LeafId, bytes: &[u8]) -> Self {
         let (held, order) = (BTreeMap::new(), Vec::new());
-        Self { id, genesis: bytes.into(), held, document: None, order, shown: OnceLock::new() }
+        let (document, sight, shown) = (None, None, OnceLock::new());
+        Self { id, genesis: bytes.into(), held, document, order, sight, shown }
     }
 
     /// The leaf's name.
@@ -197,6 +206,24 @@ impl Leaf {
         }
     }
 
+    /// Whether the text leaves other brackets and quotes open than it did at its beginning.
+    pub(crate) fn is_tilted(&self) -> bool {
+        let open = |bytes: &[u8]| Open::of(&tokenize(bytes));
+        !self.held.is_empty() && open(&self.shown().bytes) != open(&self.genesis)
+    }
+
+    /// Who had seen whom, as far as it was told.
+    pub(crate) fn sight(&self) -> Option<&Sight> {
+        self.sight.as_ref()
+    }
+
+    /// Tells who had seen whom: then a region that only the merge leaves open goes to one side.
+    pub(crate) fn see(&mut self, sight: Option<Sight>) {
+        if self.sight != sight {
+            (self.sight, self.shown) = (sight, OnceLock::new());
+        }
+    }
+
     fn show(&self) -> Shown {
         if self.held.is_empty() {
             return Shown { bytes: self.genesis.to_vec(), ..Shown::default() };
@@ -215,7 +242,7 @@ impl Leaf {
             true => Weave::new(&genesis, &self.held, &pristine().collect::<Vec<_>>()),
             false => Weave::new(&genesis, &self.held, &self.order),
         };
-        let resolution = resolve(&weave);
+        let resolution = resolve(&weave, self.sight.as_ref());
         then(&weave, resolution)
     }
 }

@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use crate::documents::Contents;
 use crate::error::CrdtError;
+use crate::graph::Graph;
 use crate::hunk::{Hunk, Origin};
 use crate::id::{ContentHash, HunkId, LeafId};
-use crate::leaf::{Leaf, LeafError, Shown};
+use crate::leaf::{Leaf, LeafError, Shown, Sight};
 use crate::lineage::{Lineage, Source};
 use crate::op::Split;
 use crate::state::LeafLog;
@@ -31,6 +32,8 @@ pub(crate) struct Text {
     /// What it shows.
     pub(crate) shown: Shown,
     wanted: Vec<HunkId>,
+    /// Whether its hunks leave open what it did not at its beginning, so that it matters who had seen whom.
+    is_tilted: bool,
 }
 
 /// The texts of leaves.
@@ -74,10 +77,14 @@ impl Texts {
         id: LeafId,
         log: &LeafLog,
         genesis: &[u8],
+        graph: &Graph,
     ) -> Result<Arc<Text>, CrdtError> {
         let wanted: Vec<_> = log.hunks.keys().copied().collect();
         let kept = self.kept.get(&id);
-        if let Some(text) = kept.filter(|text| text.wanted == wanted) {
+        let is_same = |text: &&Arc<Text>| {
+            text.wanted == wanted && (!text.is_tilted || text.leaf.sight() == sight(log, graph).as_ref())
+        };
+        if let Some(text) = kept.filter(is_same) {
             return Ok(text.clone());
         }
         let before = kept.filter(|text| text.leaf.hunks().all(|hunk| log.hunks.contains_key(&hunk)));
@@ -85,13 +92,23 @@ impl Texts {
         let mut fresh = sound(log, tokenize(genesis).len());
         fresh.retain(|id, _| !leaf.contains(*id));
         apply(&mut leaf, fresh)?;
-        let text = Arc::new(Text { shown: leaf.shown(), leaf, wanted });
+        leaf.see(None);
+        let is_tilted = leaf.is_tilted();
+        if is_tilted {
+            leaf.see(sight(log, graph));
+        }
+        let text = Arc::new(Text { shown: leaf.shown(), leaf, wanted, is_tilted });
         if self.kept.len() >= KEPT_MAX {
             self.kept.clear();
         }
         self.kept.insert(id, text.clone());
         Ok(text)
     }
+}
+
+fn sight(log: &LeafLog, graph: &Graph) -> Option<Sight> {
+    let hunks = log.hunks.iter().map(|(hunk, (_, by))| (*hunk, by.as_slice()));
+    Sight::of(hunks, |a, b| graph.is_ancestor(a, b))
 }
 
 /// Applies hunks; those that the leaf refuses, and those that stand on them, have no effect.

@@ -58,7 +58,8 @@ fn sides_that_come_to_the_same_text_on_different_ways_lose_nothing() {
 
 #[test]
 fn an_item_that_one_side_emptied_and_the_other_deleted_is_no_choice() {
-    let items = "struct S {\n    x: u32,\n}\n\nimpl S {\n    fn get(&self) -> u32 {\n        self.x\n    }\n}\n";
+    let items =
+        "struct S {\n    x: u32,\n}\n\nimpl S {\n    fn get(&self) -> u32 {\n        self.x\n    }\n}\n";
     let (mut a, mut b) = pair(&[("x.rs", items)]);
     a.post(&[write("x.rs", "one line of something else\n")]);
     b.post(&[write("x.rs", "")]);

@@ -131,7 +131,7 @@ impl<'a> Desk<'a> {
         let log = self.state.leaves.get(&leaf).filter(|log| !log.hunks.is_empty());
         let hunks = match log {
             Some(log) => {
-                let text = self.texts.edited(leaf, log, &begun)?;
+                let text = self.texts.edited(leaf, log, &begun, self.graph)?;
                 if text.shown.bytes == new { Vec::new() } else { text.leaf.edit(new) }
             }
             None if begun == new => Vec::new(),

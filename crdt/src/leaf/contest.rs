@@ -12,6 +12,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use crate::leaf::balance::Camps;
 use crate::leaf::rank::{Rank, rank};
 use crate::leaf::settle;
 use crate::leaf::weave::Weave;
@@ -43,6 +44,8 @@ pub(super) struct Contest<'w, 'a> {
     pub(super) rivals: Vec<Vec<usize>>,
     /// The colliding hunks, best first.
     pub(super) ranked: Vec<usize>,
+    /// Regions that one side has to itself.
+    pub(super) camps: Camps,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,6 +59,8 @@ struct Round {
     allowed: Vec<bool>,
     fates: Vec<Fate>,
     holders: Vec<usize>,
+    /// The sides that may still fill each region.
+    rooms: Vec<u64>,
 }
 
 impl<'w, 'a> Contest<'w, 'a> {
@@ -74,8 +79,9 @@ impl<'w, 'a> Contest<'w, 'a> {
         }
         let (twin, part_of, gaps) = (vec![false; hunks], vec![None; hunks], vec![Vec::new(); hunks]);
         let (contested, rivals) = (vec![false; weave.order.len()], vec![Vec::new(); hunks]);
+        let (ranked, camps) = (Vec::new(), Camps::default());
         let mut contest =
-            Self { weave, void, able, twin, part_of, relevant, contested, gaps, rivals, ranked: Vec::new() };
+            Self { weave, void, able, twin, part_of, relevant, contested, gaps, rivals, ranked, camps };
         contest.find_collisions();
         contest
     }
@@ -263,6 +269,7 @@ impl<'w, 'a> Contest<'w, 'a> {
             allowed: self.allowed(first),
             fates: vec![Fate::Open; weave.len()],
             holders: vec![FREE; self.contested.len() + weave.gaps.len()],
+            rooms: self.camps.rooms(first),
         };
         // What `first` stands on was in effect together when `first` was made: no need to ask.
         for hunk in first.into_iter().flat_map(|first| weave.reach(first, &weave.stands, |_| true)) {
@@ -324,12 +331,17 @@ impl<'w, 'a> Contest<'w, 'a> {
         for slot in self.slots(hunk) {
             round.holders[slot] = holder;
         }
+        if let Some((region, sides)) = self.camps.of.get(&hunk) {
+            round.rooms[*region] &= sides;
+        }
     }
 
     fn can_stand(&self, hunk: usize, round: &Round) -> bool {
         let shares = self.only_takes(hunk);
         let fits = |holder: usize| holder == FREE || (holder == SHARED && shares);
+        let room = self.camps.of.get(&hunk).is_none_or(|(region, sides)| round.rooms[*region] & sides != 0);
         round.allowed[hunk]
+            && room
             && self.slots(hunk).all(|slot| fits(round.holders[slot]))
             && self.rivals[hunk].iter().all(|rival| round.fates[*rival] != Fate::Stands)
     }

@@ -9,7 +9,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use crate::leaf::balance::camps;
 use crate::leaf::contest::Contest;
+use crate::leaf::sight::Sight;
 use crate::leaf::weave::Weave;
 use crate::leaf::{Alternative, LeafOverlap, LeafOverlapKind, Mark};
 
@@ -38,9 +40,13 @@ pub(super) struct Clash {
     pub(super) overlap: Option<LeafOverlap>,
 }
 
-pub(super) fn resolve(weave: &Weave<'_>) -> Resolution {
-    let contest = Contest::new(weave);
-    let stands = contest.decide(None);
+pub(super) fn resolve(weave: &Weave<'_>, sight: Option<&Sight>) -> Resolution {
+    let mut contest = Contest::new(weave);
+    let mut stands = contest.decide(None);
+    if let Some(sight) = sight {
+        contest.camps = camps(&contest, &stands, sight);
+        stands = contest.decide(None);
+    }
     let live = live(weave, &stands, 0..weave.order.len());
     let mut clashes = Vec::new();
     for members in gather(&contest, &stands) {
@@ -94,7 +100,7 @@ fn live(weave: &Weave<'_>, stands: &[bool], places: Range<usize>) -> Vec<usize> 
 fn gather(contest: &Contest<'_, '_>, stands: &[bool]) -> Vec<Vec<usize>> {
     let weave = contest.weave;
     let mut groups = Groups { parents: (0..weave.len()).collect() };
-    let (mut takers, mut gaps) = (BTreeMap::new(), BTreeMap::new());
+    let (mut takers, mut gaps, mut regions) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let mut met = vec![false; weave.len()];
     for hunk in &contest.ranked {
         met[*hunk] = true;
@@ -107,6 +113,10 @@ fn gather(contest: &Contest<'_, '_>, stands: &[bool]) -> Vec<Vec<usize>> {
         for rival in &contest.rivals[*hunk] {
             groups.join(*hunk, *rival);
         }
+    }
+    for (hunk, (region, _)) in &contest.camps.of {
+        met[*hunk] = true;
+        groups.join(*hunk, *regions.entry(*region).or_insert(*hunk));
     }
     for hunk in 0..weave.len() {
         let hidden = !stands[hunk] && !contest.void[hunk];

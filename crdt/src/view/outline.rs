@@ -169,7 +169,7 @@ impl Reading<'_> {
         if pieces.is_none() && log.hunks.is_empty() {
             walk.outline.bytes.extend_from_slice(&bytes);
         } else if pieces.is_none() {
-            let text = self.texts.edited(leaf, log, &bytes)?;
+            let text = self.texts.edited(leaf, log, &bytes, self.ground.graph)?;
             let base = walk.outline.bytes.len();
             let moved = |mark: &Mark| Mark { start: base + mark.start, end: base + mark.end, ..*mark };
             walk.outline.marks.extend(text.shown.marks.iter().map(|mark| (entry, leaf, moved(mark))));

@@ -354,7 +354,7 @@ impl<'a> Report<'a, '_> {
         let bytes = genesis(leaf, ground.lineage, self.reading.contents)?;
         let Some(winner) = log.split(bytes.len() as u64) else { return Ok(()) };
         if !log.hunks.is_empty() {
-            let text = self.reading.texts.edited(leaf, log, &bytes)?;
+            let text = self.reading.texts.edited(leaf, log, &bytes, ground.graph)?;
             let by = log.hunks.values().flat_map(|(_, by)| by).copied().collect::<BTreeSet<_>>();
             self.hidden_text(at, winner.codec, shown, text.shown.bytes.clone(), by);
         }
