@@ -1,6 +1,6 @@
 //! One owner a home; a disk that is full.
 
-use crate::harness::{Stage, told};
+use crate::harness::{Node, Stage, told};
 use std::fs;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -110,4 +110,29 @@ fn a_full_disk_is_a_typed_error_and_nothing_is_lost() {
     assert!(lines[full - 1].contains("\"code\":\"E_FULL\""), "{out:#?}");
     assert_eq!(lines.get(full + 2), Some(&"exit 0"), "the store is whole: {out:#?}");
     assert!(lines.last().unwrap().contains("kept"), "{out:#?}");
+}
+
+/// Agents on one machine: a home, and a worktree and a key for each.
+#[test]
+fn agents_with_keys_of_their_own_share_a_home() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("a.txt", b"a\n")]);
+    ana.serve();
+    let invite = ana.ok(&["invite", "--role", "write", "--uses", "2"]);
+    let mut feeds = Vec::new();
+    for name in ["one", "two"] {
+        let agent = Node::new(name, ana.home.clone(), stage.path().join(name));
+        let mut join = agent.command();
+        join.env("CAIRN_KEY", stage.path().join(format!("{name}.key")));
+        let joined = told(join.args(["join", invite["invite"].as_str().unwrap(), "."]).output().unwrap());
+        assert_eq!(joined.code, 0, "{joined:#?}");
+        agent.write(&format!("{name}.txt"), "mine\n");
+        // The worktree knows its key from now on.
+        assert_eq!(agent.ok(&["post"])["feed"], joined.json["feed"]);
+        feeds.push(joined.json["feed"].clone());
+    }
+    assert_ne!(feeds[0], feeds[1]);
+    ana.ok(&["put"]);
+    assert_eq!((ana.read("one.txt"), ana.read("two.txt")), (b"mine\n".to_vec(), b"mine\n".to_vec()));
+    ana.stop();
 }

@@ -5,6 +5,7 @@
 mod churn;
 mod dice;
 mod figure;
+mod fleet;
 mod git;
 mod history;
 mod items;
@@ -51,6 +52,8 @@ enum Name {
     Speed(speed::Args),
     /// Grow one long feed on disk: speed, stones, memory, and what it takes to verify it
     Tower(tower::Args),
+    /// Let many agents land edits of the same files at once, against git
+    Fleet(fleet::Args),
     /// Weigh a real history and check out its marks, against git
     History(history::Args),
 }
@@ -61,6 +64,7 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
         Name::Merge(args) => quality::run(args, desk),
         Name::Speed(args) => speed::run(args, desk),
         Name::Tower(args) => tower::run(args, desk),
+        Name::Fleet(args) => fleet::run(args, desk),
         Name::History(args) => history::run(args, desk),
     }
 }

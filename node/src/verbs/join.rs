@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::invite::Invitation;
 use crate::error::NodeError;
 use crate::identity;
+use crate::net::peer_name;
 use crate::owner::Owner;
 use crate::uri::Uri;
 use crate::verbs::site::Target;
@@ -56,7 +57,13 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     let (project, invite) = (uri.project.clone().ok_or_else(bad)?, uri.invite.as_deref().ok_or_else(bad)?);
     let invitation =
         bytes_of_hex(invite).and_then(|bytes| Invitation::from_bytes(&bytes).ok()).ok_or_else(bad)?;
-    let grants = invitation.accept(identity::device(owner.home())?.key())?;
+    let acting = args.here.keypair(owner.home())?.key();
+    let device = identity::device(owner.home())?.key();
+    let mut grants = invitation.accept(acting)?;
+    if acting != device && owner.replica(repo).is_err() {
+        // Peers know this node by the home's own key: that one has to be let in too.
+        grants.extend(invitation.accept(device)?);
+    }
     let wanted = Wanted { repo, projects: vec![project], grants };
     enter(owner, &args.here, &Door { uri: &uri, peers: &args.peers, wanted }, network)
 }
@@ -82,7 +89,9 @@ pub(super) fn enter(
         return Err(NodeError::Refused(format!("{} is a worktree already", here.dir.display())));
     }
     let repo = door.wanted.repo;
-    let peers: Vec<String> = door.peers.iter().chain(&door.uri.peers).cloned().collect();
+    let own = format!("/p2p/{}", peer_name(identity::device(owner.home())?.key())?);
+    let linked = door.uri.peers.iter().filter(|peer| !peer.ends_with(&own));
+    let peers: Vec<String> = door.peers.iter().chain(linked).cloned().collect();
     let mut agreed = 0;
     if owner.replica(repo).is_err() {
         agreed = network.join(owner, door.wanted.clone(), &peers)?.peers.len();

@@ -83,9 +83,12 @@ impl Index {
         Self::from_bytes(&bytes).unwrap_or_default()
     }
 
-    /// Writes the index.
+    /// Writes the index. It is not made durable: half of it has a wrong sum, and counts as none.
     pub fn save(&self, root: &Path) -> Result<(), NodeError> {
-        link::replace(&link::private_dir(root).join(INDEX_FILE), &self.to_bytes())
+        let path = link::private_dir(root).join(INDEX_FILE);
+        let fresh = path.with_extension("new");
+        let written = fs::write(&fresh, self.to_bytes()).and_then(|()| fs::rename(&fresh, &path));
+        written.map_err(|error| NodeError::io("write", &path, error))
     }
 
     fn to_bytes(&self) -> Vec<u8> {

@@ -299,7 +299,7 @@ struct Measure {
 }
 
 /// What the README promises of merges.
-const MEASURES: [Measure; 8] = [
+const MEASURES: [Measure; 9] = [
     Measure::new("exact but white space", Some(Class::Clean), |score| score.equal, Limit::AtLeast(95.0)),
     Measure::new("exact but white space", Some(Class::Conflict), |score| score.equal, Limit::AtLeast(40.0)),
     Measure::new("silent wrong", Some(Class::Clean), Score::silently_wrong, Limit::AtMost(3.0)),
@@ -308,6 +308,15 @@ const MEASURES: [Measure; 8] = [
     Measure {
         asks: |score| score.parses.is_some(),
         ..Measure::new("parses", None, |score| score.parses == Some(true), Limit::AtLeast(99.0))
+    },
+    Measure {
+        asks: |score| score.sound,
+        ..Measure::new(
+            "parses where the sides do",
+            None,
+            |score| score.parses == Some(true),
+            Limit::AtLeast(99.0),
+        )
     },
     Measure::new("same when swapped", None, |score| score.swapped, Limit::AtLeast(100.0)),
     Measure::new("markers", None, |score| score.marked, Limit::AtMost(0.0)),

@@ -42,6 +42,8 @@ pub(super) struct Score {
     pub(super) equal: bool,
     /// Whether they parse; nothing is said where the truth does not, or has no grammar.
     pub(super) parses: Option<bool>,
+    /// Whether each side that was dealt parses: half an edit may not.
+    pub(super) sound: bool,
     /// Whether swapped sides give the same bytes.
     pub(super) swapped: bool,
     /// Whether markers stand in the text.
@@ -64,6 +66,7 @@ impl Score {
             kind: case.kind,
             exact,
             equal: exact || inked(&outcome.bytes).eq(inked(&case.truth)),
+            sound: readable && case.sides.iter().all(|side| parses(name, side) == Some(true)),
             parses: readable.then(|| exact || parses(name, &outcome.bytes) == Some(true)),
             swapped: outcome.bytes == outcome.swapped,
             marked: is_marked(&outcome.bytes) && !is_marked(&case.truth),

@@ -1,0 +1,152 @@
+//! `bench fleet`: many agents that commit to the same files at once, as whole processes, in cairn and in git.
+//!
+//! Each agent has a worktree and a key of its own, adds a line to its own function in one of four shared
+//! files, lands it on the one branch and takes in what the others landed, over and over. With git an agent
+//! commits and pushes; where the push is rejected it rebases and tries again.
+
+mod cairn;
+mod code;
+mod git;
+
+use super::figure::{Figure, Limit};
+use super::stage::{Stage, bug};
+use crate::desk::Desk;
+use crate::error::{DONE, Failure};
+use code::Code;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The most agents; each is a process most of the time.
+const AGENTS_MAX: usize = 1024;
+
+/// The arguments.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// How many agents work at once
+    #[arg(long, default_value_t = 32)]
+    agents: usize,
+    /// For how many seconds they work on each side
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Two agents share each function
+    #[arg(long)]
+    same: bool,
+}
+
+/// Where a fleet works.
+trait Ground: Sync {
+    /// The agent's worktree.
+    fn tree(&self, agent: usize) -> PathBuf;
+    /// Lands what the agent's worktree holds; `edit` writes it there, and again where that was undone.
+    /// How often it was turned away.
+    fn land(&self, agent: usize, edit: &dyn Fn() -> Result<(), Failure>) -> Result<u64, Failure>;
+    /// Takes in what the others landed.
+    fn refresh(&self, agent: usize) -> Result<(), Failure>;
+    /// A folder with all that has landed.
+    fn end(&self) -> Result<PathBuf, Failure>;
+}
+
+/// What became of a fleet's work.
+#[derive(Default)]
+struct Tally {
+    /// The lines that landed.
+    landed: Vec<String>,
+    /// How often one was turned away.
+    rejected: u64,
+    /// How long each took to land, in milliseconds.
+    latencies_ms: Vec<f64>,
+}
+
+/// What a fleet came to.
+struct Outcome {
+    landed_per_s: f64,
+    rejected: u64,
+    /// Lines that had landed and are not there at the end.
+    lost: usize,
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+/// Measures, and prints the figures.
+pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
+    let agents = args.agents.clamp(1, AGENTS_MAX);
+    let code = Code { agents, share: if args.same { 2 } else { 1 } };
+    let time = Duration::from_secs(args.seconds.max(1));
+    let stage = Stage::new()?;
+    let ours = fleet(&cairn::Cairn::begin(&stage, &code)?, &code, time)?;
+    let theirs = fleet(&git::Git::begin(&stage, &code)?, &code, time)?;
+    for figure in figures(agents, &ours, &theirs, &super::git::name()?) {
+        figure.print(desk.json);
+    }
+    Ok(DONE)
+}
+
+fn figures(agents: usize, ours: &Outcome, theirs: &Outcome, rival: &str) -> [Figure; 5] {
+    let figure = |name: &str, unit, cairn, git, limit| Figure {
+        bench: "fleet",
+        figure: format!("{agents} agents: {name}"),
+        unit,
+        cairn,
+        rival: Some((rival.to_owned(), git)),
+        limit,
+        runs: 1,
+    };
+    // With few agents git has nobody to wait for.
+    let times = if agents < 32 { 2.0 } else { 50.0 };
+    let least = Limit::AtLeast(times * theirs.landed_per_s);
+    let none = Limit::AtMost(0.0);
+    [
+        figure("landed", "/s", ours.landed_per_s, theirs.landed_per_s, least),
+        figure("rejected", "", ours.rejected as f64, theirs.rejected as f64, none),
+        figure("lost", "", ours.lost as f64, theirs.lost as f64, none),
+        figure("landing, median", "ms", ours.p50_ms, theirs.p50_ms, Limit::AtMost(1000.0)),
+        figure("landing, p99", "ms", ours.p99_ms, theirs.p99_ms, Limit::AtMost(1000.0)),
+    ]
+}
+
+/// Lets all agents work for a time, and counts.
+fn fleet(ground: &dyn Ground, code: &Code, time: Duration) -> Result<Outcome, Failure> {
+    let begun = Instant::now();
+    let agent = |number: usize| move || work(ground, code, number, begun + time);
+    let tallies = std::thread::scope(|scope| {
+        let agents: Vec<_> = (0..code.agents).map(|number| scope.spawn(agent(number))).collect();
+        let ended =
+            agents.into_iter().map(|agent| agent.join().unwrap_or_else(|_| Err(bug("an agent broke off"))));
+        ended.collect::<Result<Vec<Tally>, Failure>>()
+    })?;
+    let took = begun.elapsed().as_secs_f64();
+    let shown = code.read(&ground.end()?)?;
+    let landed: Vec<&String> = tallies.iter().flat_map(|tally| &tally.landed).collect();
+    let mut latencies_ms: Vec<f64> = tallies.iter().flat_map(|tally| &tally.latencies_ms).copied().collect();
+    latencies_ms.sort_by(f64::total_cmp);
+    let at = |share: f64| latencies_ms.get(((latencies_ms.len() as f64 - 1.0) * share) as usize).copied();
+    Ok(Outcome {
+        landed_per_s: landed.len() as f64 / took,
+        rejected: tallies.iter().map(|tally| tally.rejected).sum(),
+        lost: landed.iter().filter(|line| !shown.contains(**line)).count(),
+        p50_ms: at(0.5).ok_or_else(|| bug("nothing landed"))?,
+        p99_ms: at(0.99).ok_or_else(|| bug("nothing landed"))?,
+    })
+}
+
+/// What one agent does until the time is over.
+fn work(ground: &dyn Ground, code: &Code, agent: usize, until: Instant) -> Result<Tally, Failure> {
+    let mut tally = Tally::default();
+    let tree = ground.tree(agent);
+    while Instant::now() < until {
+        let line = format!("    step({agent}, {});\n", tally.landed.len());
+        let edit = || code.add(&tree, agent, &line);
+        edit()?;
+        let begun = Instant::now();
+        tally.rejected += ground.land(agent, &edit)?;
+        tally.latencies_ms.push(begun.elapsed().as_secs_f64() * 1000.0);
+        tally.landed.push(line);
+        ground.refresh(agent)?;
+    }
+    Ok(tally)
+}
+
+/// A name in the stage for what belongs to one agent.
+fn own(dir: &Path, what: &str, agent: usize) -> PathBuf {
+    dir.join(format!("{what}-{agent}"))
+}
