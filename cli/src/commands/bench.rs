@@ -7,6 +7,7 @@ mod dice;
 mod figure;
 mod git;
 mod history;
+mod import;
 mod items;
 mod keep;
 mod late;
@@ -53,6 +54,8 @@ enum Name {
     Tower(tower::Args),
     /// Weigh a real history and check out its marks, against git
     History(history::Args),
+    /// Import a git history, against a clone by git that is checked afterwards
+    Import(import::Args),
 }
 
 /// Measures.
@@ -62,5 +65,6 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
         Name::Speed(args) => speed::run(args, desk),
         Name::Tower(args) => tower::run(args, desk),
         Name::History(args) => history::run(args, desk),
+        Name::Import(args) => import::run(args, desk),
     }
 }
