@@ -93,7 +93,7 @@ pub(crate) fn differing(a: &View, b: &View) -> BTreeSet<RepoPath> {
                 .get(path)
                 .is_some_and(|there| there.body == file.body && there.executable == file.executable)
         };
-        x.files.iter().filter(|(path, file)| !same(*path, *file)).map(|(path, _)| path.clone()).collect()
+        x.files.iter().filter(|(path, file)| !same(*path, file)).map(|(path, _)| path.clone()).collect()
     };
     let mut paths: BTreeSet<RepoPath> = a.dirs.symmetric_difference(&b.dirs).cloned().collect();
     paths.extend(files(a, b));
