@@ -10,6 +10,7 @@ mod bytes;
 mod crash;
 mod damage;
 mod fade;
+mod git;
 mod hostile;
 mod merge_file;
 mod overlaps;

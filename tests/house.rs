@@ -70,6 +70,7 @@ fn pure_crates_depend_on_nothing_that_acts() {
         "getrandom",
         "rand",
         "redb",
+        "gix",
         "notify",
         "rustix",
         "futures",
@@ -91,6 +92,7 @@ fn one_crate_each_names_an_outside_library() {
         ("iroh-blobs", "blobs"),
         ("ed25519-dalek", "protocol"),
         ("redb", "node"),
+        ("gix", "node"),
     ]);
     for krate in CRATES {
         for section in ["[dependencies]", "[dev-dependencies]"] {

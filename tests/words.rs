@@ -4,8 +4,10 @@ use crate::harness::{Stage, told};
 use serde_json::Value;
 use std::process::Command;
 
-const VERBS: [&str; 32] = [
+const VERBS: [&str; 34] = [
     "init",
+    "import",
+    "export",
     "get",
     "post",
     "put",

@@ -115,6 +115,10 @@ pub(crate) enum Verb {
     Bundle(bundle::Args),
     /// Take in what such a file brings
     Unbundle(unbundle::Args),
+    /// Take over the history of another system
+    Import(import::Args),
+    /// Hand the history on to another system
+    Export(export::Args),
     /// Put right what can be derived again
     Fsck(fsck::Args),
     /// Watch three real nodes edit, part, meet and merge

@@ -10,10 +10,12 @@ pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod export;
 pub(crate) mod fade;
 pub(crate) mod fsck;
 pub(crate) mod get;
 pub(crate) mod identity;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod invite;
 pub(crate) mod join;
@@ -92,6 +94,8 @@ pub(crate) fn run(args: Args) -> Result<u8, Failure> {
         Verb::Fade(args) => fade::run(args, &desk),
         Verb::Bundle(args) => bundle::run(args, &desk),
         Verb::Unbundle(args) => unbundle::run(args, &desk),
+        Verb::Export(args) => export::run(args, &desk),
+        Verb::Import(args) => import::run(args, &desk),
         Verb::Fsck(args) => fsck::run(args, &desk),
         Verb::Demo(args) => demo::run(args, &desk),
         Verb::Bench(args) => bench::run(args, &desk),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::draft::{Draft, FileEdit};
+use crate::draft::{Draft, FileEdit, Settling};
 use crate::epoch::Epochs;
 use crate::error::{Absent, CrdtError, Invalid};
 use crate::frontier::Frontier;
@@ -61,6 +61,7 @@ pub struct Documents {
     pub(crate) acts: BTreeMap<WaypointId, Arc<[Act]>>,
     pub(crate) epochs: Epochs,
     kept: VecDeque<Ready>,
+    foreseen: Option<Foreseen>,
 }
 
 /// A version that was asked for lately.
@@ -70,6 +71,16 @@ struct Ready {
     state: Arc<State>,
     /// The state with all edits routed, and its view.
     resolved: Option<(Arc<State>, Arc<Resolved>)>,
+}
+
+/// What the last draft was read back as. A waypoint that says just that on the same version shows it too.
+#[derive(Debug)]
+struct Foreseen {
+    base: Frontier,
+    ops: Vec<Op>,
+    resolved: Resolved,
+    /// The waypoint, once it is here.
+    id: Option<WaypointId>,
 }
 
 impl Documents {
@@ -83,6 +94,7 @@ impl Documents {
             acts: BTreeMap::new(),
             epochs: Epochs::default(),
             kept: VecDeque::new(),
+            foreseen: None,
         }
     }
 
@@ -103,6 +115,10 @@ impl Documents {
     pub fn insert(&mut self, change: Change) -> Result<(), CrdtError> {
         let acts = self.acts_of(change.id, &change.ops)?;
         self.join(change.id, &change.parents)?;
+        if let Some(foreseen) = &mut self.foreseen {
+            let is_it = foreseen.base.heads() == change.parents && foreseen.ops[..] == change.ops[..];
+            foreseen.id = foreseen.id.or(is_it.then_some(change.id));
+        }
         self.keep(change.id, acts)
     }
 
@@ -231,7 +247,18 @@ impl Documents {
         edits: &[FileEdit],
         contents: &dyn Contents,
     ) -> Result<Draft, CrdtError> {
-        crate::draft::draft(self, base, edits, contents)
+        crate::draft::draft(self, base, edits, Settling::Touched, contents)
+    }
+
+    /// The same where the author has looked at all of it: every overlap of the base is settled as the view shows it, or as
+    /// an edit says.
+    pub fn settled_draft(
+        &mut self,
+        base: &Frontier,
+        edits: &[FileEdit],
+        contents: &dyn Contents,
+    ) -> Result<Draft, CrdtError> {
+        crate::draft::draft(self, base, edits, Settling::All, contents)
     }
 
     /// What to write on top of `base` to settle one overlap of its view in favour of an alternative.
@@ -277,6 +304,12 @@ impl Documents {
             return Ok(ready);
         }
         let state = routed(state, &self.lineage, &self.graph, contents)?;
+        if let Some(resolved) = self.came(frontier) {
+            if let Some(kept) = at.and_then(|at| self.kept.get_mut(at)) {
+                kept.resolved = Some((state.clone(), resolved.clone()));
+            }
+            return Ok((state, resolved));
+        }
         let root = self.root();
         let ground = Ground { root, state: &state, lineage: &self.lineage, graph: &self.graph };
         let older = self.older_view(frontier);
@@ -289,6 +322,24 @@ impl Documents {
             kept.resolved = Some((state.clone(), resolved.clone()));
         }
         Ok((state, resolved))
+    }
+
+    /// Remembers what a draft shows on its base.
+    pub(crate) fn foresee(&mut self, base: &Frontier, ops: &[Op], resolved: Resolved) {
+        // Where edits met, what is told names the waypoints that met.
+        self.foreseen = resolved.is_quiet().then(|| Foreseen {
+            base: base.clone(),
+            ops: ops.to_vec(),
+            resolved,
+            id: None,
+        });
+    }
+
+    /// What was foreseen for a version, if it is a waypoint that says what was drafted.
+    fn came(&mut self, frontier: &Frontier) -> Option<Arc<Resolved>> {
+        let [head] = frontier.heads() else { return None };
+        let foreseen = self.foreseen.take_if(|foreseen| foreseen.id == Some(*head))?;
+        Some(Arc::new(foreseen.resolved.standing(frontier.clone(), *head)))
     }
 
     /// The kept versions that lie within a frontier, in its epoch.

@@ -101,6 +101,15 @@ impl Draft {
     }
 }
 
+/// Which overlaps of its base a draft settles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settling {
+    /// Those that an edit is about; others only where nothing else will do.
+    Touched,
+    /// All, if that can be.
+    All,
+}
+
 /// How fine a draft is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Grain {
@@ -117,17 +126,23 @@ pub(crate) fn draft(
     documents: &mut Documents,
     base: &Frontier,
     edits: &[FileEdit],
+    settling: Settling,
     contents: &dyn Contents,
 ) -> Result<Draft, CrdtError> {
     let (state, resolved) = documents.resolved(base, contents)?;
     let plan = Plan::of(&resolved.view, edits)?;
-    // What no edit is about is settled only where nothing else will do.
     let grains = [Grain::Items, Grain::Lines, Grain::Whole];
-    for (settle_all, grain) in [false, true].into_iter().flat_map(|all| grains.map(|grain| (all, grain))) {
+    let first = settling == Settling::All;
+    for (settle_all, grain) in [first, !first].into_iter().flat_map(|all| grains.map(|grain| (all, grain))) {
         let desk = Desk::new(documents, &state, &resolved.tree, contents);
         let mut drafting = Drafting { desk, base: &resolved, before: &state, plan: &plan, grain };
-        if drafting.write(settle_all).is_ok() && drafting.holds()? {
-            return Ok(drafting.desk.finish());
+        if drafting.write(settle_all).is_err() {
+            continue;
+        }
+        if let Some(shown) = drafting.holds()? {
+            let draft = drafting.desk.finish();
+            documents.foresee(base, &draft.ops, shown);
+            return Ok(draft);
         }
     }
     Err(CrdtError::Bug("no draft shows what was asked for"))
@@ -243,9 +258,10 @@ impl Drafting<'_> {
         }
     }
 
-    /// Whether base and draft together show exactly what was asked for.
-    fn holds(&mut self) -> Result<bool, CrdtError> {
-        let shown = self.desk.resolve(self.base)?.view;
+    /// What base and draft together show, if that is exactly what was asked for.
+    fn holds(&mut self) -> Result<Option<Resolved>, CrdtError> {
+        let resolved = self.desk.resolve(self.base)?;
+        let shown = &resolved.view;
         let view = &self.base.view;
         let plan = self.plan;
         let stays = |path: &RepoPath| !plan.removed.contains(path) && !plan.files.contains_key(path);
@@ -263,7 +279,8 @@ impl Drafting<'_> {
         });
         let dirs = view.dirs.iter().filter(|path| !plan.removed.contains(*path)).chain(&plan.dirs);
         let dirs: BTreeSet<_> = dirs.cloned().collect();
-        Ok(kept.chain(fresh).all(|holds| holds) && shown.files.len() == count && shown.dirs == dirs)
+        let holds = kept.chain(fresh).all(|holds| holds) && shown.files.len() == count && shown.dirs == dirs;
+        Ok(holds.then_some(resolved))
     }
 }
 

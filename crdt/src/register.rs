@@ -85,6 +85,14 @@ impl<T: Ord> Register<T> {
         self.writes.iter().map(|write| &write.by)
     }
 
+    /// The value, where one hand wrote it last.
+    pub(crate) fn only(&self) -> Option<&T> {
+        match &self.writes[..] {
+            [only] => Some(&only.value),
+            _ => None,
+        }
+    }
+
     /// The distinct values and who wrote each.
     pub(crate) fn values(&self) -> BTreeMap<&T, Vec<WaypointId>> {
         let mut values = BTreeMap::<_, Vec<_>>::new();

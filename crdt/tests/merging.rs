@@ -373,3 +373,28 @@ fn a_larger_tree() {
     a.post(&edits);
     timed("rename a folder", start);
 }
+
+#[test]
+fn what_a_draft_was_read_back_as_is_what_anybody_sees() {
+    let text = |n: u32| format!("fn a() {{ {n} }}\n\nfn b() {{ 1 }}\n\nfn c() {{ {n} }}\n");
+    let (mut a, mut b) = pair(&[("x.rs", &text(1)), ("d/y.rs", &text(2)), ("z.txt", "one\ntwo\n")]);
+    let steps: [&[FileEdit]; 6] = [
+        &[write("x.rs", text(3))],
+        &[remove("d/y.rs"), write("e/y.rs", text(2))],
+        &[write("x.rs", "fn c() { 3 }\n\nfn a() { 3 }\n"), write("new.txt", "new\n")],
+        &[write("z.txt", b"\0binary")],
+        &[remove("new.txt"), write("z.txt", "one\n")],
+        &[write("x.rs", text(4)), write("e/y.rs", text(5))],
+    ];
+    for (number, edits) in steps.into_iter().enumerate() {
+        a.post(edits);
+        assert_eq!(a.view(), a.fork(9).view(), "step {number}");
+    }
+    b.post(&[write("x.rs", text(7))]);
+    a.pull(&b);
+    assert!(!a.view().overlaps.is_empty());
+    let draft = a.docs.settled_draft(&a.tip, &[write("e/y.rs", text(6))], &a.store).unwrap();
+    a.commit(draft);
+    assert_eq!(a.view(), a.fork(9).view());
+    assert!(a.view().overlaps.is_empty(), "a draft of one who looked at all of it settles all of it");
+}

@@ -183,6 +183,9 @@ pub enum NodeError {
         /// The worktree's.
         expected: RepoId,
     },
+    /// A repository of git is not as it must be.
+    #[error("{0}")]
+    Git(#[from] crate::git::Problem),
     /// cairn is wrong.
     #[error("a bug in cairn: {0}")]
     Bug(&'static str),
@@ -220,6 +223,7 @@ impl NodeError {
             NodeError::Gone(_) => "E_FADED",
             NodeError::Lacks { .. } => "E_LACKS",
             NodeError::Foreign { .. } => "E_FOREIGN",
+            NodeError::Git(_) => "E_GIT",
             NodeError::Bug(_) => "E_BUG",
         }
     }
@@ -249,6 +253,8 @@ impl NodeError {
             NodeError::Deleted(_) => 3,
             NodeError::Absent(_) | NodeError::Faded(_) | NodeError::Gone(_) => 3,
             NodeError::Network(_) => 5,
+            NodeError::Git(crate::git::Problem::NoRepository { .. }) => 3,
+            NodeError::Git(problem) if problem.is_damage() => 6,
             NodeError::Damaged(_) | NodeError::Format { .. } => 6,
             NodeError::Bug(_) => 70,
             _ => 4,
@@ -294,6 +300,7 @@ impl NodeError {
             NodeError::Foreign { .. } => {
                 "run it outside of this worktree, or name a DIR that becomes a worktree of that repo"
             }
+            NodeError::Git(problem) => problem.hint(),
             NodeError::Bug(_) => "please report it, with the command that led here",
         }
     }

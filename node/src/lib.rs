@@ -12,6 +12,7 @@ mod driver;
 pub mod entropy;
 pub mod error;
 pub mod files;
+pub mod git;
 pub mod home;
 pub mod identity;
 pub mod measure;

@@ -11,6 +11,7 @@ use cairn_crdt::id::{FeedId, ProjectId, RepoId, WaypointId};
 use cairn_crdt::{Draft, Frontier};
 use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::grant::GrantRecord;
+use cairn_protocol::replica::Stack;
 use cairn_protocol::{Batch, Effect, Input, Keypair, Labels, Post, Replica, Service, Stamp};
 
 use crate::config::Config;
@@ -19,6 +20,7 @@ use crate::files::Guard;
 use crate::home::Home;
 use crate::placed::Placed;
 use crate::store::{Report, Store};
+use crate::verbs::Place;
 use crate::{clock, entropy, identity};
 
 mod carried;
@@ -270,6 +272,45 @@ impl Owner {
         self.commit(repo, &batch)?;
         self.input(Input::Written { batch })?;
         Ok(written)
+    }
+
+    /// Begins waypoints of a key, the home's acting one when left out, that will be signed together.
+    pub(crate) fn stack(&mut self, place: Place, key: Option<&Keypair>) -> Result<Stack, NodeError> {
+        self.revive(place.repo)?;
+        let entropy = entropy::random()?;
+        let key = key.unwrap_or(&self.key).clone();
+        self.check_own_feed(place.repo, place.project, &key)?;
+        Ok(self.replica(place.repo)?.stack(place.project, key.key(), self.now_ms(), &entropy)?)
+    }
+
+    /// Lays a write on a stack, where the next can be drafted on top of it. The stack must be sealed, whatever happens
+    /// next: the documents know of it.
+    pub(crate) fn lay(
+        &mut self,
+        repo: RepoId,
+        stack: &mut Stack,
+        parents: &Frontier,
+        draft: &Draft,
+        labels: &Labels,
+    ) -> Result<WaypointId, NodeError> {
+        let (replica, _) = self.with(repo)?;
+        let laid = replica.lay(stack, parents, draft, labels)?;
+        replica.foresee(stack)?;
+        Ok(laid)
+    }
+
+    /// Signs a stack, makes it durable, and lets the service show and announce it. Where that fails the repo is opened again.
+    pub(crate) fn seal(
+        &mut self,
+        repo: RepoId,
+        stack: Stack,
+        key: Option<&Keypair>,
+    ) -> Result<(), NodeError> {
+        let key = key.unwrap_or(&self.key).clone();
+        let sealed = self.with(repo).and_then(|(replica, _)| Ok(replica.seal(stack, &key)?));
+        let batch = sealed.inspect_err(|_| self.reopen(repo))?;
+        self.commit(repo, &batch)?;
+        self.input(Input::Written { batch })
     }
 
     /// Makes local grants and revocations durable and hands them on.

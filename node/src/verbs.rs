@@ -11,11 +11,13 @@ mod compare;
 pub mod delete;
 pub mod diff;
 pub mod doctor;
+pub mod export;
 pub mod fade;
 pub mod fsck;
 pub mod get;
 mod here;
 pub mod identity;
+pub mod import;
 pub mod init;
 pub mod invite;
 pub mod join;
@@ -136,6 +138,10 @@ verbs! {
     Redo redo (network);
     /// Forgets what nothing needs.
     Fade fade ();
+    /// A history of git.
+    Import import (network);
+    /// A history for git.
+    Export export (network);
     /// What a peer would be sent, as one file.
     Bundle bundle ();
     /// Takes in such a file.

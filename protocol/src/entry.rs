@@ -10,6 +10,7 @@ use cairn_crdt::op::Op;
 use crate::epoch::Epoch;
 use crate::error::Reject;
 use crate::hash::EntryHash;
+use crate::imported::Imported;
 use crate::limits::{ENTRY_BYTES_MAX, LABEL_BYTES_MAX, MESSAGE_BYTES_MAX, PROFILE_BYTES_MAX};
 use crate::mark::Mark;
 use crate::retention::Floor;
@@ -20,6 +21,8 @@ use crate::text::{read_label, read_text};
 pub const OPTIONAL: u16 = 0x8000;
 /// The kind of a floor. Optional: whoever does not know of floors keeps what it likes, and reads the rest.
 const FLOOR: u16 = OPTIONAL | 1;
+/// The kind of what says where a waypoint was imported from. Optional: what it shows does not depend on it.
+const IMPORTED: u16 = OPTIONAL | 2;
 
 /// One part of a waypoint, as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +58,8 @@ pub enum Payload {
     Epoch(Epoch),
     /// How long everything is kept at least.
     Floor(Floor),
+    /// What it was in another system.
+    Imported(Box<Imported>),
     /// Something optional that this program does not know.
     Unknown {
         /// Its kind.
@@ -122,10 +127,15 @@ impl Entry {
             7 => Ok(Payload::Edge(Edge::from_bytes(bytes)?)),
             9 => Ok(Payload::Retire(Retire::from_bytes(bytes)?)),
             8 => Ok(Payload::Epoch(Epoch::from_bytes(bytes)?)),
-            // What an older program keeps is kept: a floor that says nothing is no reason to refuse a feed.
-            FLOOR => Ok(Floor::from_bytes(bytes)
-                .map_or_else(|_| Payload::Unknown { kind: FLOOR, bytes: bytes.to_vec() }, Payload::Floor)),
-            kind if kind & OPTIONAL != 0 => Ok(Payload::Unknown { kind, bytes: bytes.to_vec() }),
+            // What an older program keeps is kept: one of these that says nothing is no reason to refuse a feed.
+            kind if kind & OPTIONAL != 0 => {
+                let known = match kind {
+                    FLOOR => Floor::from_bytes(bytes).ok().map(Payload::Floor),
+                    IMPORTED => Imported::from_bytes(bytes).ok().map(Box::new).map(Payload::Imported),
+                    _ => None,
+                };
+                Ok(known.unwrap_or_else(|| Payload::Unknown { kind, bytes: bytes.to_vec() }))
+            }
             kind => Err(Reject::UnknownRequired(kind)),
         }
     }
@@ -168,6 +178,7 @@ impl Payload {
             Payload::Retire(_) => 9,
             Payload::Epoch(_) => 8,
             Payload::Floor(_) => FLOOR,
+            Payload::Imported(_) => IMPORTED,
             Payload::Unknown { kind, .. } => *kind,
         }
     }
@@ -184,6 +195,7 @@ impl Payload {
             Payload::Retire(retire) => retire.write(&mut out),
             Payload::Epoch(epoch) => epoch.write(&mut out),
             Payload::Floor(floor) => floor.write(&mut out),
+            Payload::Imported(imported) => imported.write(&mut out),
         }
         out.into_bytes()
     }

@@ -28,6 +28,12 @@ pub const MESSAGE_BYTES_MAX: usize = 64 << 10;
 pub const PROFILE_BYTES_MAX: usize = 1 << 10;
 /// The feeds that went on between two epochs: their lines stay below one waypoint.
 pub const ABSORBED_COUNT_MAX: usize = 1 << 16;
+/// The name of something in another system that it was imported from: the longest hash there is, in bytes.
+pub const IMPORTED_NAME_BYTES_MAX: usize = 64;
+/// The record of another system that is carried with an import: a commit with signatures and a long message.
+pub const IMPORTED_RECORD_BYTES_MAX: usize = 1 << 20;
+/// The paths of which one import says what no view shows: every file of a large tree that changes its mode.
+pub const ODD_COUNT_MAX: usize = 1 << 16;
 /// The runs of one feed that lie beside an epoch: a key that works on many branches at once.
 pub const BESIDE_COUNT_MAX: usize = 1024;
 /// The waypoints that a mark names as its frontier.

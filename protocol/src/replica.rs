@@ -23,6 +23,7 @@ mod recall;
 mod restore;
 mod retired;
 mod rights;
+mod stack;
 mod stated;
 
 use std::collections::BTreeMap;
@@ -55,6 +56,7 @@ pub use lookup::{Candidate, Found, PREFIX_DIGITS_MIN};
 pub use post::{Labels, PART_BYTES_TARGET, PART_OPS_TARGET, Post, WriteError};
 pub use recall::Forgotten;
 pub use retired::Tombstone;
+pub use stack::Stack;
 pub use stated::Stated;
 
 /// One repo.

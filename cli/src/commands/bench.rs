@@ -8,6 +8,7 @@ mod figure;
 mod fleet;
 mod git;
 mod history;
+mod import;
 mod items;
 mod keep;
 mod late;
@@ -56,6 +57,8 @@ enum Name {
     Fleet(fleet::Args),
     /// Weigh a real history and check out its marks, against git
     History(history::Args),
+    /// Import a git history, against a clone by git that is checked afterwards
+    Import(import::Args),
 }
 
 /// Measures.
@@ -66,5 +69,6 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
         Name::Tower(args) => tower::run(args, desk),
         Name::Fleet(args) => fleet::run(args, desk),
         Name::History(args) => history::run(args, desk),
+        Name::Import(args) => import::run(args, desk),
     }
 }

@@ -46,6 +46,8 @@ pub(crate) fn waypoint(waypoint: &verb::Logged) -> String {
     let message = waypoint.message.as_deref().and_then(|message| message.lines().next()).unwrap_or_default();
     let marks: String = waypoint.marks.iter().map(|mark| format!(" [{mark}]")).collect();
     let deleted: String = waypoint.deleted.iter().map(|deleted| format!("  {deleted}\n")).collect();
-    let moment = moment(waypoint.stamp.wall_ms);
+    // Of what was imported, when it was written there.
+    let imported = waypoint.imported.as_ref().and_then(|imported| u64::try_from(imported.written_s).ok());
+    let moment = moment(imported.map_or(waypoint.stamp.wall_ms, |seconds| seconds.saturating_mul(1000)));
     format!("{} {moment} {author}{marks} {message}\n{deleted}", short(&waypoint.waypoint))
 }

@@ -192,6 +192,9 @@ impl<'a> Report<'a, '_> {
             });
             self.add(at, OverlapKind::Cycle, sides.into());
         }
+        if written.place.only().is_some_and(Option::is_some) {
+            return;
+        }
         let values = written.place.values();
         let deleted = values.get(&None).cloned().unwrap_or_default();
         let mut places: Vec<_> =
@@ -259,6 +262,9 @@ impl<'a> Report<'a, '_> {
     }
 
     fn mode(&mut self, at: At<'_>, written: &Node) {
+        if written.mode.only().is_some() {
+            return;
+        }
         let values = written.mode.ranked();
         if values.len() < 2 {
             return;
@@ -273,6 +279,9 @@ impl<'a> Report<'a, '_> {
 
     /// Whole bodies that met.
     fn bodies(&mut self, at: At<'_>, written: &Node) -> Result<(), CrdtError> {
+        if written.body.only().is_some() {
+            return Ok(());
+        }
         let values = written.body.ranked();
         if values.len() < 2 {
             return Ok(());
@@ -308,6 +317,11 @@ impl<'a> Report<'a, '_> {
 
     /// Edits of a body that someone replaced without having seen them.
     fn hidden_edits(&mut self, at: At<'_>, written: &Node, shown: Option<&[u8]>) -> Result<(), CrdtError> {
+        if written.texts.len() < 2
+            && written.body.only().is_some_and(|body| written.texts.values().all(|text| text == body))
+        {
+            return Ok(());
+        }
         let values = written.body.ranked();
         let Some((winner, _)) = values.first() else { return Ok(()) };
         let live = values.iter().map(|(body, _)| *body).collect::<BTreeSet<_>>();

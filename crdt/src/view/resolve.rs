@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::error::CrdtError;
 use crate::frontier::Frontier;
+use crate::graph::NEXT;
 use crate::id::{ContentHash, LeafId, NodeId, WaypointId};
 use crate::op::Body;
 use crate::path::RepoPath;
@@ -30,6 +31,24 @@ pub(crate) struct Resolved {
     pub(crate) found: Vec<Found>,
     /// The texts that are more than the bytes they began with, for the next view.
     pub(crate) rendered: BTreeMap<NodeId, Rendered>,
+}
+
+impl Resolved {
+    /// Whether nothing met anywhere.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.found.is_empty() && self.view.notes.is_empty()
+    }
+
+    /// The same for the waypoint that a draft has become.
+    pub(crate) fn standing(mut self, frontier: Frontier, id: WaypointId) -> Self {
+        self.view = Arc::new(View { frontier, ..Arc::unwrap_or_clone(self.view) });
+        for text in self.rendered.values_mut() {
+            if text.writers.remove(&NEXT) {
+                text.writers.insert(id);
+            }
+        }
+        self
+    }
 }
 
 /// What one text came to.
@@ -93,6 +112,13 @@ fn show<'a>(
     }
     let (mut files, mut rendered) = (BTreeMap::new(), BTreeMap::new());
     for (path, node) in &paths.files {
+        if let Some(file) = reuse.file(node, path).filter(|_| heads.len() < 2) {
+            if let Some(text) = reuse.rendered(node, path) {
+                rendered.insert(*node, text.clone());
+            }
+            files.insert(path.clone(), file.clone());
+            continue;
+        }
         // What stands side by side depends on the heads too, so it is never taken from an older view.
         let ready = reuse.rendered(node, path).filter(|text| !text.is_apart(report.reading.ground, heads));
         let (file, text) = match ready {

@@ -47,6 +47,14 @@ impl<'a> Reuse<'a> {
         Self { before: Some(resolved), touched }
     }
 
+    /// A file of the older view that is as it was, if nothing met anywhere in that view: then there is nothing to tell of it
+    /// either.
+    pub(crate) fn file(&self, node: &NodeId, path: &crate::path::RepoPath) -> Option<&'a crate::view::File> {
+        let before = self.before.filter(|before| before.is_quiet())?;
+        let file = before.view.files.get(path).filter(|file| file.node == *node)?;
+        (!self.touched.contains(node)).then_some(file)
+    }
+
     /// What the older view showed of a file, if that still holds.
     ///
     /// Overlaps of places speak about other paths, so a text that has some is read again.

@@ -201,8 +201,13 @@ impl Tree {
 
 /// Where a node stands: the winner of its places, or the last one before it was deleted.
 fn spot(ground: Ground<'_>, id: &NodeId, node: &Node) -> Option<Spot> {
-    let values = node.place.values();
-    let at = values.into_keys().flatten().min_by_key(|place| crate::register::Ranked::rank(*place));
+    let at = match node.place.only() {
+        Some(only) => only.as_ref(),
+        None => {
+            let values = node.place.values().into_keys().flatten();
+            values.min_by_key(|place| crate::register::Ranked::rank(*place))
+        }
+    };
     if let Some(place) = at {
         return Some(Spot { place: place.clone(), deleted: false });
     }

@@ -27,7 +27,7 @@ pub struct Args {
 /// Where the names of artifacts are kept: a branch on which each name is a file.
 ///
 /// So names travel, merge and are kept like everything else, and need no format of their own.
-pub(super) const NAMES_BRANCH: &str = "artifacts";
+pub(crate) const NAMES_BRANCH: &str = "artifacts";
 
 /// A hash needs so many digits to be taken for one.
 const PREFIX_DIGITS_MIN: usize = 6;

@@ -5,7 +5,7 @@ mod touched;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_crdt::Frontier;
-use cairn_crdt::id::WaypointId;
+use cairn_crdt::id::{WaypointId, hex};
 use cairn_protocol::entry::EdgeKind;
 use cairn_protocol::replica::Tombstone;
 use cairn_protocol::retire::Retired;
@@ -59,10 +59,13 @@ pub struct Logged {
     pub seq: u64,
     /// The key that wrote it.
     pub key: String,
-    /// The name that the key gave itself, if any.
+    /// The name that the key gave itself, if any; of what was imported, the author's there.
     pub author: Option<String>,
     /// The author's clock when it was written.
     pub stamp: Stamp,
+    /// What it was in another system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Imported>,
     /// The version it was written on.
     pub parents: Vec<String>,
     /// The branch it was written to.
@@ -118,6 +121,40 @@ impl std::fmt::Display for Deleted {
             write!(f, ": {}", self.message)?;
         }
         write!(f, " (tombstone {tombstone})")
+    }
+}
+
+/// What a waypoint was in another system.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// The system: `git`.
+    pub from: String,
+    /// Its name there, in hexadecimal digits.
+    pub name: String,
+    /// Who wrote it there.
+    pub author: String,
+    /// The author's mail address.
+    pub mail: String,
+    /// When, in seconds since 1970.
+    pub written_s: i64,
+    /// How many minutes the author's clock was ahead of UTC.
+    pub offset_minutes: i16,
+    /// Who imported it: the name, or the key where there is no name.
+    pub by: String,
+}
+
+impl Imported {
+    fn of(entry: &LogEntry) -> Option<Self> {
+        let imported = entry.imported.as_ref()?;
+        Some(Self {
+            from: imported.system.clone(),
+            name: hex(&imported.name),
+            author: imported.author.name.clone(),
+            mail: imported.author.mail.clone(),
+            written_s: imported.written_s,
+            offset_minutes: imported.offset_minutes,
+            by: entry.author.as_ref().map_or_else(|| entry.key.short(), |author| author.name.clone()),
+        })
     }
 }
 
@@ -195,12 +232,15 @@ pub(super) fn marks(replica: &Replica, place: Place) -> Marks {
 
 /// One waypoint as it is told.
 pub(super) fn logged(entry: &LogEntry, marks: &Marks) -> Logged {
+    let imported =
+        entry.imported.as_ref().map(|imported| &imported.author).filter(|author| !author.name.is_empty());
     Logged {
         waypoint: entry.id.to_string(),
         feed: entry.feed.to_string(),
         seq: entry.seq,
         key: entry.key.to_string(),
-        author: entry.author.as_ref().map(|author| author.name.clone()),
+        author: imported.or(entry.author.as_ref()).map(|author| author.name.clone()),
+        imported: Imported::of(entry),
         stamp: Stamp { wall_ms: entry.stamp.wall_ms, counter: entry.stamp.counter },
         parents: entry.parents.iter().map(WaypointId::to_string).collect(),
         branch: entry.branch.clone(),

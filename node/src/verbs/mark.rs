@@ -219,7 +219,7 @@ fn retire(
 }
 
 /// How far a feed has come, as a mark takes it in.
-fn absorbed(feed: &FeedInfo) -> Option<(FeedId, u64, LogHash)> {
+pub(crate) fn absorbed(feed: &FeedInfo) -> Option<(FeedId, u64, LogHash)> {
     let top = feed.top.as_ref()?;
     Some((feed.feed, top.n, top.root))
 }

@@ -122,6 +122,11 @@ impl Site {
         self.key.as_ref().unwrap_or(owner.key()).key()
     }
 
+    /// The key that signs here, if it is not the home's.
+    pub(crate) fn own_key(&self) -> Option<Keypair> {
+        self.key.clone()
+    }
+
     /// The feed that posts from here go to.
     pub fn feed(&self, owner: &Owner) -> FeedId {
         let key = self.key(owner);

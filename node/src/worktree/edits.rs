@@ -100,8 +100,12 @@ fn read_small(file: &mut impl Read, expected: u64) -> io::Result<Option<Vec<u8>>
     }
     let mut bytes = Vec::new();
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    let large = bytes.len() as u64 > FILE_BYTES_MAX || (bytes.len() > OPAQUE_BYTES_MAX && !is_text(&bytes));
-    Ok(if large { None } else { Some(bytes) })
+    Ok(if is_large(&bytes) { None } else { Some(bytes) })
+}
+
+/// Whether a file with these bytes is an artifact.
+pub(crate) fn is_large(bytes: &[u8]) -> bool {
+    bytes.len() as u64 > FILE_BYTES_MAX || (bytes.len() > OPAQUE_BYTES_MAX && !is_text(bytes))
 }
 
 /// Whether bytes are text: UTF-8 without NUL.

@@ -8,6 +8,7 @@ use cairn_crdt::id::{FeedId, ProjectId, WaypointId};
 use super::Replica;
 use super::project::Project;
 use crate::entry::{Edge, Profile};
+use crate::imported::Imported;
 use crate::key::DeviceKey;
 use crate::mark::Mark;
 use crate::retire::Retire;
@@ -40,6 +41,8 @@ pub struct LogEntry {
     pub retire: Option<Retire>,
     /// Edges of the change graph.
     pub edges: Vec<Edge>,
+    /// What it was in another system, without that system's record.
+    pub imported: Option<Imported>,
     /// Whether it begins an epoch.
     pub epoch: bool,
     /// Whether its operations have faded.
@@ -60,6 +63,21 @@ impl Replica {
     /// One waypoint.
     pub fn entry(&self, project: ProjectId, id: WaypointId) -> Option<LogEntry> {
         self.projects.get(&project)?.entry(id)
+    }
+
+    /// The applied waypoints that say they were something in another system, parents first: their names there. What
+    /// they say is the word of whoever imported them.
+    pub fn imported<'a>(
+        &'a self,
+        project: ProjectId,
+        system: &'a str,
+    ) -> impl Iterator<Item = (WaypointId, &'a [u8])> + 'a {
+        let project = self.projects.get(&project);
+        let of = move |id: &WaypointId| {
+            let imported = project?.waypoints.get(id)?.labels.imported.as_deref()?;
+            (imported.system == system).then_some((*id, imported.name.as_slice()))
+        };
+        project.into_iter().flat_map(|project| &project.order).filter_map(of)
     }
 
     /// What a key calls itself.
@@ -88,6 +106,7 @@ impl Project {
             mark: known.labels.mark.clone(),
             retire: known.labels.retire.clone(),
             edges: known.labels.edges.clone(),
+            imported: known.labels.imported.as_deref().cloned(),
             epoch: known.labels.epoch.is_some(),
             faded: known.faded,
             continued: known.continued,

@@ -8,27 +8,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cairn_crdt::encoding::Encoded;
-use cairn_crdt::id::{ContentHash, FeedId, ProjectId, WaypointId, derive};
+use cairn_crdt::id::{ContentHash, ProjectId, WaypointId};
 use cairn_crdt::op::{Body, Op};
 use cairn_crdt::{Draft, Frontier};
 
 use super::Replica;
-use super::project::{Feed, Project};
-use crate::effect::{Accepted, Batch};
-use crate::entry::{Edge, Entry, Payload, Profile};
+use crate::effect::Batch;
+use crate::entry::{Edge, Payload, Profile};
 use crate::epoch::Epoch;
 use crate::error::Reject;
 use crate::feed::FeedName;
+use crate::imported::Imported;
 use crate::key::{DeviceKey, Keypair};
-use crate::limits::{ENTRY_BYTES_MAX, PARENTS_COUNT_MAX};
-use crate::log::{Log, leaf_hash};
+use crate::limits::ENTRY_BYTES_MAX;
 use crate::mark::Mark;
-use crate::piece::Piece;
 use crate::retention::Floor;
 use crate::retire::Retire;
-use crate::signed::Verified;
-use crate::top::Top;
-use crate::waypoint::{self, Waypoint};
 
 /// Where a waypoint of a long write ends: a stalled transfer repeats no more than this.
 pub const PART_BYTES_TARGET: usize = 2 << 20;
@@ -73,6 +68,8 @@ pub struct Labels {
     pub floor: Option<Floor>,
     /// What lies below, if the operations are all there is: an epoch begins. See [`Replica::epoch_on`].
     pub epoch: Option<Epoch>,
+    /// What it was in another system.
+    pub imported: Option<Box<Imported>>,
 }
 
 /// Why something cannot be written.
@@ -121,7 +118,7 @@ pub enum WriteError {
 }
 
 /// The parts of a long write, in order.
-type Parts = Vec<Vec<Payload>>;
+pub(super) type Parts = Vec<Vec<Payload>>;
 
 impl Replica {
     /// Signs a local write. No document changes; the batch is to be stored, and to be handed to
@@ -134,20 +131,12 @@ impl Replica {
     /// Signs several local writes of one key at once, each on top of the one before, the first on the post's parents:
     /// one signature and one batch for all of them.
     pub fn write_all(&mut self, post: Post<'_>, then: Vec<(Draft, Labels)>) -> Result<Batch, WriteError> {
-        self.check_post(&post)?;
-        let feed = FeedName { repo: self.repo, project: post.project, key: post.key.key() };
-        let waypoints = self.build(&post, &then, feed)?;
-        let top = self.sign_top(post.key, feed, &waypoints)?;
-        let project = self.projects.get_mut(&post.project).ok_or(WriteError::NoProject(post.project))?;
-        let start = project.feeds.get(&feed.id()).map_or(0, Feed::n);
-        project.writing.insert(feed.id());
-        let mut batch = Batch::new(self.repo);
-        // The project may be as new as the write; to name one that is known does no harm.
-        batch.projects.push(project.name.clone());
-        let (project, key, feed) = (post.project, feed.key, feed.id());
-        let pieces = waypoints.into_iter().map(Piece::Waypoint).collect();
-        batch.feeds.push(Accepted { project, feed, key, start, pieces, top });
-        Ok(batch)
+        let mut stack = self.stack(post.project, post.key.key(), post.now_ms, &post.entropy)?;
+        let mut on = self.lay(&mut stack, &post.parents, &post.draft, &post.labels)?;
+        for (draft, labels) in &then {
+            on = self.lay(&mut stack, &Frontier::from_iter([on]), draft, labels)?;
+        }
+        self.seal(stack, post.key)
     }
 
     /// Whether a write of the key is signed and not applied yet; it may not write again before.
@@ -164,113 +153,10 @@ impl Replica {
             }
         }
     }
-
-    fn check_post(&self, post: &Post<'_>) -> Result<(), WriteError> {
-        let project = self.projects.get(&post.project).ok_or(WriteError::NoProject(post.project))?;
-        if !self.may_write(&post.key.key(), post.project, post.now_ms) {
-            return Err(WriteError::Ungranted);
-        }
-        let feed = FeedName { repo: self.repo, project: post.project, key: post.key.key() }.id();
-        if project.writing.contains(&feed) {
-            return Err(WriteError::Busy);
-        }
-        check_own(project, feed)?;
-        let parents = post.parents.heads();
-        if parents.len() > PARENTS_COUNT_MAX {
-            return Err(WriteError::TooManyParents(parents.len()));
-        }
-        if let Some(parent) = parents.iter().find(|parent| !project.documents.contains(parent)) {
-            return Err(WriteError::NoParent(*parent));
-        }
-        if project.documents.is_one_epoch(&post.parents) { Ok(()) } else { Err(WriteError::Epochs) }
-    }
-
-    fn build(
-        &self,
-        post: &Post<'_>,
-        then: &[(Draft, Labels)],
-        feed: FeedName,
-    ) -> Result<Vec<Arc<Waypoint>>, WriteError> {
-        let first = (&post.draft, &post.labels);
-        let writes = std::iter::once(first).chain(then.iter().map(|(draft, labels)| (draft, labels)));
-        let mut parts = Vec::new();
-        for (draft, labels) in writes {
-            let write = cut(draft, labels)?;
-            let last = write.len() - 1;
-            parts.extend(write.into_iter().enumerate().map(|(index, part)| (index < last, part)));
-        }
-        let held = self.feed(post.project, feed.id()).map_or(0, Feed::n);
-        let mut stamp = self.clock;
-        let mut parents = post.parents.heads().to_vec();
-        let mut salts = Salts::new(&post.entropy);
-        let mut waypoints = Vec::new();
-        for (index, (continued, payloads)) in parts.iter().enumerate() {
-            stamp = stamp.next(post.now_ms);
-            let labels = waypoint::Labels {
-                feed,
-                seq: held + 1 + index as u64,
-                stamp,
-                continued: *continued,
-                parents: std::mem::take(&mut parents),
-                grants: self.grants.heads(),
-            };
-            let entries = payloads.iter().map(|payload| Entry::new(salts.next(), payload)).collect();
-            let waypoint = Waypoint::new(labels, entries)?;
-            parents.push(waypoint.id());
-            waypoints.push(Arc::new(waypoint));
-        }
-        Ok(waypoints)
-    }
-
-    fn sign_top(
-        &self,
-        key: &Keypair,
-        feed: FeedName,
-        waypoints: &[Arc<Waypoint>],
-    ) -> Result<Verified<Top>, Reject> {
-        let empty = Log::new();
-        let log = self.feed(feed.project, feed.id()).map_or(&empty, |feed| &feed.log);
-        let leaves = waypoints.iter().map(|waypoint| (0, leaf_hash(&waypoint.id())));
-        let root = log.root_with(log.len(), leaves).ok_or(Reject::Misuse("a log without an end"))?;
-        Top { feed, n: log.len() + waypoints.len() as u64, root, grants: self.grants.heads() }.sign(key)
-    }
-}
-
-/// A key signs no place of its feed twice.
-fn check_own(project: &Project, id: FeedId) -> Result<(), WriteError> {
-    if project.forks.contains_key(&id) || project.sides.contains_key(&id) {
-        return Err(WriteError::Frozen(Reject::Fork));
-    }
-    let feed = project.feeds.get(&id);
-    if let Some(reason) = feed.and_then(|feed| feed.frozen.clone()) {
-        return Err(WriteError::Frozen(reason));
-    }
-    let signed = project.signed.get(&id).copied().unwrap_or(0);
-    let held = feed.map_or(0, Feed::n);
-    if held < signed { Err(WriteError::Behind { held, signed }) } else { Ok(()) }
-}
-
-/// Salts derived from fresh random bytes.
-struct Salts {
-    entropy: [u8; 32],
-    count: u64,
-}
-
-impl Salts {
-    fn new(entropy: &[u8; 32]) -> Self {
-        Self { entropy: *entropy, count: 0 }
-    }
-
-    fn next(&mut self) -> [u8; 16] {
-        self.count += 1;
-        let mut salt = [0; 16];
-        salt.copy_from_slice(&derive("cairn 1 salt", &[&self.entropy, &self.count.to_le_bytes()])[..16]);
-        salt
-    }
 }
 
 /// Cuts a write into parts, the labels in the last one.
-fn cut(draft: &Draft, labels: &Labels) -> Result<Parts, WriteError> {
+pub(super) fn cut(draft: &Draft, labels: &Labels) -> Result<Parts, WriteError> {
     let mut contents: BTreeMap<ContentHash, &Arc<[u8]>> =
         draft.contents.iter().map(|(hash, bytes)| (*hash, bytes)).collect();
     let mut parts = Cutter::default();
@@ -333,7 +219,7 @@ impl Cutter {
 }
 
 impl Labels {
-    fn payloads(&self) -> impl Iterator<Item = Payload> + '_ {
+    pub(super) fn payloads(&self) -> impl Iterator<Item = Payload> + '_ {
         let branch = self.branch.clone().map(Payload::Branch);
         let message = self.message.clone().map(Payload::Message);
         let profile = self.profile.clone().map(Payload::Profile);
@@ -341,6 +227,7 @@ impl Labels {
         let edges = self.edges.iter().copied().map(Payload::Edge);
         let retire = self.retire.clone().map(Payload::Retire);
         let floor = self.floor.clone().map(Payload::Floor);
-        [branch, message, profile, mark, retire, floor].into_iter().flatten().chain(edges)
+        let imported = self.imported.clone().map(Payload::Imported);
+        [branch, message, profile, mark, retire, floor, imported].into_iter().flatten().chain(edges)
     }
 }

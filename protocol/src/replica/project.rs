@@ -14,6 +14,7 @@ use crate::entry::{Edge, Payload, Profile};
 use crate::epoch::Epoch;
 use crate::error::Reject;
 use crate::feed::project_id;
+use crate::imported::Imported;
 use crate::key::DeviceKey;
 use crate::log::Log;
 use crate::mark::Mark;
@@ -241,11 +242,20 @@ pub(super) struct Rare {
     pub(super) retire: Option<Retire>,
     pub(super) floor: Option<Floor>,
     pub(super) epoch: Option<Epoch>,
+    /// Without the other system's record, which stays on the disk.
+    pub(super) imported: Option<Box<Imported>>,
 }
 
 /// What most waypoints say of it.
-static NOTHING: Rare =
-    Rare { profile: None, mark: None, edges: Vec::new(), retire: None, floor: None, epoch: None };
+static NOTHING: Rare = Rare {
+    profile: None,
+    mark: None,
+    edges: Vec::new(),
+    retire: None,
+    floor: None,
+    epoch: None,
+    imported: None,
+};
 
 impl Deref for Said {
     type Target = Rare;
@@ -264,10 +274,10 @@ impl Said {
 
 impl From<Labels> for Said {
     fn from(labels: Labels) -> Self {
-        let Labels { branch, message, profile, mark, edges, retire, floor, epoch } = labels;
+        let Labels { branch, message, profile, mark, edges, retire, floor, epoch, imported } = labels;
         let about_labels = mark.is_some() || retire.is_some() || floor.is_some() || epoch.is_some();
-        let says = about_labels || profile.is_some() || !edges.is_empty();
-        let rare = says.then(|| Box::new(Rare { profile, mark, edges, retire, floor, epoch }));
+        let says = about_labels || profile.is_some() || !edges.is_empty() || imported.is_some();
+        let rare = says.then(|| Box::new(Rare { profile, mark, edges, retire, floor, epoch, imported }));
         Self { branch: branch.map(Arc::from), message: message.map(Box::from), rare }
     }
 }
@@ -315,6 +325,9 @@ impl Labels {
             Payload::Retire(retire) => self.retire = Some(retire),
             Payload::Epoch(epoch) => self.epoch = Some(epoch),
             Payload::Floor(floor) => self.floor = Some(floor),
+            Payload::Imported(imported) => {
+                self.imported = Some(Box::new(Imported { record: Vec::new(), ..*imported }));
+            }
             Payload::Op(_) | Payload::Content(_) | Payload::Unknown { .. } => {}
         }
     }

@@ -13,6 +13,7 @@ use cairn_protocol::epoch::{Absorbed, Beside, Epoch};
 use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::grant::{Grant, GrantRecord, Revocation, Role, Scope};
 use cairn_protocol::hash::{GrantId, LogHash, RepoTag};
+use cairn_protocol::imported::{Imported, Odd};
 use cairn_protocol::log::Log;
 use cairn_protocol::manifest::{Chunk, Lineage, Manifest};
 use cairn_protocol::mark::{Mark, feeds_root};
@@ -293,9 +294,19 @@ fn epoch() -> Epoch {
 fn later_payloads() -> Vec<(&'static str, Payload)> {
     let held = Mark { class: Some("10 years".into()), hold: Some("case 7".into()), ..mark() };
     let retire = |what| Payload::Retire(Retire { what, name: "v1.0".into(), message: "superseded".into() });
+    let imported = Imported {
+        system: "git".into(),
+        name: vec![0xab; 20],
+        author: Profile { name: "Ada".into(), mail: "ada@example.org".into() },
+        written_s: -86_400,
+        offset_minutes: -150,
+        odd: vec![Odd { path: b"lib".to_vec(), mode: 0o160_000 }, Odd { path: b"run".to_vec(), mode: 0 }],
+        record: b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n\n".to_vec(),
+    };
     let floor = Floor { all_ms: 90 * 86_400_000, seen: vec![WaypointId([1; 32]), WaypointId([2; 32])] };
     vec![
         ("entry_floor", Payload::Floor(floor)),
+        ("entry_imported", Payload::Imported(Box::new(imported))),
         ("entry_epoch", Payload::Epoch(Epoch::bare(Root([9; 32])))),
         ("entry_epoch_map", Payload::Epoch(epoch())),
         ("entry_mark_held", Payload::Mark(held)),

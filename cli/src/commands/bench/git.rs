@@ -88,6 +88,17 @@ pub(super) fn checkout(dir: &Path, tree: &Path, index: &Path, tag: &str) -> Resu
     run(command.args(["checkout", "-q", "-f", "--detach", tag]).current_dir(tree))
 }
 
+/// Clones over a transport and reads every object of the clone; how long both took, in milliseconds.
+pub(super) fn clone_and_check(from: &Path, to: &Path) -> Result<f64, Failure> {
+    if to.exists() {
+        std::fs::remove_dir_all(to)?;
+    }
+    let begun = std::time::Instant::now();
+    run(Command::new("git").args(["clone", "-q", "--no-local"]).arg(from).arg(to))?;
+    run(Command::new("git").arg("-C").arg(to).args(["fsck", "--full", "--no-progress"]))?;
+    Ok(begun.elapsed().as_secs_f64() * 1000.0)
+}
+
 /// What git calls itself.
 pub(super) fn name() -> Result<String, Failure> {
     let output = Command::new("git").arg("--version").output().map_err(|_| missing())?;

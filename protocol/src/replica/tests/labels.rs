@@ -1,7 +1,9 @@
 //! Marks, branches and what takes them away.
 
 use super::*;
+use crate::entry::Profile;
 use crate::hash::LogHash;
+use crate::imported::Imported;
 use crate::mark::Mark;
 use crate::retire::{Retire, Retired};
 use cairn_crdt::id::Root;
@@ -128,4 +130,69 @@ fn several_writes_are_signed_once_and_each_stands_on_the_one_before() {
     assert_eq!(words, ["third", "second", "words"]);
     assert!(log.iter().all(|entry| !entry.continued && entry.branch.as_deref() == Some("main")));
     assert_eq!(log[0].parents, [log[1].id]);
+}
+
+#[test]
+fn what_lies_on_a_stack_stands_on_it_and_is_drafted_on_before_it_is_signed() {
+    let ((mut a, project), (mut b, _)) = (replica(), replica());
+    let key = keypair(2);
+    let labels = Labels { branch: Some("main".into()), ..Labels::default() };
+    let mut stack = a.stack(project, key.key(), NOW_MS, &[3; 32]).unwrap();
+    let on = |heads: &[WaypointId]| heads.iter().copied().collect::<Frontier>();
+    let first = a.lay(&mut stack, &on(&[]), &file(project, "one", b"one"), &labels).unwrap();
+    a.foresee(&mut stack).unwrap();
+    let shown = a.view(project, &on(&[first]), &cairn_crdt::Kept::new()).unwrap();
+    assert_eq!(shown.files.len(), 1);
+    assert!(a.branch(project, "main").is_empty(), "no label shows what is not signed");
+    let sides = ["two", "six"];
+    let sides =
+        sides.map(|name| a.lay(&mut stack, &on(&[first]), &file(project, name, b"x"), &labels).unwrap());
+    let joint = a.lay(&mut stack, &on(&sides), &Draft::default(), &labels).unwrap();
+    let stranger = WaypointId([9; 32]);
+    let refused = a.lay(&mut stack, &on(&[stranger]), &Draft::default(), &labels);
+    assert_eq!(refused, Err(WriteError::NoParent(stranger)));
+    let batch = a.seal(stack, &key).unwrap();
+    assert_eq!((batch.feeds[0].pieces.len(), batch.feeds[0].top.n), (4, 4));
+    assert!(matches!(a.stack(project, key.key(), NOW_MS, &[4; 32]), Err(WriteError::Busy)));
+    let mut stored = Batch::new(b.id());
+    stored.feeds.push(b.ingest(segment(&batch), NOW_MS).unwrap());
+    b.apply(&stored, NOW_MS);
+    a.apply(&batch, NOW_MS);
+    assert_eq!((a.branch(project, "main"), b.branch(project, "main")), (on(&[joint]), on(&[joint])));
+}
+
+#[test]
+fn a_stack_is_sealed_by_its_own_key_alone() {
+    let (mut a, project) = replica();
+    let mut stack = a.stack(project, keypair(2).key(), NOW_MS, &[3; 32]).unwrap();
+    a.lay(&mut stack, &Frontier::empty(), &file(project, "one", b"one"), &Labels::default()).unwrap();
+    assert!(matches!(a.seal(stack, &keypair(1)), Err(WriteError::Record(Reject::Misuse(_)))));
+    let empty = a.stack(project, keypair(2).key(), NOW_MS, &[3; 32]).unwrap();
+    assert!(empty.is_empty() && a.seal(empty, &keypair(2)).is_err());
+    assert!(matches!(a.stack(project, keypair(5).key(), NOW_MS, &[3; 32]), Err(WriteError::Ungranted)));
+}
+
+#[test]
+fn where_a_waypoint_comes_from_is_told_without_the_record() {
+    let (mut a, project) = replica();
+    let key = keypair(2);
+    let mut post = post(&a, project, &key, file(project, "one", b"one"));
+    let author = Profile { name: "Ada".into(), mail: String::new() };
+    let imported = Imported {
+        system: "git".into(),
+        name: vec![7; 20],
+        author,
+        written_s: -1,
+        offset_minutes: 60,
+        odd: Vec::new(),
+        record: b"commit".to_vec(),
+    };
+    post.labels.imported = Some(Box::new(imported.clone()));
+    let batch = a.write(post).unwrap();
+    a.apply(&batch, NOW_MS);
+    let log = a.log(project, &a.branch(project, "main"));
+    assert_eq!(log[0].imported, Some(Imported { record: Vec::new(), ..imported }));
+    let told: Vec<_> = a.imported(project, "git").collect();
+    assert_eq!(told, [(log[0].id, &[7; 20][..])]);
+    assert_eq!(a.imported(project, "svn").count(), 0);
 }
