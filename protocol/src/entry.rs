@@ -99,6 +99,8 @@ pub enum EdgeKind {
 }
 
 impl Entry {
+    /// The kind of an entry that is an operation.
+    pub(crate) const OP: u16 = 1;
     /// The kind of an entry that is content.
     pub(crate) const CONTENT: u16 = 2;
 
@@ -148,7 +150,7 @@ impl Entry {
 
     /// Whether the entry is an operation on documents.
     pub fn is_op(&self) -> bool {
-        self.kind == 1
+        self.kind == Self::OP
     }
 
     /// Whether the entry is content.

@@ -14,7 +14,7 @@ const WINDOW_LOG_MAX: u32 = 23;
 /// The effort of the compressor: the library's default.
 const COMPRESSION_EFFORT: i32 = 3;
 /// The effort for what is written again soon.
-const QUICK_EFFORT: i32 = 5;
+const QUICK_EFFORT: i32 = 7;
 /// The effort for what is written once and kept for long.
 const TIGHT_EFFORT: i32 = 19;
 /// What a buffer begins with; it grows with the bytes that are really there.

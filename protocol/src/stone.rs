@@ -7,6 +7,7 @@
 
 mod index;
 mod opened;
+mod ops;
 mod pack;
 mod reader;
 mod streams;

@@ -13,8 +13,8 @@ use cairn_protocol::merkle::Peaks;
 use cairn_protocol::stone::StoneName;
 use cairn_protocol::tower::{Choice, POLICY, Span, Tower, choose};
 
-use super::manifest::{FeedRecord, Manifest, StoneRecord};
 use super::index::contents_of;
+use super::manifest::{FeedRecord, Manifest, StoneRecord};
 use super::recover::{log_name, tower_root};
 use super::{Held, Place, Store, What};
 use crate::error::NodeError;

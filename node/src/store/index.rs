@@ -10,7 +10,9 @@ use cairn_crdt::id::{ContentHash, FeedId};
 use cairn_protocol::hash::LogHash;
 use cairn_protocol::stone::Stored;
 use cairn_protocol::waypoint::Waypoint;
-use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend, TableDefinition};
+use redb::{
+    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend, TableDefinition,
+};
 
 use crate::error::NodeError;
 use crate::files::{Files, OpenFile};
@@ -112,7 +114,12 @@ impl Index {
     }
 
     /// Adds contents of a feed; with them all those are here of the tower that has this root.
-    pub(crate) fn add(&self, feed: FeedId, contents: &[Lying], root: Option<&LogHash>) -> Result<(), Unusable> {
+    pub(crate) fn add(
+        &self,
+        feed: FeedId,
+        contents: &[Lying],
+        root: Option<&LogHash>,
+    ) -> Result<(), Unusable> {
         let write = self.database.begin_write()?;
         {
             let mut feeds = write.open_table(FEEDS)?;

@@ -18,6 +18,7 @@ use crate::limits::{
 use crate::piece::Gone;
 use crate::stamp::Stamp;
 use crate::stone::Stored;
+use crate::stone::ops::{ColumnReaders, Columns};
 use crate::waypoint::{Header, Slot, Waypoint, entries_root};
 
 /// How a waypoint begins of which only the name is here.
@@ -30,6 +31,8 @@ const PARENTS: u8 = 2;
 const GONE: u8 = 4;
 /// How a slot begins whose content lies elsewhere; other slots begin as they do in a waypoint.
 const CONTENT: u8 = 3;
+/// How a slot begins whose operation was taken apart.
+const OP: u8 = 4;
 
 /// Waypoints that were taken apart.
 #[derive(Debug, Default)]
@@ -52,7 +55,7 @@ struct Held {
 /// Takes waypoints apart, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Taker {
-    alike: Writer,
+    columns: Columns,
     random: Writer,
     bytes: usize,
     items: u32,
@@ -81,13 +84,13 @@ impl Taker {
     pub(super) fn push(&mut self, stored: &Stored) {
         match stored {
             Stored::Faded(id) => {
-                self.alike.u8(FADED);
+                self.columns.heads.u8(FADED);
                 id.write(&mut self.random);
                 self.bytes += 33;
             }
             Stored::Gone(gone) => {
-                self.alike.u8(GONE);
-                self.alike.u8(gone.level);
+                self.columns.heads.u8(GONE);
+                self.columns.heads.u8(gone.level);
                 gone.hash.write(&mut self.random);
                 self.bytes += 34;
             }
@@ -100,20 +103,20 @@ impl Taker {
     fn body(&mut self, waypoint: &Waypoint) {
         let header = waypoint.header();
         let follows = self.before.is_some_and(|before| header.parents == [before]);
-        self.alike.u8(BODY | if follows { 0 } else { PARENTS });
+        self.columns.heads.u8(BODY | if follows { 0 } else { PARENTS });
         // Time goes on; where it does not, the difference wraps around.
-        self.alike.u64(header.stamp.wall_ms.wrapping_sub(self.stamp.wall_ms));
-        self.alike.u32(header.stamp.counter);
+        self.columns.heads.u64(header.stamp.wall_ms.wrapping_sub(self.stamp.wall_ms));
+        self.columns.heads.u32(header.stamp.counter);
         self.stamp = header.stamp;
-        self.alike.u32(header.key_epoch);
-        self.alike.u8(header.flags);
+        self.columns.heads.u32(header.key_epoch);
+        self.columns.heads.u8(header.flags);
         let grants = self.grants_number(&header.grants);
-        self.alike.count(grants);
+        self.columns.heads.count(grants);
         if !follows {
-            self.alike.count(header.parents.len() as u64);
+            self.columns.heads.count(header.parents.len() as u64);
             header.parents.iter().for_each(|parent| parent.write(&mut self.random));
         }
-        self.alike.count(waypoint.slots().len() as u64);
+        self.columns.heads.count(waypoint.slots().len() as u64);
         self.bytes += 32 + 32 * header.parents.len();
         let mut open = Vec::new();
         for slot in waypoint.slots() {
@@ -141,35 +144,37 @@ impl Taker {
         self.bytes += 33;
         match slot {
             Slot::Erased(hash) => {
-                self.alike.u8(0);
+                self.columns.heads.u8(0);
                 hash.write(&mut self.random);
             }
             Slot::Faded(hash) => {
-                self.alike.u8(2);
+                self.columns.heads.u8(2);
                 hash.write(&mut self.random);
             }
             Slot::Entry(entry) => {
                 if let Some((hash, bytes)) = entry.content() {
                     return self.content(entry, hash, bytes);
                 }
-                self.alike.u8(1);
-                self.alike.u16(entry.kind);
-                self.alike.bytes(&entry.payload);
                 self.random.raw(&entry.salt);
                 self.bytes += entry.payload.len();
+                if !entry.is_op() || !self.columns.put(OP, &entry.payload) {
+                    self.columns.heads.u8(1);
+                    self.columns.heads.u16(entry.kind);
+                    self.columns.heads.bytes(&entry.payload);
+                }
             }
         }
         None
     }
 
     fn content(&mut self, entry: &Entry, hash: ContentHash, bytes: &[u8]) -> Option<usize> {
-        self.alike.u8(CONTENT);
+        self.columns.heads.u8(CONTENT);
         self.random.raw(&entry.salt);
         entry.hash().write(&mut self.random);
         let next = self.contents.len();
         let number = *self.known.entry(hash).or_insert(next);
         // Most are new: so the distance to the next number is 0.
-        self.alike.count((next - number) as u64);
+        self.columns.heads.count((next - number) as u64);
         (number == next).then(|| {
             self.bytes += bytes.len() + 16;
             self.contents.push(Held { group: number, bytes: bytes.to_vec() });
@@ -188,7 +193,10 @@ impl Taker {
 
     /// The streams; in front of what is alike, the heads of grants that headers name by number, and the contents as they lie.
     pub(super) fn finish(self) -> Streams {
-        let mut alike = Writer::default();
+        let Columns { heads, cuts, texts } = self.columns;
+        let (mut alike, cuts, texts) = (Writer::default(), cuts.into_bytes(), texts.into_bytes());
+        alike.u32(cuts.len() as u32);
+        alike.u32(texts.len() as u32);
         alike.count(self.grants.len() as u64);
         self.grants.iter().for_each(|grants| alike.list(grants));
         let mut contents: Vec<(usize, Held)> = self.contents.into_iter().enumerate().collect();
@@ -198,7 +206,7 @@ impl Taker {
             alike.u32(*number as u32);
             alike.u32(held.bytes.len() as u32);
         }
-        alike.raw(&self.alike.into_bytes());
+        [heads.into_bytes(), cuts, texts].iter().for_each(|column| alike.raw(column));
         let contents = contents.into_iter().map(|(_, held)| held.bytes).collect();
         Streams { alike: alike.into_bytes(), random: self.random.into_bytes(), contents }
     }
@@ -257,7 +265,7 @@ pub(super) struct Extent {
 /// Puts waypoints together again, one after the other.
 #[derive(Debug)]
 pub(super) struct Giver<'a> {
-    alike: Reader<'a>,
+    columns: ColumnReaders<'a>,
     random: Reader<'a>,
     feed: FeedName,
     /// How many waypoints of the feed lie before the next one.
@@ -274,23 +282,24 @@ pub(super) struct Giver<'a> {
 impl<'a> Giver<'a> {
     /// Begins at the place `start` of a feed.
     pub(super) fn new(feed: FeedName, start: u64, alike: &'a [u8], random: &'a [u8]) -> Decode<Self> {
-        let (mut alike, random) = (Reader::new(alike), Reader::new(random));
+        let mut columns = read_columns(alike)?;
+        let (alike, random) = (&mut columns.heads, Reader::new(random));
         let count = alike.count(u64::from(PACK_ITEMS_MAX))?;
         let grants = (0..count).map(|_| alike.list(GRANT_HEADS_COUNT_MAX)).collect::<Decode<_>>()?;
-        let contents = read_contents(&mut alike)?;
+        let contents = read_contents(alike)?;
         let (before, stamp) = (None, Stamp::default());
-        Ok(Self { alike, random, feed, next: start, before, stamp, grants, contents, named: 0 })
+        Ok(Self { columns, random, feed, next: start, before, stamp, grants, contents, named: 0 })
     }
 
     /// The next waypoint.
     pub(super) fn give(&mut self) -> Decode<Lean> {
-        let at = self.alike.clone();
-        let lean = match self.alike.u8()? {
+        let at = self.columns.heads.clone();
+        let lean = match self.columns.heads.u8()? {
             FADED => {
                 Lean { stored: Stored::Faded(WaypointId::read(&mut self.random)?), contents: Vec::new() }
             }
             GONE => {
-                let level = self.alike.u8()?;
+                let level = self.columns.heads.u8()?;
                 at.require(level <= STONE_LEVEL_MAX, "level of a subtree that is gone")?;
                 let gone = Gone { level, hash: LogHash::read(&mut self.random)? };
                 Lean { stored: Stored::Gone(gone), contents: Vec::new() }
@@ -304,20 +313,20 @@ impl<'a> Giver<'a> {
     }
 
     fn body(&mut self, has_parents: bool) -> Decode<Lean> {
-        let wall_ms = self.alike.u64()?.wrapping_add(self.stamp.wall_ms);
-        self.stamp = Stamp { wall_ms, counter: self.alike.u32()? };
-        let (key_epoch, flags) = (self.alike.u32()?, self.alike.u8()?);
-        let at = self.alike.clone();
-        let grants = self.grants.get(self.alike.count(u64::from(PACK_ITEMS_MAX))? as usize).cloned();
+        let wall_ms = self.columns.heads.u64()?.wrapping_add(self.stamp.wall_ms);
+        self.stamp = Stamp { wall_ms, counter: self.columns.heads.u32()? };
+        let (key_epoch, flags) = (self.columns.heads.u32()?, self.columns.heads.u8()?);
+        let at = self.columns.heads.clone();
+        let grants = self.grants.get(self.columns.heads.count(u64::from(PACK_ITEMS_MAX))? as usize).cloned();
         let grants = grants.ok_or_else(|| at.error(Problem::Invalid("number of grants")))?;
         let parents = match has_parents {
             true => {
-                let count = self.alike.count(PARENTS_COUNT_MAX as u64)?;
+                let count = self.columns.heads.count(PARENTS_COUNT_MAX as u64)?;
                 (0..count).map(|_| WaypointId::read(&mut self.random)).collect::<Decode<_>>()?
             }
             false => self.before.into_iter().collect(),
         };
-        let entry_count = self.alike.count(ENTRIES_COUNT_MAX as u64)? as u32;
+        let entry_count = self.columns.heads.count(ENTRIES_COUNT_MAX as u64)? as u32;
         let (mut slots, mut contents) = (Vec::new(), Vec::new());
         for _ in 0..entry_count {
             let (slot, missing) = self.slot(slots.len())?;
@@ -327,20 +336,26 @@ impl<'a> Giver<'a> {
         let (feed, seq, entries, stamp) = (self.feed, self.next + 1, entries_root(&slots), self.stamp);
         let header = Header { feed, seq, stamp, key_epoch, flags, parents, grants, entries, entry_count };
         let waypoint = Waypoint::from_parts(header, slots);
-        let waypoint = waypoint.map_err(|error| self.alike.error(error.problem))?;
+        let waypoint = waypoint.map_err(|error| self.columns.heads.error(error.problem))?;
         Ok(Lean { stored: Stored::Body(waypoint), contents })
     }
 
     fn slot(&mut self, slot: usize) -> Decode<(Slot, Option<Missing>)> {
-        let at = self.alike.clone();
-        let slot = match self.alike.u8()? {
+        let at = self.columns.heads.clone();
+        let slot = match self.columns.heads.u8()? {
             0 => Slot::Erased(EntryHash::read(&mut self.random)?),
             1 => {
-                let (kind, payload) = (self.alike.u16()?, self.alike.bytes(ENTRY_BYTES_MAX)?.to_vec());
+                let (kind, payload) =
+                    (self.columns.heads.u16()?, self.columns.heads.bytes(ENTRY_BYTES_MAX)?.to_vec());
                 at.require(kind != Entry::CONTENT, "content among what is alike")?;
                 Slot::Entry(Entry { kind, salt: self.random.array()?, payload })
             }
             2 => Slot::Faded(EntryHash::read(&mut self.random)?),
+            OP => {
+                let payload = self.columns.give()?;
+                at.require(payload.len() <= ENTRY_BYTES_MAX, "size of an operation")?;
+                Slot::Entry(Entry { kind: Entry::OP, salt: self.random.array()?, payload })
+            }
             CONTENT => {
                 let (salt, hash) = (self.random.array()?, EntryHash::read(&mut self.random)?);
                 let missing = Missing { slot, salt, number: self.number()? };
@@ -353,8 +368,8 @@ impl<'a> Giver<'a> {
 
     /// The number of a content: the next one, or one that was named before.
     fn number(&mut self) -> Decode<u32> {
-        let at = self.alike.clone();
-        let back = self.alike.count(u64::from(self.named))? as u32;
+        let at = self.columns.heads.clone();
+        let back = self.columns.heads.count(u64::from(self.named))? as u32;
         let number = self.named - back;
         self.named += u32::from(back == 0);
         at.require((number as usize) < self.contents.len(), "number of a content")?;
@@ -363,11 +378,22 @@ impl<'a> Giver<'a> {
 
     /// Both streams, and the contents, must be used up.
     pub(super) fn finish(self) -> Decode<Vec<Extent>> {
-        self.alike.require(self.named as usize == self.contents.len(), "count of contents")?;
-        self.alike.finish()?;
+        self.columns.heads.require(self.named as usize == self.contents.len(), "count of contents")?;
+        self.columns.finish()?;
         self.random.finish()?;
         Ok(self.contents)
     }
+}
+
+/// What is alike as columns: the sizes of the last two stand in front.
+fn read_columns(alike: &[u8]) -> Decode<ColumnReaders<'_>> {
+    let mut heads = Reader::new(alike);
+    let (cuts, texts) = (heads.u32()? as usize, heads.u32()? as usize);
+    let at = heads.clone();
+    let bytes = heads.remaining().checked_sub(cuts).and_then(|bytes| bytes.checked_sub(texts));
+    let bytes = bytes.ok_or_else(|| at.error(Problem::Truncated))?;
+    let (first, second, third) = (heads.raw(bytes)?, heads.raw(cuts)?, heads.raw(texts)?);
+    Ok(ColumnReaders { heads: Reader::new(first), cuts: Reader::new(second), texts: Reader::new(third) })
 }
 
 /// Where each content lies, by its number.

@@ -15,9 +15,6 @@ use crate::stone::{
     Foot, HEADER_BYTES, Head, Layout, Source, StoneName, StoneReader, Stored, block_sum, index_sum,
 };
 
-/// From this size on, as a power of two, a stone stays for long, and is packed with more effort.
-const TIGHT_LEVEL_MIN: u8 = 8;
-
 /// A stone that is being written. What each call returns is appended to the file.
 #[derive(Debug)]
 pub struct StoneWriter {
@@ -140,8 +137,8 @@ impl StoneWriter {
         if items == 0 {
             return bytes;
         }
-        let stays = self.name.span.level >= TIGHT_LEVEL_MIN || is_full(items, taker.bytes());
-        let effort = if stays { Effort::Tight } else { Effort::Quick };
+        // A full pack stays as it is in every larger stone, so it is worth more work.
+        let effort = if is_full(items, taker.bytes()) { Effort::Tight } else { Effort::Quick };
         let Streams { alike, random, contents } = taker.finish();
         // What is alike is one block as far as a block may be that large: it is read whole anyway.
         let alike = self.put_blocks(alike.chunks(BLOCK_BYTES_MAX), effort, &mut bytes);

@@ -6,8 +6,9 @@ use crate::limits::PACK_ITEMS_MAX;
 use crate::stone::pack::PackIndex;
 use crate::stone::streams::Streams;
 use crate::stone::writer::ending;
-use cairn_crdt::id::{ContentHash, NodeId};
-use cairn_crdt::op::{Body, Op};
+use cairn_crdt::hunk::{Hunk, Origin, Run, TokenId};
+use cairn_crdt::id::{ContentHash, HunkId, LeafId, NodeId};
+use cairn_crdt::op::{Body, Cut, NodeKind, Op, Split};
 
 /// Some waypoints have contents, some of them alike, some have faded in part or as a whole, and one has other parents.
 fn mixed(n: u64) -> Vec<Stored> {
@@ -19,7 +20,8 @@ fn mixed(n: u64) -> Vec<Stored> {
         let labels = crate::waypoint::Labels { parents, ..crate::samples::labels(feed, seq) };
         let body = Body::Opaque { content: ContentHash::of(&text), bytes: text.len() as u64 };
         let op = Op::Body { node: NodeId([seq as u8 % 3; 32]), body };
-        let payloads = [Payload::Content(text), Payload::Op(op), Payload::Message(format!("number {seq}"))];
+        let message = Payload::Message(format!("number {seq}"));
+        let payloads = [Payload::Content(text), Payload::Op(op), message, Payload::Op(taken_apart(seq))];
         let entry = |(index, payload)| Entry::new([seq as u8 ^ index; 16], payload);
         let waypoint = Waypoint::new(labels, (0..).zip(&payloads).map(entry).collect()).unwrap();
         before = vec![waypoint.id()];
@@ -31,6 +33,30 @@ fn mixed(n: u64) -> Vec<Stored> {
         });
     }
     stored
+}
+
+/// An operation of those that have columns; a split whose cuts are in no order too.
+fn taken_apart(seq: u64) -> Op {
+    let (leaf, number) = (LeafId([seq as u8 % 5; 32]), seq as u32);
+    if seq % 2 == 0 {
+        let cut = |depth, start, end| {
+            let kind = if depth == 0 { NodeKind::Item("impl".into()) } else { NodeKind::Text };
+            Cut { depth, kind, name: b"run".to_vec(), start, end }
+        };
+        let cuts =
+            vec![cut(0, 0, 10 * number), cut(1, 0, 9), cut(2, 9, 9), cut(0, 4, u32::MAX), cut(1, 2, 3)];
+        return Op::Split(Split { leaf, codec: 2, cuts });
+    }
+    let token = |origin, index| Some(TokenId { origin, index });
+    let hunk = Hunk {
+        after: token(Origin::Hunk(HunkId([seq as u8; 32])), u32::MAX),
+        before: token(Origin::Genesis, number).filter(|_| seq % 3 == 0),
+        deleted: vec![Run { origin: Origin::Genesis, first: number, count: 2 }; (seq % 3) as usize],
+        inserted: vec![b"let".to_vec(), vec![b' '; seq as usize]],
+        settles: vec![HunkId([5; 32]); (seq % 2) as usize],
+        nonce: number,
+    };
+    Op::Edit { leaf, epoch: 1, hunks: vec![hunk.clone(), hunk] }
 }
 
 fn name(level: u8) -> StoneName {
