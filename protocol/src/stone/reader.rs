@@ -1,4 +1,4 @@
-//! Reading stones, from any source of bytes, one block at a time.
+//! Reading stones, from any source of bytes: a listed one a block at a time, a packed one a pack at a time.
 
 use cairn_crdt::encoding::{DecodeError, Encoded};
 use cairn_crdt::id::WaypointId;
