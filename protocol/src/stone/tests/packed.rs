@@ -38,7 +38,7 @@ fn mixed(n: u64) -> Vec<Stored> {
 /// An operation of those that have columns; a split whose cuts are in no order too.
 fn taken_apart(seq: u64) -> Op {
     let (leaf, number) = (LeafId([seq as u8 % 5; 32]), seq as u32);
-    if seq % 2 == 0 {
+    if seq.is_multiple_of(2) {
         let cut = |depth, start, end| {
             let kind = if depth == 0 { NodeKind::Item("impl".into()) } else { NodeKind::Text };
             Cut { depth, kind, name: b"run".to_vec(), start, end }
@@ -50,7 +50,7 @@ fn taken_apart(seq: u64) -> Op {
     let token = |origin, index| Some(TokenId { origin, index });
     let hunk = Hunk {
         after: token(Origin::Hunk(HunkId([seq as u8; 32])), u32::MAX),
-        before: token(Origin::Genesis, number).filter(|_| seq % 3 == 0),
+        before: token(Origin::Genesis, number).filter(|_| seq.is_multiple_of(3)),
         deleted: vec![Run { origin: Origin::Genesis, first: number, count: 2 }; (seq % 3) as usize],
         inserted: vec![b"let".to_vec(), vec![b' '; seq as usize]],
         settles: vec![HunkId([5; 32]); (seq % 2) as usize],
