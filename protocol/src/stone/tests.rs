@@ -2,7 +2,9 @@ use super::*;
 use crate::samples::{feed, log_over, waypoints};
 use proptest::prelude::*;
 
+#[cfg(test)]
 mod listed;
+#[cfg(test)]
 mod packed;
 
 /// Writes a stone in one of its layouts.
