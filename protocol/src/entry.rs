@@ -104,6 +104,19 @@ pub enum EdgeKind {
 }
 
 impl Entry {
+    /// The kind of an entry that is an operation.
+    pub(crate) const OP: u16 = 1;
+    /// The kind of an entry that is content.
+    pub(crate) const CONTENT: u16 = 2;
+
+    /// The node that an operation gives a new body.
+    pub(crate) fn named_node(&self) -> Option<[u8; 32]> {
+        match self.is_op().then(|| Op::from_bytes(&self.payload)) {
+            Some(Ok(Op::Body { node, .. })) => Some(node.0),
+            _ => None,
+        }
+    }
+
     /// Writes a payload down.
     pub fn new(salt: [u8; 16], payload: &Payload) -> Self {
         Self { kind: payload.kind(), salt, payload: payload.bytes() }
@@ -142,17 +155,22 @@ impl Entry {
 
     /// Refuses a required kind that this program does not know, and a payload that is not what its kind says.
     pub fn check(&self) -> Result<(), Reject> {
-        if self.kind == 2 { Ok(()) } else { self.payload().map(|_| ()) }
+        if self.is_content() { Ok(()) } else { self.payload().map(|_| ()) }
     }
 
     /// Whether the entry is an operation on documents.
     pub fn is_op(&self) -> bool {
-        self.kind == 1
+        self.kind == Self::OP
+    }
+
+    /// Whether the entry is content.
+    pub fn is_content(&self) -> bool {
+        self.kind == Self::CONTENT
     }
 
     /// The hash of the bytes, if the entry is content; without copying them.
     pub fn content(&self) -> Option<(ContentHash, &[u8])> {
-        (self.kind == 2).then(|| (ContentHash::of(&self.payload), &self.payload[..]))
+        self.is_content().then(|| (ContentHash::of(&self.payload), &self.payload[..]))
     }
 }
 

@@ -69,6 +69,20 @@ pub const INDEX_BYTES_MAX: u64 = 96 << 20;
 pub const BLOCK_BYTES_TARGET: usize = 64 << 10;
 /// One block of a stone, uncompressed: the largest waypoint and the target, so that one waypoint always fits.
 pub const BLOCK_BYTES_MAX: usize = WAYPOINT_BYTES_MAX + BLOCK_BYTES_TARGET;
+/// The waypoints of one pack, and the subtrees that are gone from it.
+pub const PACK_ITEMS_MAX: u32 = 1 << 12;
+/// What a pack's waypoints come to before a new one is begun: what lies in one memory while it is written or read.
+pub const PACK_BYTES_TARGET: usize = 32 << 20;
+/// What a pack's blocks come to, uncompressed: the target, one of the largest waypoints, and where its contents lie.
+pub const PACK_BYTES_MAX: usize = PACK_BYTES_TARGET + 2 * WAYPOINT_BYTES_MAX;
+/// The contents of one pack: each takes 8 bytes there, beside a salt and a hash.
+pub const PACK_CONTENTS_COUNT_MAX: u32 = 1 << 20;
+/// The blocks of one pack, of each sort: far more than its bytes fill.
+pub const PACK_BLOCKS_COUNT_MAX: u32 = 1 << 12;
+/// The subtrees that a run of waypoints makes up: two of each size.
+pub const PACK_NODES_MAX: usize = 2 * STONE_LEVEL_MAX as usize + 2;
+/// What one block of contents holds before a new one is begun, uncompressed: versions of a file lie together in it.
+pub const CONTENTS_BYTES_TARGET: usize = 8 << 20;
 /// One stone's file: offsets stay far inside 64 bits and one file is copied in minutes.
 pub const STONE_BYTES_MAX: u64 = 64 << 30;
 

@@ -13,6 +13,10 @@ use crate::error::Reject;
 const WINDOW_LOG_MAX: u32 = 23;
 /// The effort of the compressor: the library's default.
 const COMPRESSION_EFFORT: i32 = 3;
+/// The effort for what is written again soon.
+const QUICK_EFFORT: i32 = 7;
+/// The effort for what is written once and kept for long.
+const TIGHT_EFFORT: i32 = 19;
 /// What a buffer begins with; it grows with the bytes that are really there.
 const BUFFER_BYTES: usize = 64 << 10;
 
@@ -41,6 +45,34 @@ impl Method {
 /// Packs bytes in the way that is shorter.
 pub(crate) fn pack(bytes: &[u8]) -> (Method, Vec<u8>) {
     match zstd::bulk::compress(bytes, COMPRESSION_EFFORT) {
+        Ok(packed) if packed.len() < bytes.len() => (Method::Zstd, packed),
+        _ => (Method::Stored, bytes.to_vec()),
+    }
+}
+
+/// How much work packing is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// The bytes are random.
+    None,
+    /// They will soon be packed again.
+    Quick,
+    /// They will lie for long.
+    Tight,
+}
+
+/// Packs bytes in the way that is shorter, and matches far back in them.
+pub(crate) fn pack_with(effort: Effort, bytes: &[u8]) -> (Method, Vec<u8>) {
+    let level = match effort {
+        Effort::None => return (Method::Stored, bytes.to_vec()),
+        Effort::Quick => QUICK_EFFORT,
+        Effort::Tight => TIGHT_EFFORT,
+    };
+    let packed = zstd::bulk::Compressor::new(level).and_then(|mut packer| {
+        packer.set_parameter(zstd::zstd_safe::CParameter::WindowLog(WINDOW_LOG_MAX))?;
+        packer.compress(bytes)
+    });
+    match packed {
         Ok(packed) if packed.len() < bytes.len() => (Method::Zstd, packed),
         _ => (Method::Stored, bytes.to_vec()),
     }

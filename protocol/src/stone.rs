@@ -6,12 +6,16 @@
 //! what it covers, so that no part can be moved inside a file or between files.
 
 mod index;
+mod opened;
+mod ops;
+mod pack;
 mod reader;
+mod streams;
 mod writer;
 
 use std::sync::Arc;
 
-use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
+use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
 use cairn_crdt::id::{WaypointId, derive};
 
 use crate::error::Reject;
@@ -106,8 +110,19 @@ impl Stored {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Head {
     name: StoneName,
-    /// Whether the stone lists its waypoints, or is only the hash of its subtree.
-    listed: bool,
+    layout: Layout,
+}
+
+/// How a stone holds its waypoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Layout {
+    /// Not at all: only the hash of its subtree.
+    Hash = 0,
+    /// As they are, one after the other. Older programs wrote it.
+    Listed = 1,
+    /// Taken apart, so that what is alike lies together.
+    Packed = 2,
 }
 
 impl Encoded for Head {
@@ -117,7 +132,7 @@ impl Encoded for Head {
         self.name.feed.write(out);
         out.u64(self.name.span.start);
         out.u8(self.name.span.level);
-        out.u8(u8::from(self.listed));
+        out.u8(self.layout as u8);
     }
 
     fn read(input: &mut Reader<'_>) -> Decode<Self> {
@@ -128,8 +143,14 @@ impl Encoded for Head {
         let at = input.clone();
         let span = Span { start: input.u64()?, level: input.u8()? };
         at.require(span.is_subtree(), "place of a stone")?;
-        let listed = crate::text::read_flag(input)?;
-        Ok(Self { name: StoneName { feed, span }, listed })
+        let at = input.clone();
+        let layout = match input.u8()? {
+            0 => Layout::Hash,
+            1 => Layout::Listed,
+            2 => Layout::Packed,
+            tag => return Err(at.error(Problem::UnknownTag(tag.into()))),
+        };
+        Ok(Self { name: StoneName { feed, span }, layout })
     }
 }
 

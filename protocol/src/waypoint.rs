@@ -202,6 +202,18 @@ impl Waypoint {
         Self { id: self.id, header: self.header.clone(), slots: slots.collect() }
     }
 
+    /// A waypoint whose parts were kept apart; `header` has the root over the slots. Refuses what no header says.
+    pub(crate) fn from_parts(header: Header, slots: Vec<Slot>) -> Decode<Self> {
+        let bytes = header.to_bytes();
+        Header::from_bytes(&bytes)?;
+        Ok(Self { id: WaypointId(derive("cairn 1 waypoint", &[&bytes])), header, slots })
+    }
+
+    /// The same waypoint with other slots, of the same hashes.
+    pub(crate) fn with_slots(&self, slots: Vec<Slot>) -> Self {
+        Self { id: self.id, header: self.header.clone(), slots }
+    }
+
     /// What the author must not exceed, because every reader refuses it.
     fn check_limits(&self) -> Result<(), Reject> {
         let bytes = self.to_bytes();
@@ -217,7 +229,7 @@ fn check(what: &'static str, found: usize, limit: usize) -> Result<(), Reject> {
     Err(Reject::TooLarge { what, found: found as u64, limit: limit as u64 })
 }
 
-fn entries_root(slots: &[Slot]) -> LogHash {
+pub(crate) fn entries_root(slots: &[Slot]) -> LogHash {
     tree_root(slots.iter().map(|slot| LogHash(slot.hash().0)))
 }
 

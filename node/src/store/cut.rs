@@ -1,6 +1,6 @@
 //! Cutting: the log becomes stones, small stones become larger ones.
 //!
-//! A stone that becomes part of a larger one is copied block by block, so memory does not grow with it.
+//! A stone that becomes part of a larger one is taken over pack by pack, so memory does not grow with it.
 //!
 //! New stones are written and proven, the manifest flips to them and to a new, empty log, and only
 //! then do the old log and the merged stones go. A crash anywhere leaves the old state or the new.
@@ -13,8 +13,9 @@ use cairn_protocol::merkle::Peaks;
 use cairn_protocol::stone::StoneName;
 use cairn_protocol::tower::{Choice, POLICY, Span, Tower, choose};
 
+use super::index::contents_of;
 use super::manifest::{FeedRecord, Manifest, StoneRecord};
-use super::recover::log_name;
+use super::recover::{log_name, tower_root};
 use super::{Held, Place, Store, What};
 use crate::error::NodeError;
 use crate::store::log::Log;
@@ -53,7 +54,9 @@ impl Store {
         if self.is_poisoned() {
             return Ok(());
         }
-        self.cut().map(|_| ())
+        self.cut()?;
+        self.compact_index();
+        Ok(())
     }
 
     /// Writes the stones that one feed should have; gives them all and how many are new.
@@ -119,8 +122,10 @@ impl Store {
         };
         let feeds = self.feeds.iter().map(record).collect();
         self.put_manifest(number, feeds)?;
-        for (feed, held) in self.feeds.iter().filter(|(feed, _)| planned.contains_key(*feed)) {
-            self.index_new(*feed, held);
+        for (feed, held) in &self.feeds {
+            if let Some(stones) = planned.get(feed) {
+                self.index_new(held, stones);
+            }
         }
         let old_log = self.dir.join(log_name(number - 1));
         self.log = log;
@@ -143,14 +148,23 @@ impl Store {
         Ok(())
     }
 
-    /// Adds the waypoints that leave the log to the index; where that fails, opening the store does it.
-    fn index_new(&self, feed: FeedId, held: &Held) {
-        if held.pending.is_empty() || self.index.covered(feed).unwrap_or(0) < held.base() {
-            return;
-        }
-        let mut new = held.pending.iter().map(|pending| self.load_pending(held, pending));
-        if let Err(error) = self.index.add(feed, held.base(), &mut new) {
-            tracing::warn!(?error, "the index lags behind");
+    /// Adds what leaves the log to the index; where that fails, opening the store does it.
+    fn index_new(&self, held: &Held, stones: &[StoneRecord]) {
+        let indexed = || -> Result<(), NodeError> {
+            let (before, after) = (tower_root(&held.stones)?, tower_root(stones)?);
+            let known = held.base() == 0 || self.index.covers(held.feed, &before).unwrap_or(false);
+            if held.pending.is_empty() || !known {
+                return Ok(());
+            }
+            let mut contents = Vec::new();
+            for pending in &held.pending {
+                let stored = self.load_pending(held, pending)?;
+                contents.extend(contents_of(&stored).into_iter().map(|content| (content, pending.place)));
+            }
+            Ok(self.index.add(held.feed, &contents, Some(&after))?)
+        };
+        if let Err(error) = indexed() {
+            tracing::warn!(%error, "the index lags behind");
         }
     }
 

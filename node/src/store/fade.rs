@@ -2,8 +2,8 @@
 //!
 //! The new stones prove the same subtrees as the old ones, so every top and every proof stays as it is. As with a
 //! cut, the manifest flips once all of them are durable, and only then do the old files go. The index
-//! holds operations too, and so may the quarantine: both are emptied before, so that a crash cannot leave in them what
-//! the stones have lost. Nothing fades while a stone is damaged, so no copy in the quarantine is the last one.
+//! names contents that go, and the quarantine may hold anything: both are emptied before, so that a crash cannot leave in
+//! them what the stones have lost. Nothing fades while a stone is damaged, so no copy in the quarantine is the last one.
 
 use cairn_protocol::replica::Fading;
 use cairn_protocol::stone::{StoneName, StoneWriter, Stored};

@@ -50,8 +50,10 @@ impl Store {
             let is_part =
                 |(span, _): &(Span, _)| stone.span.start <= span.start && span.end() <= stone.span.end();
             if !known && before.stones().iter().any(is_part) {
-                let reader = self.stones.open(held.name, stone)?;
-                reader.nodes().try_for_each(|(level, hash)| log.append_subtree(level, hash))?;
+                self.stones.read_lean(held.name, stone, &mut |stored| {
+                    let (level, hash) = stored.node();
+                    Ok(log.append_subtree(level, hash)?)
+                })?;
             } else {
                 log.append_subtree(stone.span.level, stone.subtree)?;
             }

@@ -1,37 +1,38 @@
-//! The index: skeletons of the waypoints that lie in stones, and where each content is.
+//! The index: where each content lies that is in a stone.
 //!
-//! It saves opening every stone at every start. It is derived, may be thrown away at any time
-//! and is never believed: the skeletons of a feed count only if their ids bag to the root of the
-//! feed's tower, and every content is hashed again when it is read. What lies in the
+//! It is derived, may be thrown away at any time and is never believed: what is known of a feed counts only up to the
+//! root of the tower that it was read from, and every content is hashed again when it is read. What lies in the
 //! log is not in here, so a commit never touches it.
 
 use std::path::Path;
 
-use cairn_crdt::encoding::Encoded;
-use cairn_crdt::id::{ContentHash, FeedId, WaypointId};
+use cairn_crdt::id::{ContentHash, FeedId};
 use cairn_protocol::hash::LogHash;
-use cairn_protocol::merkle::Peaks;
-use cairn_protocol::piece::Piece;
 use cairn_protocol::stone::Stored;
 use cairn_protocol::waypoint::Waypoint;
-use redb::{Database, ReadableDatabase, StorageBackend, TableDefinition};
+use redb::{
+    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend, TableDefinition,
+};
 
 use crate::error::NodeError;
 use crate::files::{Files, OpenFile};
 
 /// The index's file.
 pub(crate) const NAME: &str = "index.redb";
-/// The kind of an entry that holds content.
-const CONTENT: u16 = 2;
 /// What redb keeps in memory.
-const CACHE_BYTES: usize = 8 << 20;
+const CACHE_BYTES: usize = 4 << 20;
 
-/// (feed, place) to a skeleton.
-const SKELETONS: TableDefinition<'static, [u8; 40], &[u8]> = TableDefinition::new("skeletons");
-/// Content hash to (feed, place).
-const CONTENTS: TableDefinition<'static, [u8; 32], [u8; 40]> = TableDefinition::new("contents");
-/// Feed to how many of its waypoints are here.
-const COVERED: TableDefinition<'static, [u8; 32], u64> = TableDefinition::new("covered");
+/// The first bytes of a content's hash: enough that nobody finds two alike.
+type Key = [u8; 16];
+/// The first bytes of a content's hash to the number of its feed and the place.
+const CONTENTS: TableDefinition<'static, Key, (u32, u64)> = TableDefinition::new("places");
+/// Feed to its number.
+const FEEDS: TableDefinition<'static, [u8; 32], u32> = TableDefinition::new("feeds");
+/// Number of a feed to the feed, and the root of the tower whose contents are all here.
+const TOWERS: TableDefinition<'static, u32, ([u8; 32], [u8; 32])> = TableDefinition::new("towers");
+
+/// A content, and the place in its feed of the waypoint that carries it.
+pub(crate) type Lying = (ContentHash, u64);
 
 /// A waypoint of a feed, by its place from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,101 +96,73 @@ impl Index {
     fn from_file(file: Box<dyn OpenFile>) -> Result<Self, Unusable> {
         let database = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(Backend(file))?;
         let write = database.begin_write()?;
-        write.open_table(SKELETONS)?;
         write.open_table(CONTENTS)?;
-        write.open_table(COVERED)?;
+        write.open_table(FEEDS)?;
+        write.open_table(TOWERS)?;
         write.commit()?;
         Ok(Self { database })
     }
 
-    /// How many waypoints of a feed are here.
-    pub(crate) fn covered(&self, feed: FeedId) -> Result<u64, Unusable> {
-        let table = self.database.begin_read()?.open_table(COVERED)?;
-        Ok(table.get(feed.0)?.map_or(0, |n| n.value()))
+    /// Whether all contents are here of the tower of a feed that has this root.
+    pub(crate) fn covers(&self, feed: FeedId, root: &LogHash) -> Result<bool, Unusable> {
+        let read = self.database.begin_read()?;
+        let Some(number) = read.open_table(FEEDS)?.get(feed.0)?.map(|number| number.value()) else {
+            return Ok(false);
+        };
+        let tower = read.open_table(TOWERS)?.get(number)?.map(|tower| tower.value().1);
+        Ok(tower == Some(root.0))
     }
 
-    /// Adds the waypoints of a feed from `start` on, up to the first that cannot be read; what was known from there on
-    /// goes. Says how many were added.
+    /// Adds contents of a feed; with them all those are here of the tower that has this root.
     pub(crate) fn add(
         &self,
         feed: FeedId,
-        start: u64,
-        waypoints: &mut dyn Iterator<Item = Result<Stored, NodeError>>,
-    ) -> Result<u64, Unusable> {
-        let mut end = start;
+        contents: &[Lying],
+        root: Option<&LogHash>,
+    ) -> Result<(), Unusable> {
         let write = self.database.begin_write()?;
         {
-            let mut skeletons = write.open_table(SKELETONS)?;
-            let behind = key(Place { feed, place: start })..=key(Place { feed, place: u64::MAX });
-            skeletons.retain_in(behind, |_, _| false)?;
-        }
-        insert(&write, feed, &mut end, &mut waypoints.map_while(Result::ok))?;
-        write.open_table(COVERED)?.insert(feed.0, end)?;
-        write.commit()?;
-        Ok(end - start)
-    }
-
-    /// Puts waypoints in the place of those that are here.
-    pub(crate) fn put(&self, feed: FeedId, start: u64, stored: &[Stored]) -> Result<(), Unusable> {
-        let (write, mut end) = (self.database.begin_write()?, start);
-        insert(&write, feed, &mut end, &mut stored.iter().cloned())?;
-        Ok(write.commit()?)
-    }
-
-    /// Forgets the waypoints of a feed in `from .. to`: until they are put again, the feed is not whole here.
-    pub(crate) fn forget(&self, feed: FeedId, from: u64, to: u64) -> Result<(), Unusable> {
-        let write = self.database.begin_write()?;
-        let range = key(Place { feed, place: from })..key(Place { feed, place: to });
-        write.open_table(SKELETONS)?.retain_in(range, |_, _| false)?;
-        Ok(write.commit()?)
-    }
-
-    /// The skeletons of the first `n` waypoints of a feed, if they are those that bag to `root`.
-    pub(crate) fn skeletons(
-        &self,
-        feed: FeedId,
-        n: u64,
-        root: &LogHash,
-    ) -> Result<Option<Vec<Stored>>, Unusable> {
-        let table = self.database.begin_read()?.open_table(SKELETONS)?;
-        let mut skeletons = Vec::new();
-        let mut peaks = Peaks::default();
-        for item in table.range(key(Place { feed, place: 0 })..key(Place { feed, place: n }))? {
-            let Some(stored) = read_skeleton(item?.1.value()) else { return Ok(None) };
-            let (level, hash) = stored.node();
-            if !peaks.append_subtree(level, hash) {
-                return Ok(None);
+            let mut feeds = write.open_table(FEEDS)?;
+            let known = feeds.get(feed.0)?.map(|number| number.value());
+            let number = known.unwrap_or(feeds.len()? as u32);
+            feeds.insert(feed.0, number)?;
+            let root = root.map_or([0; 32], |root| root.0);
+            write.open_table(TOWERS)?.insert(number, (feed.0, root))?;
+            let mut table = write.open_table(CONTENTS)?;
+            for (content, place) in contents {
+                table.insert(key(*content), (number, *place))?;
             }
-            skeletons.push(stored);
         }
-        Ok((peaks.len() == n && peaks.root() == *root).then_some(skeletons))
+        Ok(write.commit()?)
+    }
+
+    /// From now on the tower of a feed is not whole here.
+    pub(crate) fn forget(&self, feed: FeedId) -> Result<(), Unusable> {
+        self.add(feed, &[], None)
     }
 
     /// Where a content lies, as far as the index knows.
     pub(crate) fn content(&self, content: ContentHash) -> Result<Option<Place>, Unusable> {
-        let table = self.database.begin_read()?.open_table(CONTENTS)?;
-        Ok(table.get(content.0)?.map(|key| place(&key.value())))
+        let read = self.database.begin_read()?;
+        let Some((number, place)) = read.open_table(CONTENTS)?.get(key(content))?.map(|found| found.value())
+        else {
+            return Ok(None);
+        };
+        let feed = read.open_table(TOWERS)?.get(number)?.map(|tower| FeedId(tower.value().0));
+        Ok(feed.map(|feed| Place { feed, place }))
+    }
+
+    /// Gives the disk back what is not in use.
+    pub(crate) fn compact(&mut self) -> Result<(), Unusable> {
+        self.database.compact()?;
+        Ok(())
     }
 }
 
-/// Adds what follows `end`, and moves it on.
-fn insert(
-    write: &redb::WriteTransaction,
-    feed: FeedId,
-    end: &mut u64,
-    stored: &mut dyn Iterator<Item = Stored>,
-) -> Result<(), Unusable> {
-    let mut skeletons = write.open_table(SKELETONS)?;
-    let mut contents = write.open_table(CONTENTS)?;
-    for stored in stored {
-        let key = key(Place { feed, place: *end });
-        skeletons.insert(key, &skeleton_bytes(&stored)[..])?;
-        for content in contents_of(&stored) {
-            contents.insert(content.0, key)?;
-        }
-        *end += stored.count();
-    }
-    Ok(())
+fn key(content: ContentHash) -> Key {
+    let mut key = [0; 16];
+    key.copy_from_slice(&content.0[..16]);
+    key
 }
 
 /// The hashes of the contents that a waypoint carries.
@@ -202,37 +175,7 @@ pub(crate) fn contents_of(stored: &Stored) -> Vec<ContentHash> {
 
 /// A waypoint without the bytes of its contents: what a replica is restored from.
 pub(crate) fn skeleton(waypoint: &Waypoint) -> Waypoint {
-    waypoint.without(|_, entry| entry.kind == CONTENT)
-}
-
-fn skeleton_bytes(stored: &Stored) -> Vec<u8> {
-    match stored {
-        Stored::Body(waypoint) => skeleton(waypoint).to_bytes(),
-        Stored::Faded(id) => id.0.to_vec(),
-        Stored::Gone(gone) => gone.to_bytes(),
-    }
-}
-
-/// Reads a skeleton; a header alone is longer than a name or a subtree that is gone, so none can be confused.
-fn read_skeleton(bytes: &[u8]) -> Option<Stored> {
-    match <[u8; 32]>::try_from(bytes) {
-        Ok(id) => Some(Stored::Faded(WaypointId(id))),
-        Err(_) => Piece::from_bytes(bytes).ok().map(Stored::from),
-    }
-}
-
-fn key(place: Place) -> [u8; 40] {
-    let mut key = [0; 40];
-    key[..32].copy_from_slice(&place.feed.0);
-    key[32..].copy_from_slice(&place.place.to_be_bytes());
-    key
-}
-
-fn place(key: &[u8; 40]) -> Place {
-    let (mut feed, mut place) = ([0; 32], [0; 8]);
-    feed.copy_from_slice(&key[..32]);
-    place.copy_from_slice(&key[32..]);
-    Place { feed: FeedId(feed), place: u64::from_be_bytes(place) }
+    waypoint.without(|_, entry| entry.is_content())
 }
 
 /// redb on top of the door to the file system.

@@ -12,8 +12,9 @@ use cairn_protocol::stone::{StoneName, Stored};
 use cairn_protocol::waypoint::Waypoint;
 
 use super::Store;
-use super::index::Unusable;
+use super::index::{Unusable, contents_of};
 use super::manifest::StoneRecord;
+use super::recover::tower_root;
 use crate::error::NodeError;
 
 /// Bodies by their places in one feed.
@@ -71,13 +72,20 @@ impl Store {
         let users = self.feeds.iter().filter(|(_, held)| held.stones.contains(stone));
         let users: Vec<FeedId> = users.map(|(feed, _)| *feed).collect();
         for user in &users {
-            let forgotten = self.index.forget(*user, stone.span.start, stone.span.end());
+            let forgotten = self.index.forget(*user);
             self.or_anew(forgotten)?;
         }
         self.swap_stone(stone, new)?;
         *self.cache() = super::Cache::default();
+        let mut contents = Vec::new();
+        let mut place = stone.span.start;
+        for stored in &stored {
+            contents.extend(contents_of(stored).into_iter().map(|content| (content, place)));
+            place += stored.count();
+        }
         for user in users {
-            let put = self.index.put(user, stone.span.start, &stored);
+            let Some(held) = self.feeds.get(&user) else { continue };
+            let put = self.index.add(user, &contents, Some(&tower_root(&held.stones)?));
             self.or_anew(put)?;
         }
         Ok(())

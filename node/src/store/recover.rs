@@ -16,13 +16,13 @@ use cairn_protocol::piece::Piece;
 use cairn_protocol::proof::ForkProof;
 use cairn_protocol::stone::Stored;
 use cairn_protocol::top::Top;
-use cairn_protocol::{Signed, project_id};
+use cairn_protocol::{FeedName, Signed, project_id};
 
 use super::cache::Cache;
 use super::commit::{self, Commit};
 use super::index::{self, Index, Unusable};
 use super::log::{Log, Record, Replayed};
-use super::manifest::Manifest;
+use super::manifest::{Manifest, StoneRecord};
 use super::stones::{self, Stones};
 use super::{Held, Store, quarantine};
 use crate::error::{Damage, NodeError};
@@ -66,6 +66,13 @@ pub struct RecoveredFeed {
     pub pieces: Vec<Piece>,
 }
 
+/// Reads a stone, in order.
+type ReadStone = fn(
+    &Stones,
+    FeedName,
+    &StoneRecord,
+    &mut dyn FnMut(Stored) -> Result<(), NodeError>,
+) -> Result<(), NodeError>;
 /// The skeletons that were read from the log, by feed and place.
 type Skeletons = BTreeMap<FeedId, BTreeMap<u64, Piece>>;
 
@@ -285,58 +292,79 @@ impl Store {
     /// The skeletons of what lies in a feed's stones, up to the first that cannot be had.
     fn stone_skeletons(&mut self, feed: FeedId) -> Result<Vec<Piece>, NodeError> {
         let Some(held) = self.feeds.get(&feed) else { return Ok(Vec::new()) };
-        let (n, root) = (held.base(), tower_root(held)?);
-        let stored = match self.index.skeletons(feed, n, &root) {
-            Ok(Some(stored)) => stored,
-            _ => self.reindex(feed)?,
-        };
-        Ok(stored.into_iter().map_while(Stored::into_piece).map(|piece| skeleton(&piece)).collect())
+        if !self.index.covers(feed, &tower_root(&held.stones)?).unwrap_or(false) {
+            self.reindex(feed)?;
+        }
+        let (mut pieces, mut ends) = (Vec::new(), false);
+        self.read_stones(feed, Stones::read_lean, &mut |_, stored| {
+            let piece = stored.into_piece();
+            ends |= piece.is_none();
+            pieces.extend(piece.filter(|_| !ends).map(|piece| skeleton(&piece)));
+        })?;
+        Ok(pieces)
     }
 
     /// Reads the stones of a feed into the index again, up to the first that is damaged.
-    fn reindex(&mut self, feed: FeedId) -> Result<Vec<Stored>, NodeError> {
-        let stored = self.read_stones(feed)?;
-        let all = || stored.iter().map(|stored| Ok(stored.clone()));
-        if let Err(error) = self.index.add(feed, 0, &mut all()) {
+    fn reindex(&mut self, feed: FeedId) -> Result<(), NodeError> {
+        let mut contents = Vec::new();
+        let is_whole = self.read_stones(feed, Stones::read_all, &mut |place, stored| {
+            contents.extend(index::contents_of(&stored).into_iter().map(|content| (content, place)));
+        })?;
+        let Some(held) = self.feeds.get(&feed) else { return Ok(()) };
+        let root = tower_root(&held.stones)?;
+        let root = is_whole.then_some(&root);
+        if let Err(error) = self.index.add(feed, &contents, root) {
             tracing::warn!(?error, "the index is made anew");
             self.index = Index::create(&*self.files, &self.dir)?;
-            self.index.add(feed, 0, &mut all()).map_err(|error: Unusable| NodeError::from(error))?;
+            self.index.add(feed, &contents, root).map_err(|error: Unusable| NodeError::from(error))?;
         }
-        Ok(stored)
+        Ok(())
     }
 
-    fn read_stones(&self, feed: FeedId) -> Result<Vec<Stored>, NodeError> {
-        let mut stored = Vec::new();
-        let Some(held) = self.feeds.get(&feed) else { return Ok(stored) };
+    /// Shows what lies in the stones of a feed, and where, up to the first that is damaged; whether all could be read.
+    fn read_stones(
+        &self,
+        feed: FeedId,
+        read: ReadStone,
+        each: &mut dyn FnMut(u64, Stored),
+    ) -> Result<bool, NodeError> {
+        let Some(held) = self.feeds.get(&feed) else { return Ok(true) };
         let mut place = 0;
         while place < held.base() {
             let start = place;
-            let mut add = |waypoint: Stored| {
-                place += waypoint.count();
-                stored.push(waypoint);
+            let mut add = |stored: Stored| {
+                let at = place;
+                place += stored.count();
+                each(at, stored);
                 Ok(())
             };
             let read = match held.stone_at(start) {
-                Some(stone) => self.stones.read_from(held.name, stone, start, &mut add),
+                Some(stone) => read(&self.stones, held.name, stone, &mut add),
                 None => self.load(super::Place { feed, place: start }).and_then(add),
             };
             match read.inspect_err(|error| self.note(error)) {
                 Ok(()) => {}
-                Err(NodeError::Damaged(_)) => break,
+                Err(NodeError::Damaged(_)) => return Ok(false),
                 Err(error) => return Err(error),
             }
         }
-        Ok(stored)
+        Ok(true)
     }
 
     /// Throws the index away and derives it again from the stones.
     pub fn rebuild_index(&mut self) -> Result<(), NodeError> {
         self.index = Index::create(&*self.files, &self.dir)?;
         let feeds: Vec<FeedId> = self.feeds.keys().copied().collect();
-        for feed in feeds {
-            self.reindex(feed)?;
-        }
+        feeds.into_iter().try_for_each(|feed| self.reindex(feed))?;
+        self.compact_index();
         Ok(())
+    }
+
+    /// Lets the index have no more of the disk than it needs; where that fails, it stays as it is.
+    pub(super) fn compact_index(&mut self) {
+        if let Err(error) = self.index.compact() {
+            tracing::warn!(?error, "the index keeps its size");
+        }
     }
 
     /// Makes a store usable again whose log has a bad record in the middle.
@@ -368,10 +396,10 @@ fn skeleton(piece: &Piece) -> Piece {
     }
 }
 
-/// The root over what lies in a feed's stones.
-pub(super) fn tower_root(held: &Held) -> Result<LogHash, NodeError> {
+/// The root over a feed's stones.
+pub(super) fn tower_root(stones: &[StoneRecord]) -> Result<LogHash, NodeError> {
     let mut log = merkle::Log::new();
-    for stone in &held.stones {
+    for stone in stones {
         let appended = log.append_subtree(stone.span.level, stone.subtree);
         appended.map_err(|_| NodeError::Bug("the stones of a feed are not in order"))?;
     }

@@ -17,8 +17,10 @@ use crate::files::{Files, OpenFile};
 pub(crate) const DIR: &str = "stones";
 /// How many stones are kept open.
 const OPEN_COUNT_MAX: usize = 64;
-/// How many waypoints those may have together, beside the one opened last: each takes 36 bytes in memory.
+/// How many waypoints those may have together, beside the one opened last: of a listed stone each takes 36 bytes in memory.
 const OPEN_WAYPOINTS_MAX: u64 = 1 << 18;
+/// How many bytes may be in memory of what was unpacked of them, beside that of the one read last.
+const KEPT_BYTES_MAX: usize = 32 << 20;
 /// What of a stone that is being written is written at once.
 const WAITING_BYTES: usize = 1 << 20;
 const UNWRITABLE: NodeError = NodeError::Bug("a stone cannot be written");
@@ -54,7 +56,7 @@ impl Source for StoneFile {
     }
 }
 
-/// A stone that is being written: memory holds its index, a block, and what waits to be written.
+/// A stone that is being written: memory holds its index, a pack, and what waits to be written.
 pub(crate) struct Chisel<'a> {
     stones: &'a Stones,
     name: StoneName,
@@ -162,9 +164,16 @@ impl Stones {
         feed: FeedName,
         record: &StoneRecord,
     ) -> Result<Arc<StoneReader<StoneFile>>, NodeError> {
-        if let Some(reader) = self.lock().get(&record.file) {
-            return Ok(reader.clone());
+        let open = self.lock();
+        if let Some(reader) = open.get(&record.file).cloned() {
+            // What was unpacked of stones is kept while the same one is read, and a few others.
+            let kept: usize = open.values().map(|reader| reader.kept_bytes()).sum();
+            if kept > KEPT_BYTES_MAX {
+                open.iter().filter(|(file, _)| **file != record.file).for_each(|(_, other)| other.forget());
+            }
+            return Ok(reader);
         }
+        drop(open);
         if let Some(damage) = self.check(feed, record)? {
             return Err(damage.into());
         }
@@ -178,7 +187,8 @@ impl Stones {
         let reader = Arc::new(reader);
         let mut open = self.lock();
         let waypoints: u64 = open.values().map(|reader| reader.name().span.count()).sum();
-        if open.len() >= OPEN_COUNT_MAX || waypoints > OPEN_WAYPOINTS_MAX {
+        let kept: usize = open.values().map(|reader| reader.kept_bytes()).sum();
+        if open.len() >= OPEN_COUNT_MAX || waypoints > OPEN_WAYPOINTS_MAX || kept > KEPT_BYTES_MAX {
             open.clear();
         }
         open.insert(record.file.clone(), reader.clone());
@@ -225,6 +235,29 @@ impl Stones {
         each: &mut dyn FnMut(Stored) -> Result<(), NodeError>,
     ) -> Result<(), NodeError> {
         for stored in self.open(feed, record)?.read_from(place) {
+            each(stored.map_err(|reject| damage(feed, record, &reject))?)?;
+        }
+        Ok(())
+    }
+
+    /// Reads all waypoints of a stone, in order.
+    pub(crate) fn read_all(
+        &self,
+        feed: FeedName,
+        record: &StoneRecord,
+        each: &mut dyn FnMut(Stored) -> Result<(), NodeError>,
+    ) -> Result<(), NodeError> {
+        self.read_from(feed, record, record.span.start, each)
+    }
+
+    /// The same without the bytes of their contents.
+    pub(crate) fn read_lean(
+        &self,
+        feed: FeedName,
+        record: &StoneRecord,
+        each: &mut dyn FnMut(Stored) -> Result<(), NodeError>,
+    ) -> Result<(), NodeError> {
+        for stored in self.open(feed, record)?.read_lean() {
             each(stored.map_err(|reject| damage(feed, record, &reject))?)?;
         }
         Ok(())

@@ -162,8 +162,10 @@ impl Store {
         headers: &mut Vec<Header>,
     ) -> Result<(), NodeError> {
         self.stones.close(stone);
-        let reader = self.stones.open(feed, stone)?;
-        known.extend(reader.ids());
+        self.stones.read_lean(feed, stone, &mut |stored| {
+            known.extend(stored.id());
+            Ok(())
+        })?;
         if !deep {
             return Ok(());
         }

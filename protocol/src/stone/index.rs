@@ -1,6 +1,4 @@
-//! The index of a stone: where each block lies, what each waypoint is called and where it lies.
-
-use std::ops::Range;
+//! The index of a listed stone: where each block lies, what each waypoint is called and where it lies.
 
 use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
 use cairn_crdt::id::WaypointId;
@@ -9,17 +7,10 @@ use crate::hash::LogHash;
 use crate::limits::{BLOCK_BYTES_MAX, STONE_LEVEL_MAX, WAYPOINT_BYTES_MAX};
 use crate::log::leaf_hash;
 use crate::packing::Method;
-use crate::piece::{Gone, joined_gone};
+use crate::piece::Gone;
 
 /// What a waypoint takes in the file at least: its name, and that it has faded.
 const ITEM_BYTES_MIN: usize = 33;
-/// And with a place.
-const ITEM_BYTES_MAX: usize = ITEM_BYTES_MIN + 12;
-/// What a block takes there.
-const BLOCK_BYTES: usize = 1 + 4 + 4 + 32;
-/// What a count takes there at most.
-const COUNT_BYTES_MAX: usize = 10;
-
 /// One block of a stone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Block {
@@ -138,37 +129,6 @@ impl Index {
         self.count += count;
     }
 
-    /// Adds a waypoint whose body follows the one before it in the block that is filled now; 0 bytes if it has faded.
-    pub(super) fn add(&mut self, id: WaypointId, bytes: u32) {
-        if bytes > 0 && self.firsts.len() == self.blocks.len() {
-            self.firsts.push(self.ids.len() as u32);
-        }
-        self.push(id, bytes, 1);
-    }
-
-    /// Adds a subtree that is gone, and makes one of it and its neighbours wherever they make up a larger one.
-    pub(super) fn join_gone(&mut self, gone: Gone) -> bool {
-        if !self.add_gone(gone) {
-            return false;
-        }
-        while let Some(joined) = self.last_two() {
-            for _ in 0..2 {
-                self.ids.pop();
-                self.sizes.pop();
-                self.skips.pop();
-            }
-            self.count -= joined.count() as u32;
-            self.add_gone(joined);
-        }
-        true
-    }
-
-    /// The subtree that the last two items make up, if both are gone.
-    fn last_two(&self) -> Option<Gone> {
-        let right = self.ids.len().checked_sub(1)?;
-        joined_gone(self.gone(right.checked_sub(1)?)?, self.gone(right)?, self.count.into())
-    }
-
     /// Adds a subtree that is gone; false where none of that size begins, or behind the end of the largest stone.
     fn add_gone(&mut self, gone: Gone) -> bool {
         let level = u32::from(gone.level);
@@ -184,11 +144,6 @@ impl Index {
     /// Whether subtrees are gone.
     pub(super) fn has_gone(&self) -> bool {
         !self.skips.is_empty()
-    }
-
-    /// How many waypoints.
-    pub(super) fn count(&self) -> u64 {
-        self.count.into()
     }
 
     /// The item with a waypoint of the stone, from 0.
@@ -238,20 +193,6 @@ impl Index {
     /// The bytes of a body; `None` if it has faded.
     pub(super) fn size(&self, item: usize) -> Option<u32> {
         self.sizes.get(item).copied().filter(|bytes| *bytes > 0 && bytes & GONE == 0)
-    }
-
-    /// The waypoints from the first of a block to before the first of the next; those that faded before
-    /// all blocks belong to the first.
-    pub(super) fn part(&self, block: usize) -> Range<usize> {
-        let first = |block: usize| self.firsts.get(block).map(|first| *first as usize);
-        let start = if block == 0 { Some(0) } else { first(block) };
-        let end = first(block + 1).unwrap_or(self.ids.len());
-        start.unwrap_or(end)..end
-    }
-
-    /// About how many bytes it takes in the file; never less.
-    pub(super) fn file_bytes(&self) -> usize {
-        self.blocks.len() * BLOCK_BYTES + self.ids.len() * ITEM_BYTES_MAX + 2 * COUNT_BYTES_MAX
     }
 
     /// All waypoints as they stand in the file.

@@ -1,6 +1,6 @@
-//! Reading stones, from any source of bytes, one block at a time.
+//! Reading stones, from any source of bytes: a listed one a block at a time, a packed one a pack at a time.
 
-use cairn_crdt::encoding::Encoded;
+use cairn_crdt::encoding::{DecodeError, Encoded};
 use cairn_crdt::id::WaypointId;
 
 use crate::error::Reject;
@@ -9,7 +9,11 @@ use crate::limits::{INDEX_BYTES_MAX, STONE_BYTES_MAX};
 use crate::merkle::Peaks;
 use crate::packing::unpack;
 use crate::stone::index::{Block, Index, Item, Place};
-use crate::stone::{FOOTER_BYTES, Foot, HEADER_BYTES, Head, StoneName, Stored, block_sum, damage, index_sum};
+use crate::stone::opened::Packs;
+use crate::stone::pack::{Pack, PackIndex};
+use crate::stone::{
+    FOOTER_BYTES, Foot, HEADER_BYTES, Head, Layout, StoneName, Stored, block_sum, damage, index_sum,
+};
 use crate::waypoint::Waypoint;
 
 /// What is read at once when a whole file is hashed.
@@ -46,7 +50,10 @@ pub struct StoneReader<S> {
     source: S,
     pub(super) head: Head,
     pub(super) foot: Foot,
+    /// The waypoints of a listed stone.
     pub(super) index: Index,
+    /// Those of a packed one.
+    pub(super) packs: Packs,
     /// Where each block begins.
     offsets: Vec<u64>,
 }
@@ -60,12 +67,16 @@ impl<S: Source> StoneReader<S> {
         if index_sum(&head, foot.index_offset, &foot.subtree, &bytes) != foot.index_sum {
             return Err(Reject::Stone { offset: foot.index_offset, what: "checksum of the index" });
         }
-        let index = match head.listed {
-            true => Index::from_bytes(&bytes).map_err(|error| damage(foot.index_offset, error.into()))?,
-            false => Index::default(),
-        };
-        let offsets = block_offsets(&index, foot.index_offset)?;
-        let reader = Self { source, head, foot, index, offsets };
+        let (mut index, mut packs) = (Index::default(), PackIndex::default());
+        let malformed = |error: DecodeError| damage(foot.index_offset, error.into());
+        match head.layout {
+            Layout::Hash => {}
+            Layout::Listed => index = Index::from_bytes(&bytes).map_err(malformed)?,
+            Layout::Packed => packs = PackIndex::from_bytes(&bytes).map_err(malformed)?,
+        }
+        let packs = Packs::new(packs);
+        let mut reader = Self { source, head, foot, index, packs, offsets: Vec::new() };
+        reader.offsets = block_offsets(reader.blocks(), foot.index_offset)?;
         reader.check_index(bytes.is_empty())?;
         Ok(reader)
     }
@@ -73,23 +84,28 @@ impl<S: Source> StoneReader<S> {
     /// Whether the index lists the whole span and its names come to the subtree's hash.
     fn check_index(&self, empty: bool) -> Result<(), Reject> {
         let offset = self.foot.index_offset;
-        if !self.head.listed {
-            let holds = empty && offset == HEADER_BYTES as u64;
-            return if holds {
-                Ok(())
-            } else {
-                Err(Reject::Stone { offset, what: "an index where none is" })
-            };
-        }
-        if self.index.count() != self.head.name.span.count() {
-            return Err(Reject::Stone { offset, what: "count of waypoints" });
-        }
+        let wrong = |what| Err(Reject::Stone { offset, what });
         let mut peaks = Peaks::default();
-        let fits = self.nodes().fold(true, |fits, (level, hash)| fits && peaks.append_subtree(level, hash));
-        if !fits || peaks.root() != self.foot.subtree {
-            return Err(Reject::Stone { offset, what: "names under the subtree's hash" });
+        let fits = match self.head.layout {
+            Layout::Hash if empty && offset == HEADER_BYTES as u64 => return Ok(()),
+            Layout::Hash => return wrong("an index where none is"),
+            Layout::Listed => {
+                let mut nodes = (0..self.index.ids.len()).filter_map(|item| self.index.node(item));
+                nodes.all(|(level, hash)| peaks.append_subtree(level, hash))
+            }
+            Layout::Packed => {
+                let mut nodes = self.packs.index.packs.iter().flat_map(|pack| &pack.nodes);
+                nodes.all(|node| peaks.append_subtree(node.level, node.hash))
+            }
+        };
+        if fits && peaks.len() != self.head.name.span.count() {
+            return wrong("count of waypoints");
         }
-        Ok(())
+        if fits && peaks.root() == self.foot.subtree {
+            Ok(())
+        } else {
+            wrong("names under the subtree's hash")
+        }
     }
 
     /// Which subtree this is.
@@ -102,15 +118,37 @@ impl<S: Source> StoneReader<S> {
         self.foot.subtree
     }
 
-    /// Whether the stone lists its waypoints, or has faded to one hash.
+    /// Whether the stone has its waypoints, or has faded to one hash.
     pub fn is_listed(&self) -> bool {
-        self.head.listed
+        self.head.layout != Layout::Hash
     }
 
-    /// In how many parts [`StoneWriter::take`](super::StoneWriter::take) takes the stone over: its blocks, or one if all
-    /// of it has faded.
+    fn is_packed(&self) -> bool {
+        self.head.layout == Layout::Packed
+    }
+
+    /// In how many parts [`StoneWriter::take`](super::StoneWriter::take) takes the stone over: its packs, or one if it has
+    /// none.
     pub fn parts(&self) -> u32 {
-        (self.index.blocks.len() as u32).max(1)
+        (self.packs.index.packs.len() as u32).max(1)
+    }
+
+    /// The place of the first waypoint of a part.
+    pub(super) fn part_start(&self, part: u32) -> u64 {
+        self.head.name.span.start + self.packs.start(part)
+    }
+
+    /// The pack that is a part.
+    pub(super) fn pack(&self, part: u32) -> Option<&Pack> {
+        self.packs.get(part)
+    }
+
+    /// The waypoints of a part, in order.
+    pub(super) fn read_part(&self, part: u32) -> Box<dyn Iterator<Item = Result<Stored, Reject>> + '_> {
+        match self.is_packed() {
+            true => Box::new(self.read_pack(part, 0, false)),
+            false => Box::new(self.read_all()),
+        }
     }
 
     /// Where the bytes come from.
@@ -120,30 +158,31 @@ impl<S: Source> StoneReader<S> {
 
     /// Whether subtrees are gone from the stone.
     pub fn has_gone(&self) -> bool {
-        self.index.has_gone()
+        self.index.has_gone() || self.packs.index.packs.iter().any(|pack| pack.has_gone)
     }
 
-    /// The names of the waypoints that have one, in order.
-    pub fn ids(&self) -> impl Iterator<Item = WaypointId> + '_ {
-        let named = |(item, _): &(usize, &WaypointId)| self.index.gone(*item).is_none();
-        self.index.ids.iter().enumerate().filter(named).map(|(_, id)| *id)
-    }
-
-    /// The nodes of the feed's log that the stone lists, in order: level and hash.
-    pub fn nodes(&self) -> impl Iterator<Item = (u8, LogHash)> + '_ {
-        (0..self.index.ids.len()).filter_map(|item| self.index.node(item))
-    }
-
-    /// The waypoint at `place` (from 0, in the feed), or the subtree that is gone and has it; reads one block.
+    /// The waypoint at `place` (from 0, in the feed), or the subtree that is gone and has it; reads its block, or its pack.
     pub fn read(&self, place: u64) -> Result<Stored, Reject> {
-        let item = self.item(place)?;
+        let span = self.head.name.span;
+        if place < span.start || place >= span.end() {
+            return Err(Reject::Misuse("a place outside of the stone"));
+        }
+        match self.head.layout {
+            Layout::Hash => Err(Reject::Faded),
+            Layout::Listed => self.read_listed(place - span.start),
+            Layout::Packed => self.read_packed(place - span.start),
+        }
+    }
+
+    fn read_listed(&self, place: u64) -> Result<Stored, Reject> {
+        let item = self.index.item(place).ok_or(Reject::Misuse("a place outside of the stone"))?;
         let id = self.index.ids[item];
         if let Some(gone) = self.index.gone(item) {
             return Ok(Stored::Gone(gone));
         }
         match self.index.place(item) {
             None => Ok(Stored::Faded(id)),
-            Some(at) => self.body(place, id, at, &self.block(at.block)?),
+            Some(at) => self.body(self.head.name.span.start + place, id, at, &self.block(at.block)?),
         }
     }
 
@@ -153,10 +192,32 @@ impl<S: Source> StoneReader<S> {
     }
 
     /// The same from the one that has a place (in the feed) on.
-    pub fn read_from(&self, first: u64) -> impl Iterator<Item = Result<Stored, Reject>> + '_ {
+    pub fn read_from(&self, first: u64) -> Box<dyn Iterator<Item = Result<Stored, Reject>> + '_> {
+        let first = first.saturating_sub(self.head.name.span.start);
+        match self.is_packed() {
+            true => Box::new(self.read_packs(first, false)),
+            false => Box::new(self.read_listed_from(first)),
+        }
+    }
+
+    /// All waypoints and subtrees that are gone, in order; in the place of each content stands its hash, as if it were
+    /// erased. Of a packed stone no content is read.
+    pub fn read_lean(&self) -> Box<dyn Iterator<Item = Result<Stored, Reject>> + '_> {
+        let lean = |stored| match stored {
+            Stored::Body(waypoint) => Stored::Body(waypoint.without(|_, entry| entry.is_content())),
+            other => other,
+        };
+        match self.is_packed() {
+            true => Box::new(self.read_packs(0, true)),
+            false => Box::new(self.read_listed_from(0).map(move |stored| stored.map(lean))),
+        }
+    }
+
+    /// Of a listed stone, from a waypoint on that counts from 0 in the stone.
+    fn read_listed_from(&self, first: u64) -> impl Iterator<Item = Result<Stored, Reject>> + '_ {
         let mut current: Option<(u32, Vec<u8>)> = None;
         let start = self.head.name.span.start;
-        let begun = first.checked_sub(start).and_then(|at| self.index.item(at)).unwrap_or(0);
+        let begun = self.index.item(first).unwrap_or(0);
         self.index.items().enumerate().skip(begun).map(move |(number, item)| {
             let (id, at) = match item {
                 Item::Body(id, at) => (id, at),
@@ -183,21 +244,19 @@ impl<S: Source> StoneReader<S> {
         self.read_all().try_for_each(|stored| stored.map(|_| ()))
     }
 
-    fn item(&self, place: u64) -> Result<usize, Reject> {
-        let span = self.head.name.span;
-        if place < span.start || place >= span.end() {
-            return Err(Reject::Misuse("a place outside of the stone"));
-        }
-        if !self.head.listed {
-            return Err(Reject::Faded);
-        }
-        self.index.item(place - span.start).ok_or(Reject::Misuse("a place outside of the stone"))
+    pub(super) fn blocks(&self) -> &[Block] {
+        if self.is_packed() { &self.packs.index.blocks } else { &self.index.blocks }
+    }
+
+    /// Where a block begins in the file.
+    pub(super) fn offset(&self, number: u32) -> u64 {
+        self.offsets.get(number as usize).copied().unwrap_or_default()
     }
 
     /// A block's bytes, unpacked.
     pub(super) fn block(&self, number: u32) -> Result<Vec<u8>, Reject> {
         let (block, packed) = self.packed(number)?;
-        let offset = self.offsets.get(number as usize).copied().unwrap_or_default();
+        let offset = self.offset(number);
         let raw = unpack(block.method, &packed, block.raw_bytes as usize);
         raw.map_err(|_| Reject::Stone { offset, what: "compressed bytes" })
     }
@@ -205,7 +264,7 @@ impl<S: Source> StoneReader<S> {
     /// A block's bytes as they lie in the file; its checksum holds.
     pub(super) fn packed(&self, number: u32) -> Result<(Block, Vec<u8>), Reject> {
         let at = number as usize;
-        let (Some(block), Some(&offset)) = (self.index.blocks.get(at), self.offsets.get(at)) else {
+        let (Some(block), Some(&offset)) = (self.blocks().get(at), self.offsets.get(at)) else {
             return Err(Reject::Stone { offset: self.foot.index_offset, what: "number of a block" });
         };
         let Block { method, raw_bytes, packed_bytes, sum } = *block;
@@ -217,8 +276,8 @@ impl<S: Source> StoneReader<S> {
     }
 
     /// Takes one waypoint out of its block and checks that it is the one that belongs there.
-    pub(super) fn body(&self, place: u64, id: WaypointId, at: Place, raw: &[u8]) -> Result<Stored, Reject> {
-        let offset = self.offsets.get(at.block as usize).copied().unwrap_or_default();
+    fn body(&self, place: u64, id: WaypointId, at: Place, raw: &[u8]) -> Result<Stored, Reject> {
+        let offset = self.offset(at.block);
         let wrong = |what| Reject::Stone { offset, what };
         let start = at.start as usize;
         let bytes = raw.get(start..start + at.bytes as usize).ok_or(wrong("place of a waypoint"))?;
@@ -258,10 +317,10 @@ fn read_foot(source: &impl Source) -> Result<Foot, Reject> {
 }
 
 /// Where each block begins; they lie end to end between header and index.
-fn block_offsets(index: &Index, index_offset: u64) -> Result<Vec<u64>, Reject> {
+fn block_offsets(blocks: &[Block], index_offset: u64) -> Result<Vec<u64>, Reject> {
     let mut offset = HEADER_BYTES as u64;
     let mut offsets = Vec::new();
-    for block in &index.blocks {
+    for block in blocks {
         offsets.push(offset);
         offset += u64::from(block.packed_bytes);
     }

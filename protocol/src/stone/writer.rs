@@ -1,29 +1,34 @@
-//! Writing stones, a block at a time: memory holds one block and the index.
+//! Writing stones, a pack at a time: memory holds one pack and the index.
 
-use std::ops::Range;
-
-use cairn_crdt::encoding::{Encoded, Writer};
-use cairn_crdt::id::WaypointId;
+use cairn_crdt::encoding::Encoded;
 
 use crate::error::Reject;
 use crate::hash::LogHash;
-use crate::limits::{BLOCK_BYTES_MAX, BLOCK_BYTES_TARGET, WAYPOINT_BYTES_MAX};
-use crate::log::leaf_hash;
+use crate::limits::{BLOCK_BYTES_MAX, CONTENTS_BYTES_TARGET, PACK_BYTES_TARGET, PACK_ITEMS_MAX};
 use crate::merkle::Peaks;
-use crate::packing::{Method, pack};
+use crate::packing::{Effort, Method, pack_with};
 use crate::piece::Gone;
-use crate::stone::index::{Block, Index};
+use crate::stone::index::Block;
+use crate::stone::pack::{Pack, PackIndex, add_node};
+use crate::stone::streams::{Streams, Taker};
 use crate::stone::{
-    FOOTER_BYTES, Foot, HEADER_BYTES, Head, Source, StoneName, StoneReader, Stored, block_sum, index_sum,
+    Foot, HEADER_BYTES, Head, Layout, Source, StoneName, StoneReader, Stored, block_sum, index_sum,
 };
 
 /// A stone that is being written. What each call returns is appended to the file.
 #[derive(Debug)]
 pub struct StoneWriter {
     name: StoneName,
-    index: Index,
+    index: PackIndex,
     peaks: Peaks,
-    block: Vec<u8>,
+    taker: Taker,
+    /// The subtrees of the pack that is being filled.
+    nodes: Vec<Gone>,
+    /// Neighbours that are gone and wait to be one.
+    gone: Vec<Gone>,
+    has_gone: bool,
+    /// How many waypoints of the stone lie in packs that have ended.
+    packed: u64,
     offset: u64,
     file: blake3::Hasher,
 }
@@ -34,126 +39,151 @@ impl StoneWriter {
         if !name.span.is_subtree() {
             return Err(Reject::Misuse("a stone where no subtree begins"));
         }
-        let header = Head { name, listed: true }.to_bytes();
+        let header = Head { name, layout: Layout::Packed }.to_bytes();
         let mut file = blake3::Hasher::new();
         file.update(&header);
-        let (index, peaks) = (Index::default(), Peaks::default());
-        let writer = Self { name, index, peaks, block: Vec::new(), offset: HEADER_BYTES as u64, file };
+        let (index, peaks, taker) = (PackIndex::default(), Peaks::default(), Taker::default());
+        let (nodes, gone, offset) = (Vec::new(), Vec::new(), HEADER_BYTES as u64);
+        let writer =
+            Self { name, index, peaks, taker, nodes, gone, has_gone: false, packed: 0, offset, file };
         Ok((writer, header))
     }
 
-    /// Adds the next waypoint, or a subtree that is gone; the bytes of a block, if one is full.
+    /// Adds the next waypoint, or a subtree that is gone; the bytes of a pack, if one is full.
     pub fn push(&mut self, stored: &Stored) -> Result<Vec<u8>, Reject> {
-        match stored {
-            Stored::Faded(id) => self.add(*id, &[]),
-            Stored::Gone(gone) => self.add_gone(*gone)?,
-            Stored::Body(waypoint) => {
-                self.name.feed.check(&waypoint.header().feed)?;
-                let expected = self.next() + 1;
-                if waypoint.header().seq != expected {
-                    return Err(Reject::Gap { expected, found: waypoint.header().seq });
-                }
-                self.add(waypoint.id(), &waypoint.to_bytes());
+        if let Stored::Body(waypoint) = stored {
+            self.name.feed.check(&waypoint.header().feed)?;
+            let (expected, found) = (self.next() + 1, waypoint.header().seq);
+            if found != expected {
+                return Err(Reject::Gap { expected, found });
             }
         }
-        Ok(if self.block.len() >= BLOCK_BYTES_TARGET { self.flush() } else { Vec::new() })
+        let (level, hash) = stored.node();
+        let fits = self.peaks.len() + stored.count() <= self.name.span.count();
+        if !fits || !self.peaks.append_subtree(level, hash) {
+            return Err(Reject::Misuse("a subtree where none can begin"));
+        }
+        add_node(&mut self.nodes, Gone { level, hash }, self.peaks.len());
+        match stored {
+            Stored::Gone(gone) => add_node(&mut self.gone, *gone, self.peaks.len()),
+            Stored::Body(_) | Stored::Faded(_) => {
+                self.take_gone();
+                self.taker.push(stored);
+            }
+        }
+        let items = self.taker.items() as usize + self.gone.len();
+        let is_full = items >= PACK_ITEMS_MAX as usize || self.taker.bytes() >= PACK_BYTES_TARGET;
+        Ok(if is_full { self.flush() } else { Vec::new() })
     }
 
-    /// Takes over one part of a stone that holds the next waypoints; the bytes of the blocks that are full.
+    /// Takes over one part of a stone that holds the next waypoints; the bytes of the packs that are full.
     ///
-    /// A block that is well filled is copied as it is once its checksum is found to hold: its waypoints were checked when
-    /// it was written. Others are taken apart and packed again, so that many small stones do not leave many small blocks.
+    /// A pack that is well filled is copied as it is once its checksums are found to hold: its waypoints were checked when
+    /// it was written. Others are taken apart and packed again, so that many small stones do not leave many small packs.
     pub fn take<S: Source>(&mut self, other: &StoneReader<S>, part: u32) -> Result<Vec<u8>, Reject> {
-        let from = other.name();
-        self.name.feed.check(&from.feed)?;
-        let items = other.index.part(part as usize);
-        let (expected, found) = (self.next(), from.span.start + other.index.start(items.start));
+        self.name.feed.check(&other.name().feed)?;
+        let (expected, found) = (self.next(), other.part_start(part));
         if found != expected {
             return Err(Reject::Gap { expected, found });
         }
         if !other.is_listed() {
             return Err(Reject::Faded);
         }
-        let (begun, bytes) = (
-            self.block.len(),
-            other.index.blocks.get(part as usize).map_or(0, |block| block.raw_bytes as usize),
-        );
-        let stays = begun == 0 || is_filled(begun) || begun + bytes > BLOCK_BYTES_MAX;
-        if is_filled(bytes) && stays {
-            return self.copy(other, part, items);
+        if let Some(pack) = other.pack(part).filter(|pack| is_filled(pack, other, part)) {
+            return self.copy(other, part, pack.clone());
         }
-        let raw = if other.index.blocks.is_empty() { Vec::new() } else { other.block(part)? };
-        for item in items {
-            let id = other.index.ids[item];
-            if let Some(gone) = other.index.gone(item) {
-                self.add_gone(gone)?;
-                continue;
-            }
-            let Some(at) = other.index.place(item) else {
-                self.add(id, &[]);
-                continue;
-            };
-            other.body(from.span.start + other.index.start(item), id, at, &raw)?;
-            self.add(id, &raw[at.start as usize..(at.start + at.bytes) as usize]);
+        let mut bytes = Vec::new();
+        for stored in other.read_part(part) {
+            bytes.extend(self.push(&stored?)?);
         }
-        Ok(if self.block.len() >= BLOCK_BYTES_TARGET { self.flush() } else { Vec::new() })
+        Ok(bytes)
     }
 
-    fn copy<S: Source>(
-        &mut self,
-        other: &StoneReader<S>,
-        part: u32,
-        items: Range<usize>,
-    ) -> Result<Vec<u8>, Reject> {
-        let (block, packed) = other.packed(part)?;
+    fn copy<S: Source>(&mut self, other: &StoneReader<S>, part: u32, pack: Pack) -> Result<Vec<u8>, Reject> {
         let mut bytes = self.flush();
-        for item in items {
-            let id = other.index.ids[item];
-            if let Some(gone) = other.index.gone(item) {
-                self.add_gone(gone)?;
-                continue;
+        for node in &pack.nodes {
+            if !self.peaks.append_subtree(node.level, node.hash) {
+                return Err(Reject::Misuse("a subtree where none can begin"));
             }
-            self.peaks.append(leaf_hash(&id));
-            self.index.add(id, other.index.size(item).unwrap_or(0));
         }
-        self.end_block(block.method, block.raw_bytes, &packed);
-        bytes.extend(packed);
+        for number in other.packs.blocks(part) {
+            let (block, packed) = other.packed(number)?;
+            self.put_block(block.method, block.raw_bytes, packed, &mut bytes);
+        }
+        self.packed += u64::from(pack.count);
+        self.index.packs.push(pack);
         Ok(bytes)
     }
 
     /// The place of the next waypoint.
     fn next(&self) -> u64 {
-        self.name.span.start + self.index.count()
+        self.name.span.start + self.peaks.len()
     }
 
-    /// Adds the body of the next waypoint; none if it has faded.
-    fn add(&mut self, id: WaypointId, body: &[u8]) {
-        debug_assert!(body.len() <= WAYPOINT_BYTES_MAX);
-        self.peaks.append(leaf_hash(&id));
-        self.index.add(id, body.len() as u32);
-        self.block.extend_from_slice(body);
-    }
-
-    fn add_gone(&mut self, gone: Gone) -> Result<(), Reject> {
-        let fits = self.index.join_gone(gone) && self.peaks.append_subtree(gone.level, gone.hash);
-        if fits { Ok(()) } else { Err(Reject::Misuse("a subtree where none can begin")) }
-    }
-
-    fn flush(&mut self) -> Vec<u8> {
-        if self.block.is_empty() {
-            return Vec::new();
+    /// Puts down the subtrees that are gone and found no neighbour.
+    fn take_gone(&mut self) {
+        for gone in self.gone.drain(..) {
+            self.has_gone = true;
+            self.taker.push(&Stored::Gone(gone));
         }
-        let (method, packed) = pack(&self.block);
-        self.end_block(method, self.block.len() as u32, &packed);
-        self.block.clear();
-        packed
     }
 
-    fn end_block(&mut self, method: Method, raw_bytes: u32, packed: &[u8]) {
-        let sum = block_sum(&self.name, self.index.blocks.len() as u32, method, raw_bytes, packed);
+    /// Ends the pack that is being filled.
+    fn flush(&mut self) -> Vec<u8> {
+        self.take_gone();
+        let (taker, nodes) = (std::mem::take(&mut self.taker), std::mem::take(&mut self.nodes));
+        let (items, has_gone) = (taker.items(), std::mem::take(&mut self.has_gone));
+        let mut bytes = Vec::new();
+        if items == 0 {
+            return bytes;
+        }
+        // A full pack stays as it is in every larger stone, so it is worth more work.
+        let effort = if is_full(items, taker.bytes()) { Effort::Tight } else { Effort::Quick };
+        let Streams { alike, random, contents } = taker.finish();
+        // What is alike is one block as far as a block may be that large: it is read whole anyway.
+        let alike = self.put_blocks(alike.chunks(BLOCK_BYTES_MAX), effort, &mut bytes);
+        let random = self.put_blocks(random.chunks(BLOCK_BYTES_MAX), Effort::None, &mut bytes);
+        let contents = self.put_contents(contents, effort, &mut bytes);
+        let count = (self.peaks.len() - self.packed) as u32;
+        self.packed = self.peaks.len();
+        self.index.packs.push(Pack { count, items, has_gone, alike, random, contents, nodes });
+        bytes
+    }
+
+    fn put_contents(&mut self, contents: Vec<Vec<u8>>, effort: Effort, bytes: &mut Vec<u8>) -> u32 {
+        let (mut raw, mut count) = (Vec::new(), 0);
+        for content in contents {
+            if !raw.is_empty() && raw.len() + content.len() > CONTENTS_BYTES_TARGET {
+                count += self.put_blocks([&raw[..]].into_iter(), effort, bytes);
+                raw.clear();
+            }
+            raw.extend_from_slice(&content);
+        }
+        count + self.put_blocks((!raw.is_empty()).then_some(&raw[..]).into_iter(), effort, bytes)
+    }
+
+    /// Packs blocks; how many they were.
+    fn put_blocks<'a>(
+        &mut self,
+        blocks: impl Iterator<Item = &'a [u8]>,
+        effort: Effort,
+        bytes: &mut Vec<u8>,
+    ) -> u32 {
+        let mut count = 0;
+        for raw in blocks {
+            let (method, packed) = pack_with(effort, raw);
+            self.put_block(method, raw.len() as u32, packed, bytes);
+            count += 1;
+        }
+        count
+    }
+
+    fn put_block(&mut self, method: Method, raw_bytes: u32, packed: Vec<u8>, bytes: &mut Vec<u8>) {
+        let sum = block_sum(&self.name, self.index.blocks.len() as u32, method, raw_bytes, &packed);
         self.index.blocks.push(Block { method, raw_bytes, packed_bytes: packed.len() as u32, sum });
         self.offset += packed.len() as u64;
-        self.file.update(packed);
+        self.file.update(&packed);
+        bytes.extend(packed);
     }
 
     /// Ends the stone: its last bytes, and the hash of its subtree.
@@ -162,21 +192,23 @@ impl StoneWriter {
             let (expected, found) = (self.name.span.count(), self.peaks.len());
             return Err(Reject::Gap { expected, found });
         }
-        let (mut out, last) = (Writer::default(), self.flush());
-        out.reserve(last.len() + self.index.file_bytes() + FOOTER_BYTES);
-        out.raw(&last);
-        let head = Head { name: self.name, listed: true };
-        let (subtree, block) = (self.peaks.root(), last.len());
-        // The index of a large stone is larger than all else that is in memory, so there is one copy of it at a time.
-        self.index.write(&mut out);
-        drop(self.index);
-        Ok((ended(&head, self.offset, out.into_bytes(), block, subtree, self.file), subtree))
+        let mut bytes = self.flush();
+        let head = Head { name: self.name, layout: Layout::Packed };
+        let subtree = self.peaks.root();
+        bytes.extend(ending(&head, self.offset, &self.index.to_bytes(), subtree, self.file));
+        Ok((bytes, subtree))
     }
 }
 
-/// Whether a block is worth to be copied as it is.
-fn is_filled(raw_bytes: usize) -> bool {
-    raw_bytes >= BLOCK_BYTES_TARGET / 2
+/// Whether a pack is worth to be copied as it is.
+fn is_filled<S: Source>(pack: &Pack, stone: &StoneReader<S>, part: u32) -> bool {
+    let blocks = stone.packs.blocks(part);
+    let blocks = stone.blocks().get(blocks.start as usize..blocks.end as usize).unwrap_or_default();
+    is_full(pack.items, blocks.iter().map(|block| block.raw_bytes as usize).sum())
+}
+
+fn is_full(items: u32, bytes: usize) -> bool {
+    items >= PACK_ITEMS_MAX || bytes >= PACK_BYTES_TARGET / 2
 }
 
 /// The file of a stone. `stored` has one item for each waypoint of the span, in order, or for each subtree of it that is gone.
@@ -194,24 +226,22 @@ pub fn write_faded_stone(name: &StoneName, subtree: LogHash) -> Result<Vec<u8>, 
     if !name.span.is_subtree() {
         return Err(Reject::Misuse("a stone where no subtree begins"));
     }
-    let head = Head { name: *name, listed: false };
-    let bytes = head.to_bytes();
+    let head = Head { name: *name, layout: Layout::Hash };
+    let mut bytes = head.to_bytes();
     let mut file = blake3::Hasher::new();
     file.update(&bytes);
-    let index = bytes.len();
-    Ok(ended(&head, HEADER_BYTES as u64, bytes, index, subtree, file))
+    bytes.extend(ending(&head, HEADER_BYTES as u64, &[], subtree, file));
+    Ok(bytes)
 }
 
-/// The last bytes of a file, in which the index begins at `from`, with the footer behind it.
-fn ended(
+/// The index and the footer. `file` has hashed everything before.
+pub(super) fn ending(
     head: &Head,
     index_offset: u64,
-    mut bytes: Vec<u8>,
-    from: usize,
+    index: &[u8],
     subtree: LogHash,
     mut file: blake3::Hasher,
 ) -> Vec<u8> {
-    let index = &bytes[from..];
     let index_sum = index_sum(head, index_offset, &subtree, index);
     let index_bytes = index.len() as u64;
     let mut foot = Foot { index_offset, index_bytes, index_sum, subtree, file: [0; 32] };
@@ -219,6 +249,5 @@ fn ended(
     file.update(index);
     file.update(&unsealed[..unsealed.len() - 40]);
     foot.file = *file.finalize().as_bytes();
-    bytes.extend(foot.to_bytes());
-    bytes
+    [index, &foot.to_bytes()].concat()
 }

@@ -431,6 +431,21 @@ fn gone_stone() -> Vec<u8> {
     write_stone(&StoneName { feed: feed(), span: Span { start: 4, level: 2 } }, &stored).unwrap()
 }
 
+/// A stone with some of everything, among it a content that lies in it twice.
+fn packed_stone() -> Vec<u8> {
+    let gone = Gone { level: 1, hash: log(8).subtree(1, 3).unwrap() };
+    let mut stored: Vec<_> = (1..=6)
+        .map(|seq| match (seq, waypoint(seq, 0)) {
+            (2, waypoint) => Stored::Faded(waypoint.id()),
+            (3, waypoint) => Stored::Body(waypoint.without(|index, _| index == 4)),
+            (5, waypoint) => Stored::Body(waypoint.faded(&BTreeSet::new())),
+            (_, waypoint) => Stored::Body(waypoint),
+        })
+        .collect();
+    stored.push(Stored::Gone(gone));
+    write_stone(&StoneName { feed: feed(), span: Span { start: 0, level: 3 } }, &stored).unwrap()
+}
+
 fn faded_stone() -> Vec<u8> {
     let name = StoneName { feed: feed(), span: Span { start: 4, level: 2 } };
     write_faded_stone(&name, log(8).subtree(2, 1).unwrap()).unwrap()
@@ -497,6 +512,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         ("stone", stone(), STONE),
         ("stone_faded", faded_stone(), STONE),
         ("stone_gone", gone_stone(), STONE),
+        ("stone_packed", packed_stone(), STONE),
         ("bundle", bundle::bundle(), bundle::BUNDLE),
     ]);
     all.extend(frames());
