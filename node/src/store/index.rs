@@ -1,6 +1,6 @@
 //! The index: skeletons of the waypoints that lie in stones, and where each content is.
 //!
-//! It saves opening every stone at every start. It is derived, may be thrown away at any time
+//! Skeletons have no operations: those are read from the stones when a version needs them. The index saves opening every stone at every start. It is derived, may be thrown away at any time
 //! and is never believed: the skeletons of a feed count only if their ids bag to the root of the
 //! feed's tower, and every content is hashed again when it is read. What lies in the
 //! log is not in here, so a commit never touches it.
@@ -12,8 +12,8 @@ use cairn_crdt::id::{ContentHash, FeedId, WaypointId};
 use cairn_protocol::hash::LogHash;
 use cairn_protocol::merkle::Peaks;
 use cairn_protocol::piece::Piece;
+use cairn_protocol::skeleton::Skeleton;
 use cairn_protocol::stone::Stored;
-use cairn_protocol::waypoint::Waypoint;
 use redb::{Database, ReadableDatabase, StorageBackend, TableDefinition};
 
 use crate::error::NodeError;
@@ -21,13 +21,13 @@ use crate::files::{Files, OpenFile};
 
 /// The index's file.
 pub(crate) const NAME: &str = "index.redb";
-/// The kind of an entry that holds content.
-const CONTENT: u16 = 2;
 /// What redb keeps in memory.
 const CACHE_BYTES: usize = 8 << 20;
 
 /// (feed, place) to a skeleton.
-const SKELETONS: TableDefinition<'static, [u8; 40], &[u8]> = TableDefinition::new("skeletons");
+const SKELETONS: TableDefinition<'static, [u8; 40], &[u8]> = TableDefinition::new("skeletons 2");
+/// The same with operations, as earlier programs wrote it.
+const WHOLE: TableDefinition<'static, [u8; 40], &[u8]> = TableDefinition::new("skeletons");
 /// Content hash to (feed, place).
 const CONTENTS: TableDefinition<'static, [u8; 32], [u8; 40]> = TableDefinition::new("contents");
 /// Feed to how many of its waypoints are here.
@@ -94,12 +94,21 @@ impl Index {
 
     fn from_file(file: Box<dyn OpenFile>) -> Result<Self, Unusable> {
         let database = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(Backend(file))?;
-        let write = database.begin_write()?;
+        let index = Self { database };
+        if index.database.begin_read()?.open_table(SKELETONS).is_err() {
+            index.lay_out()?;
+        }
+        Ok(index)
+    }
+
+    /// Makes the tables.
+    fn lay_out(&self) -> Result<(), Unusable> {
+        let write = self.database.begin_write()?;
+        write.delete_table(WHOLE)?;
         write.open_table(SKELETONS)?;
         write.open_table(CONTENTS)?;
         write.open_table(COVERED)?;
-        write.commit()?;
-        Ok(Self { database })
+        Ok(write.commit()?)
     }
 
     /// How many waypoints of a feed are here.
@@ -144,23 +153,23 @@ impl Index {
         Ok(write.commit()?)
     }
 
-    /// The skeletons of the first `n` waypoints of a feed, if they are those that bag to `root`.
+    /// The skeletons of the first `n` waypoints of a feed, if they are those that bag to `root`; of one that has faded
+    /// altogether there is none.
     pub(crate) fn skeletons(
         &self,
         feed: FeedId,
         n: u64,
         root: &LogHash,
-    ) -> Result<Option<Vec<Stored>>, Unusable> {
+    ) -> Result<Option<Vec<Option<Skeleton>>>, Unusable> {
         let table = self.database.begin_read()?.open_table(SKELETONS)?;
         let mut skeletons = Vec::new();
         let mut peaks = Peaks::default();
         for item in table.range(key(Place { feed, place: 0 })..key(Place { feed, place: n }))? {
-            let Some(stored) = read_skeleton(item?.1.value()) else { return Ok(None) };
-            let (level, hash) = stored.node();
+            let Some((skeleton, (level, hash))) = read_skeleton(item?.1.value()) else { return Ok(None) };
             if !peaks.append_subtree(level, hash) {
                 return Ok(None);
             }
-            skeletons.push(stored);
+            skeletons.push(skeleton);
         }
         Ok((peaks.len() == n && peaks.root() == *root).then_some(skeletons))
     }
@@ -200,25 +209,22 @@ pub(crate) fn contents_of(stored: &Stored) -> Vec<ContentHash> {
     }
 }
 
-/// A waypoint without the bytes of its contents: what a replica is restored from.
-pub(crate) fn skeleton(waypoint: &Waypoint) -> Waypoint {
-    waypoint.without(|_, entry| entry.kind == CONTENT)
-}
-
 fn skeleton_bytes(stored: &Stored) -> Vec<u8> {
     match stored {
-        Stored::Body(waypoint) => skeleton(waypoint).to_bytes(),
+        Stored::Body(waypoint) => Skeleton::of_waypoint(waypoint).to_bytes(),
         Stored::Faded(id) => id.0.to_vec(),
-        Stored::Gone(gone) => gone.to_bytes(),
+        Stored::Gone(gone) => Skeleton::from(Piece::Gone(*gone)).to_bytes(),
     }
 }
 
-/// Reads a skeleton; a header alone is longer than a name or a subtree that is gone, so none can be confused.
-fn read_skeleton(bytes: &[u8]) -> Option<Stored> {
-    match <[u8; 32]>::try_from(bytes) {
-        Ok(id) => Some(Stored::Faded(WaypointId(id))),
-        Err(_) => Piece::from_bytes(bytes).ok().map(Stored::from),
+/// Reads a skeleton, and the node of the feed's log that it is. A skeleton is longer than a name, so none can be confused.
+fn read_skeleton(bytes: &[u8]) -> Option<(Option<Skeleton>, (u8, LogHash))> {
+    if let Ok(id) = <[u8; 32]>::try_from(bytes) {
+        return Some((None, Stored::Faded(WaypointId(id)).node()));
     }
+    let skeleton = Skeleton::from_bytes(bytes).ok()?;
+    let node = skeleton.piece.node();
+    Some((Some(skeleton), node))
 }
 
 fn key(place: Place) -> [u8; 40] {

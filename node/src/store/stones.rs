@@ -29,6 +29,8 @@ pub(crate) struct Stones {
     files: Arc<dyn Files>,
     dir: PathBuf,
     open: Mutex<BTreeMap<String, Arc<StoneReader<StoneFile>>>>,
+    /// The block that was read last: whoever reads one waypoint reads the next one too.
+    held: Mutex<(String, Option<(u32, Vec<u8>)>)>,
 }
 
 /// A stone's bytes on disk.
@@ -139,7 +141,7 @@ impl Chisel<'_> {
 impl Stones {
     /// The stones in the folder of a repo.
     pub(crate) fn new(files: Arc<dyn Files>, repo_dir: &Path) -> Self {
-        Self { files, dir: repo_dir.join(DIR), open: Mutex::default() }
+        Self { files, dir: repo_dir.join(DIR), open: Mutex::default(), held: Mutex::default() }
     }
 
     /// A stone's file.
@@ -212,7 +214,12 @@ impl Stones {
 
     /// Reads one waypoint.
     pub(crate) fn read(&self, feed: FeedName, record: &StoneRecord, place: u64) -> Result<Stored, NodeError> {
-        let stored = self.open(feed, record)?.read(place);
+        let reader = self.open(feed, record)?;
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.0 != record.file {
+            *held = (record.file.clone(), None);
+        }
+        let stored = reader.read_in(place, &mut held.1);
         Ok(stored.map_err(|reject| damage(feed, record, &reject))?)
     }
 
@@ -240,6 +247,7 @@ impl Stones {
     /// Forgets what was read of a stone, because its file changed or went.
     pub(crate) fn close(&self, record: &StoneRecord) {
         self.lock().remove(&record.file);
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Default::default();
     }
 
     /// Removes the files that `keep` does not name.

@@ -3,7 +3,7 @@
 //! A file is only overwritten or removed when what stands there is known: it is what one of
 //! the versions shows that the worktree came from. Anything else is a *surprise*: it stays,
 //! and the caller keeps it in a waypoint before trying again. New bytes go to a temporary file
-//! in the same folder, are synced in batches, and are renamed into place after one more look.
+//! in the same folder, which is renamed into place after one more look.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,9 +19,9 @@ use super::beneath::{Facts, Kind, os};
 use super::scan::{Disk, shows};
 use crate::error::NodeError;
 
-mod batch;
+mod swap;
 
-use batch::Batch;
+use swap::Swap;
 
 /// Where the bytes of files come from.
 pub trait Source {
@@ -132,7 +132,8 @@ impl Worktree {
         Ok(())
     }
 
-    fn write_files(
+    /// Writes the files of `paths` as `to` shows them.
+    pub(super) fn write_files(
         &mut self,
         known: &[&View],
         to: &View,
@@ -140,7 +141,7 @@ impl Worktree {
         source: &mut dyn Source,
         outcome: &mut Outcome,
     ) -> Result<(), NodeError> {
-        let mut batch = Batch::default();
+        let mut swap = Swap::default();
         for path in paths {
             let Some(file) = to.files.get(path) else { continue };
             let disk = self.look(path)?;
@@ -158,10 +159,9 @@ impl Worktree {
                 continue;
             }
             self.gate(path)?;
-            batch.prepare(self, path, file, source, outcome)?;
-            batch.finish_if_full(self, outcome)?;
+            swap.file(self, path, file, source, outcome)?;
         }
-        batch.finish(self, outcome)
+        Ok(())
     }
 
     /// Whether one of the versions shows what stands on disk. A file whose bytes were not to

@@ -209,6 +209,10 @@ pub(super) struct Known {
     pub(super) continued: bool,
     /// Whether its operations have faded.
     pub(super) faded: bool,
+    /// Whether it has operations that have not faded.
+    pub(super) writes: bool,
+    /// Whether it came from the disk without them.
+    pub(super) shelved: bool,
     /// Whether documents refuse it for what it says.
     pub(super) refused: bool,
     pub(super) labels: Said,
@@ -296,6 +300,8 @@ impl Known {
             stamp: header.stamp,
             continued: header.is_continued(),
             faded: waypoint.is_faded(),
+            writes: !ops.is_empty(),
+            shelved: false,
             refused: false,
             labels: labels.into(),
             waiting: Some(Box::new(Change { id, parents, ops: ops.into() })),

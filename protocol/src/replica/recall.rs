@@ -109,11 +109,11 @@ impl Project {
         let Some(change) = read.waiting else { return };
         if !self.documents.contains(&waypoint.id()) {
             // It still waits for what it stands on.
-            (known.waiting, known.faded) = (Some(change), false);
+            (known.waiting, known.faded, known.writes) = (Some(change), false, read.writes);
             return;
         }
         if self.documents.recall(&change).is_ok() {
-            known.faded = false;
+            (known.faded, known.writes) = (false, read.writes);
         }
     }
 }

@@ -136,6 +136,11 @@ impl<S: Source> StoneReader<S> {
 
     /// The waypoint at `place` (from 0, in the feed), or the subtree that is gone and has it; reads one block.
     pub fn read(&self, place: u64) -> Result<Stored, Reject> {
+        self.read_in(place, &mut None)
+    }
+
+    /// The same; `held` is the block that was read last, with its number: waypoints near each other lie in one.
+    pub fn read_in(&self, place: u64, held: &mut Option<(u32, Vec<u8>)>) -> Result<Stored, Reject> {
         let item = self.item(place)?;
         let id = self.index.ids[item];
         if let Some(gone) = self.index.gone(item) {
@@ -143,7 +148,12 @@ impl<S: Source> StoneReader<S> {
         }
         match self.index.place(item) {
             None => Ok(Stored::Faded(id)),
-            Some(at) => self.body(place, id, at, &self.block(at.block)?),
+            Some(at) => {
+                if held.as_ref().is_none_or(|(block, _)| *block != at.block) {
+                    *held = Some((at.block, self.block(at.block)?));
+                }
+                self.body(place, id, at, held.as_ref().map_or(&[], |(_, raw)| raw))
+            }
         }
     }
 
