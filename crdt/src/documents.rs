@@ -134,6 +134,7 @@ impl Documents {
             None => return Err(CrdtError::Bug("a draft outlived its call")),
         };
         acts.iter().for_each(|act| act.name(lineage));
+        self.shelf.held += acts.len();
         self.acts.insert(id, acts);
         Ok(())
     }
@@ -333,6 +334,7 @@ impl Documents {
         self.epochs.check_held(&missing)?;
         self.check_whole(&missing)?;
         self.fetch(&missing, contents)?;
+        self.note_needed(&missing);
         let grown = Arc::make_mut(&mut state);
         for id in missing {
             let acts = self.acts.get(&id).map_or(&[][..], |acts| acts);

@@ -28,6 +28,10 @@ pub struct Spot {
 pub(crate) struct Shelf {
     feeds: Vec<FeedId>,
     spots: Vec<(u32, u32)>,
+    /// How many operations are in memory.
+    pub(crate) held: usize,
+    /// How many one version needed lately: what is let go below that comes back at once.
+    needed: usize,
 }
 
 impl Shelf {
@@ -87,12 +91,13 @@ impl Documents {
         }
     }
 
-    /// Lets go of all operations that the disk gives again once there are more than `count_max`, and of what was made
-    /// of them.
+    /// Lets go of all operations that the disk gives again, and of what was made of them, once there are more than
+    /// `count_max`, and twice as many as a version needed lately.
     pub fn let_go(&mut self, count_max: usize) {
-        if self.acts.values().map(|acts| acts.len()).sum::<usize>() <= count_max {
+        if self.shelf.held <= count_max.max(2 * self.shelf.needed) {
             return;
         }
+        self.shelf.needed = 0;
         let (graph, shelf) = (&self.graph, &self.shelf);
         let lies = |id: &WaypointId| graph.number(id).is_some_and(|number| shelf.get(number).is_some());
         self.acts.retain(|id, _| !lies(id));
@@ -101,6 +106,13 @@ impl Documents {
         let mut lineage = crate::lineage::Lineage::default();
         self.acts.values().flat_map(|acts| acts.iter()).for_each(|act| act.name(&mut lineage));
         self.lineage = Arc::new(lineage);
+        self.shelf.held = self.acts.values().map(|acts| acts.len()).sum();
+    }
+
+    /// Notes that a version needs the operations of these waypoints.
+    pub(crate) fn note_needed(&mut self, ids: &[WaypointId]) {
+        let acts = ids.iter().filter_map(|id| self.acts.get(id));
+        self.shelf.needed = acts.map(|acts| acts.len()).sum::<usize>().max(self.shelf.needed);
     }
 
     /// Brings operations into memory that lie on the disk. What has faded has none.
@@ -135,8 +147,6 @@ impl Documents {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::documents::{Change, Kept};
     use crate::draft::FileEdit;
@@ -232,6 +242,7 @@ mod tests {
     fn what_is_let_go_comes_back_and_what_has_no_spot_stays() {
         let (mut documents, disk) = written();
         let view = documents.view(&tip(&disk), &disk).unwrap();
+        documents.shelf.needed = 0;
         documents.let_go(0);
         assert_eq!(documents.acts.len(), 3, "nobody said where it lies");
         for (place, change) in (0..).zip(&disk.changes) {
@@ -240,9 +251,13 @@ mod tests {
         documents.let_go(1000);
         assert_eq!(documents.acts.len(), 3, "few enough");
         documents.let_go(0);
+        assert_eq!(documents.acts.len(), 3, "a version needed them lately");
+        documents.shelf.needed = 0;
+        documents.let_go(0);
         assert!(documents.acts.is_empty());
         assert_eq!(*documents.view(&tip(&disk), &disk).unwrap(), *view);
         let edit = FileEdit::Write { path: path(), bytes: b"fn g() {}\n"[..].into(), executable: false };
+        documents.shelf.needed = 0;
         documents.let_go(0);
         assert!(!documents.draft(&tip(&disk), &[edit], &disk).unwrap().is_empty());
     }

@@ -132,7 +132,7 @@ impl Entry {
 
     /// Refuses a required kind that this program does not know, and a payload that is not what its kind says.
     pub fn check(&self) -> Result<(), Reject> {
-        if self.kind == 2 { Ok(()) } else { self.payload().map(|_| ()) }
+        if self.is_content() { Ok(()) } else { self.payload().map(|_| ()) }
     }
 
     /// Whether the entry is an operation on documents.
@@ -140,9 +140,14 @@ impl Entry {
         self.kind == 1
     }
 
+    /// Whether the entry is bytes that operations name.
+    pub fn is_content(&self) -> bool {
+        self.kind == 2
+    }
+
     /// The hash of the bytes, if the entry is content; without copying them.
     pub fn content(&self) -> Option<(ContentHash, &[u8])> {
-        (self.kind == 2).then(|| (ContentHash::of(&self.payload), &self.payload[..]))
+        self.is_content().then(|| (ContentHash::of(&self.payload), &self.payload[..]))
     }
 }
 

@@ -32,7 +32,7 @@ impl Skeleton {
     /// The skeleton of a waypoint.
     pub fn of_waypoint(waypoint: &Waypoint) -> Self {
         let shelved = has_sound_ops(waypoint);
-        let less = waypoint.without(|_, entry| entry.content().is_some() || (shelved && entry.is_op()));
+        let less = waypoint.without(|_, entry| entry.is_content() || (shelved && entry.is_op()));
         Self { piece: Piece::Waypoint(Arc::new(less)), shelved }
     }
 }

@@ -14,10 +14,14 @@ use cairn_protocol::merkle::Peaks;
 use cairn_protocol::piece::Piece;
 use cairn_protocol::skeleton::Skeleton;
 use cairn_protocol::stone::Stored;
-use redb::{Database, ReadableDatabase, StorageBackend, TableDefinition};
+use redb::{Database, ReadableDatabase, TableDefinition, WriteTransaction};
 
 use crate::error::NodeError;
-use crate::files::{Files, OpenFile};
+use crate::files::Files;
+
+mod backend;
+
+use backend::Backend;
 
 /// The index's file.
 pub(crate) const NAME: &str = "index.redb";
@@ -46,6 +50,7 @@ pub(crate) struct Place {
 #[derive(Debug)]
 pub(crate) struct Index {
     database: Database,
+    backend: Backend,
 }
 
 /// Why the index could not answer; it is rebuilt then, whatever the reason.
@@ -71,7 +76,7 @@ impl Index {
         let path = dir.join(NAME);
         let io = |error| NodeError::io("open", &path, error);
         if files.len(&path).map_err(io)?.is_some() {
-            match Self::from_file(files.open(&path).map_err(io)?) {
+            match Self::over(Backend::asleep(files.open(&path).map_err(io)?).map_err(io)?) {
                 Ok(index) => return Ok(index),
                 Err(error) => tracing::warn!(error = %error.0, "the index is rebuilt"),
             }
@@ -89,12 +94,13 @@ impl Index {
             removed.map_err(|error| NodeError::io("remove", &path, error))?;
         }
         let file = files.create(&path).map_err(|error| NodeError::io("create", &path, error))?;
-        Ok(Self::from_file(file)?)
+        Ok(Self::over(Backend::new(file))?)
     }
 
-    fn from_file(file: Box<dyn OpenFile>) -> Result<Self, Unusable> {
-        let database = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(Backend(file))?;
-        let index = Self { database };
+    fn over(backend: Backend) -> Result<Self, Unusable> {
+        let builder = &mut Database::builder();
+        let database = builder.set_cache_size(CACHE_BYTES).create_with_backend(backend.clone())?;
+        let index = Self { database, backend };
         if index.database.begin_read()?.open_table(SKELETONS).is_err() {
             index.lay_out()?;
         }
@@ -103,12 +109,17 @@ impl Index {
 
     /// Makes the tables.
     fn lay_out(&self) -> Result<(), Unusable> {
-        let write = self.database.begin_write()?;
+        let write = self.begin_write()?;
         write.delete_table(WHOLE)?;
         write.open_table(SKELETONS)?;
         write.open_table(CONTENTS)?;
         write.open_table(COVERED)?;
         Ok(write.commit()?)
+    }
+
+    fn begin_write(&self) -> Result<WriteTransaction, Unusable> {
+        self.backend.wake().map_err(redb::Error::Io)?;
+        Ok(self.database.begin_write()?)
     }
 
     /// How many waypoints of a feed are here.
@@ -126,7 +137,7 @@ impl Index {
         waypoints: &mut dyn Iterator<Item = Result<Stored, NodeError>>,
     ) -> Result<u64, Unusable> {
         let mut end = start;
-        let write = self.database.begin_write()?;
+        let write = self.begin_write()?;
         {
             let mut skeletons = write.open_table(SKELETONS)?;
             let behind = key(Place { feed, place: start })..=key(Place { feed, place: u64::MAX });
@@ -140,14 +151,14 @@ impl Index {
 
     /// Puts waypoints in the place of those that are here.
     pub(crate) fn put(&self, feed: FeedId, start: u64, stored: &[Stored]) -> Result<(), Unusable> {
-        let (write, mut end) = (self.database.begin_write()?, start);
+        let (write, mut end) = (self.begin_write()?, start);
         insert(&write, feed, &mut end, &mut stored.iter().cloned())?;
         Ok(write.commit()?)
     }
 
     /// Forgets the waypoints of a feed in `from .. to`: until they are put again, the feed is not whole here.
     pub(crate) fn forget(&self, feed: FeedId, from: u64, to: u64) -> Result<(), Unusable> {
-        let write = self.database.begin_write()?;
+        let write = self.begin_write()?;
         let range = key(Place { feed, place: from })..key(Place { feed, place: to });
         write.open_table(SKELETONS)?.retain_in(range, |_, _| false)?;
         Ok(write.commit()?)
@@ -183,7 +194,7 @@ impl Index {
 
 /// Adds what follows `end`, and moves it on.
 fn insert(
-    write: &redb::WriteTransaction,
+    write: &WriteTransaction,
     feed: FeedId,
     end: &mut u64,
     stored: &mut dyn Iterator<Item = Stored>,
@@ -239,30 +250,4 @@ fn place(key: &[u8; 40]) -> Place {
     feed.copy_from_slice(&key[..32]);
     place.copy_from_slice(&key[32..]);
     Place { feed: FeedId(feed), place: u64::from_be_bytes(place) }
-}
-
-/// redb on top of the door to the file system.
-#[derive(Debug)]
-struct Backend(Box<dyn OpenFile>);
-
-impl StorageBackend for Backend {
-    fn len(&self) -> std::io::Result<u64> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
-        self.0.read_at(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> std::io::Result<()> {
-        self.0.set_len(len)
-    }
-
-    fn sync_data(&self) -> std::io::Result<()> {
-        self.0.sync()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-        self.0.write_at(offset, data)
-    }
 }

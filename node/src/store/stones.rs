@@ -19,6 +19,8 @@ pub(crate) const DIR: &str = "stones";
 const OPEN_COUNT_MAX: usize = 64;
 /// How many waypoints those may have together, beside the one opened last: each takes 36 bytes in memory.
 const OPEN_WAYPOINTS_MAX: u64 = 1 << 18;
+/// Bytes of blocks that are kept unpacked.
+const HELD_BYTES_MAX: usize = 8 << 20;
 /// What of a stone that is being written is written at once.
 const WAITING_BYTES: usize = 1 << 20;
 const UNWRITABLE: NodeError = NodeError::Bug("a stone cannot be written");
@@ -29,8 +31,8 @@ pub(crate) struct Stones {
     files: Arc<dyn Files>,
     dir: PathBuf,
     open: Mutex<BTreeMap<String, Arc<StoneReader<StoneFile>>>>,
-    /// The block that was read last: whoever reads one waypoint reads the next one too.
-    held: Mutex<(String, Option<(u32, Vec<u8>)>)>,
+    /// Blocks that were read lately, by file and number: whoever reads one waypoint reads its neighbours too.
+    held: Mutex<BTreeMap<String, BTreeMap<u32, Vec<u8>>>>,
 }
 
 /// A stone's bytes on disk.
@@ -216,10 +218,11 @@ impl Stones {
     pub(crate) fn read(&self, feed: FeedName, record: &StoneRecord, place: u64) -> Result<Stored, NodeError> {
         let reader = self.open(feed, record)?;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.0 != record.file {
-            *held = (record.file.clone(), None);
+        let all: usize = held.values().flat_map(BTreeMap::values).map(Vec::len).sum();
+        if all > HELD_BYTES_MAX {
+            held.clear();
         }
-        let stored = reader.read_in(place, &mut held.1);
+        let stored = reader.read_in(place, held.entry(record.file.clone()).or_default());
         Ok(stored.map_err(|reject| damage(feed, record, &reject))?)
     }
 
@@ -247,7 +250,7 @@ impl Stones {
     /// Forgets what was read of a stone, because its file changed or went.
     pub(crate) fn close(&self, record: &StoneRecord) {
         self.lock().remove(&record.file);
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Default::default();
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&record.file);
     }
 
     /// Removes the files that `keep` does not name.

@@ -54,21 +54,23 @@ impl Worktree {
     ) -> Result<Outcome, NodeError> {
         let mut outcome = Outcome::default();
         let paths = differing(known, to);
-        self.remove_files(known, to, &paths, &mut outcome)?;
+        let folders = self.remove_files(known, to, &paths, &mut outcome)?;
         self.remove_folders(known, to, &mut outcome)?;
+        self.sync_folders(&folders)?;
         self.make_folders(to, &mut outcome)?;
         self.write_files(known, to, &paths, source, &mut outcome)?;
         Ok(outcome)
     }
 
-    /// Removes files that `to` does not show, those deepest down first.
+    /// Removes files that `to` does not show, those deepest down first; gives the folders above them.
     fn remove_files(
         &mut self,
         known: &[&View],
         to: &View,
         paths: &BTreeSet<RepoPath>,
         outcome: &mut Outcome,
-    ) -> Result<(), NodeError> {
+    ) -> Result<BTreeSet<Option<RepoPath>>, NodeError> {
+        let mut folders = BTreeSet::new();
         for path in paths.iter().rev().filter(|path| !to.files.contains_key(path)) {
             let disk = self.look(path)?;
             if disk.is_none() || disk == Some(Disk::Dir) {
@@ -81,6 +83,18 @@ impl Worktree {
             self.unlink(path, AtFlags::empty())?;
             self.index.files.remove(path);
             outcome.removed += 1;
+            folders.extend(above(path));
+        }
+        Ok(folders)
+    }
+
+    /// Syncs folders in which something was removed, so that it does not come back.
+    fn sync_folders(&self, folders: &BTreeSet<Option<RepoPath>>) -> Result<(), NodeError> {
+        let io = |error| NodeError::io("sync", &self.root, error);
+        for folder in folders {
+            if let Some(folder) = self.beneath.folder(folder.as_ref()).map_err(io)? {
+                rustix::fs::fsync(folder).map_err(|error| io(error.into()))?;
+            }
         }
         Ok(())
     }
@@ -237,6 +251,11 @@ fn path_of(dir: &RepoPath, name: &[u8]) -> Result<Option<RepoPath>, NodeError> {
             "{dir} must become a file, but holds {name}, which cannot be kept: {error}"
         ))
     })
+}
+
+/// The folders above a path; `None` is the worktree itself.
+fn above(path: &RepoPath) -> impl Iterator<Item = Option<RepoPath>> {
+    std::iter::successors(Some(path.parent()), |folder| folder.as_ref().map(RepoPath::parent))
 }
 
 /// The paths at which `to` differs from one of the versions that the files may show.

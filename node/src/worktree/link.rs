@@ -140,7 +140,7 @@ pub fn private_dir(root: &Path) -> PathBuf {
 }
 
 /// Writes a file of the worktree's own folder: temporary, synced, renamed, folder synced.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), NodeError> {
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), NodeError> {
     let io = |error| NodeError::io("write", path, error);
     let dir = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(dir).map_err(io)?;

@@ -60,14 +60,11 @@ impl Worktree {
         self.link.unsynced = boot().map(|boot| Unsynced { boot, until_ns: u64::MAX });
     }
 
-    /// Notes that the files are written. A file that was removed must not come back, so that is synced.
-    pub fn note_written(&mut self, removed: bool) -> Result<(), NodeError> {
+    /// Notes that the files are written.
+    pub fn note_written(&mut self) -> Result<(), NodeError> {
         match &mut self.link.unsynced {
-            Some(unsynced) if !removed => unsynced.until_ns = time_ns().saturating_add(STEP_NS),
-            _ => {
-                self.sync()?;
-                self.link.unsynced = None;
-            }
+            Some(unsynced) => unsynced.until_ns = time_ns().saturating_add(STEP_NS),
+            None => self.sync()?,
         }
         Ok(())
     }
@@ -163,9 +160,131 @@ impl Worktree {
 /// When the system noted last that something was done to a file or folder.
 fn touched_ns(stat: &Stat) -> u64 {
     let seconds = u64::try_from(stat.st_ctime).unwrap_or(0);
-    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(stat.st_ctime_nsec).unwrap_or(0))
+    seconds.saturating_mul(1_000_000_000).saturating_add(stat.st_ctime_nsec)
 }
 
 fn time_ns() -> u64 {
     u64::try_from(now_ns()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use cairn_crdt::id::{ArtifactId, ContentHash, NodeId, RepoId, Root};
+    use cairn_crdt::{File, FileBody, Frontier};
+
+    use super::*;
+    use crate::worktree::{Link, Steps};
+
+    struct Same;
+
+    impl Source for Same {
+        fn bytes(&mut self, path: &RepoPath) -> Result<Vec<u8>, NodeError> {
+            Ok(path.as_bytes().to_vec())
+        }
+
+        fn export(&mut self, _: ArtifactId, _: &Path) -> Result<bool, NodeError> {
+            Ok(false)
+        }
+    }
+
+    fn path(name: &str) -> RepoPath {
+        RepoPath::new(name.as_bytes()).unwrap()
+    }
+
+    /// A version in which every file holds its own name.
+    fn version(names: &[&str]) -> View {
+        let file = |name: &&str| {
+            let content = ContentHash::of(name.as_bytes());
+            let body = FileBody::Bytes { content, bytes: name.len() as u64, opaque: false };
+            (path(name), File { node: NodeId([0; 32]), executable: false, body })
+        };
+        View {
+            frontier: Frontier::empty(),
+            root: Root([0; 32]),
+            files: names.iter().map(file).collect::<BTreeMap<_, _>>(),
+            dirs: names.iter().filter_map(|name| path(name).parent()).collect(),
+            overlaps: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn worktree() -> (tempfile::TempDir, Worktree) {
+        let dir = tempfile::tempdir().unwrap();
+        let link = Link {
+            home: "/nowhere".into(),
+            repo: RepoId([0; 32]),
+            project: "@me/x".into(),
+            branch: "main".into(),
+            frontier: Frontier::empty(),
+            underway: None,
+            unsynced: None,
+            absent: BTreeSet::new(),
+            key: None,
+            steps: Steps::default(),
+        };
+        let worktree = Worktree::create(dir.path(), link).unwrap();
+        (dir, worktree)
+    }
+
+    /// A checkout, after which the machine stopped and `torn` happened to the files.
+    fn stopped(names: &[&str], torn: impl FnOnce(&Path)) -> (tempfile::TempDir, Worktree, View) {
+        let ((dir, mut worktree), view) = (worktree(), version(names));
+        worktree.note_unsynced();
+        worktree.checkout(&[&version(&[])], &view, &mut Same).unwrap();
+        torn(dir.path());
+        worktree.note_written().unwrap();
+        let unsynced = worktree.link.unsynced.as_mut().unwrap();
+        assert!(!unsynced.is_past());
+        unsynced.boot.push('x');
+        (dir, worktree, view)
+    }
+
+    #[test]
+    fn what_a_stop_of_the_machine_tore_is_written_again_and_nothing_is_lost() {
+        let (dir, mut worktree, view) = stopped(&["a", "d/b", "d/c", "e"], |root| {
+            fs::write(root.join("a"), "").unwrap();
+            fs::write(root.join("d/b"), "half").unwrap();
+            fs::remove_file(root.join("d/c")).unwrap();
+        });
+        assert_eq!(worktree.mend(&view, &view, &mut Same).unwrap(), 3);
+        assert!(worktree.changes(&view, None).unwrap().is_empty());
+        assert_eq!(fs::read(dir.path().join("d/b")).unwrap(), b"d/b");
+        let kept = fs::read_dir(private_dir(dir.path()).join(TORN)).unwrap();
+        let mut kept: Vec<_> = kept.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+        kept.sort();
+        assert_eq!(kept, ["", "half"]);
+        assert_eq!(worktree.link.unsynced, None);
+        assert!(worktree.link.absent.is_empty());
+    }
+
+    #[test]
+    fn what_somebody_did_since_stays() {
+        let (dir, mut worktree, view) = stopped(&["a", "d/b", "e"], |_| {});
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        fs::write(dir.path().join("a"), "mine").unwrap();
+        fs::remove_file(dir.path().join("d/b")).unwrap();
+        let old = fs::File::options().write(true).open(dir.path().join("a")).unwrap();
+        old.set_modified(std::time::UNIX_EPOCH).unwrap();
+        assert_eq!(worktree.mend(&view, &view, &mut Same).unwrap(), 0);
+        assert_eq!(fs::read(dir.path().join("a")).unwrap(), b"mine");
+        assert_eq!(worktree.changes(&view, None).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn in_the_same_run_of_the_machine_nothing_is_mended_and_what_is_old_is_synced() {
+        let (_dir, mut worktree, view) = stopped(&["a"], |root| fs::write(root.join("a"), "").unwrap());
+        worktree.note_unsynced();
+        worktree.settle().unwrap();
+        assert!(worktree.link.unsynced.is_some(), "files are being written");
+        assert_eq!(worktree.mend(&view, &view, &mut Same).unwrap(), 0);
+        worktree.note_written().unwrap();
+        worktree.settle().unwrap();
+        assert!(worktree.link.unsynced.is_some(), "they were just written");
+        worktree.link.unsynced.as_mut().unwrap().until_ns -= 2 * SETTLED_NS;
+        worktree.settle().unwrap();
+        assert_eq!(worktree.link.unsynced, None);
+    }
 }

@@ -127,7 +127,7 @@ impl Project {
         let name = waypoint.id();
         // Histories of one feed begin alike; what is known from another is known.
         if let Entry::Vacant(entry) = self.waypoints.entry(name) {
-            let mut known = Known::read(waypoint)?;
+            let mut known = Known::read(waypoint, &feed.source)?;
             feed.share(&mut known);
             let ops = known.waiting.as_ref().map_or(&[][..], |change| &change.ops);
             let refused = self.documents.check(ops).err();

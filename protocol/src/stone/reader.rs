@@ -1,5 +1,8 @@
 //! Reading stones, from any source of bytes, one block at a time.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::WaypointId;
 
@@ -136,11 +139,11 @@ impl<S: Source> StoneReader<S> {
 
     /// The waypoint at `place` (from 0, in the feed), or the subtree that is gone and has it; reads one block.
     pub fn read(&self, place: u64) -> Result<Stored, Reject> {
-        self.read_in(place, &mut None)
+        self.read_in(place, &mut BTreeMap::new())
     }
 
-    /// The same; `held` is the block that was read last, with its number: waypoints near each other lie in one.
-    pub fn read_in(&self, place: u64, held: &mut Option<(u32, Vec<u8>)>) -> Result<Stored, Reject> {
+    /// The same; `held` are blocks of this stone that were read, by number: waypoints near each other lie in one.
+    pub fn read_in(&self, place: u64, held: &mut BTreeMap<u32, Vec<u8>>) -> Result<Stored, Reject> {
         let item = self.item(place)?;
         let id = self.index.ids[item];
         if let Some(gone) = self.index.gone(item) {
@@ -149,10 +152,11 @@ impl<S: Source> StoneReader<S> {
         match self.index.place(item) {
             None => Ok(Stored::Faded(id)),
             Some(at) => {
-                if held.as_ref().is_none_or(|(block, _)| *block != at.block) {
-                    *held = Some((at.block, self.block(at.block)?));
-                }
-                self.body(place, id, at, held.as_ref().map_or(&[], |(_, raw)| raw))
+                let raw = match held.entry(at.block) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => new.insert(self.block(at.block)?),
+                };
+                self.body(place, id, at, raw)
             }
         }
     }

@@ -107,7 +107,7 @@ impl Site {
             moved.removed += outcome.removed;
             if outcome.surprises.is_empty() {
                 moved.overlaps = to.overlaps.len() as u64;
-                self.arrive(&to, moved.removed > 0)?;
+                self.arrive(&to)?;
                 return Ok(moved);
             }
             known.push(to);
@@ -131,13 +131,13 @@ impl Site {
         self.worktree.link.save(self.worktree.root())
     }
 
-    fn arrive(&mut self, shown: &View, removed: bool) -> Result<(), NodeError> {
+    fn arrive(&mut self, shown: &View) -> Result<(), NodeError> {
         if let Some(Stand { frontier, branch }) = self.worktree.link.underway.take() {
             self.worktree.link.frontier = frontier;
             self.worktree.link.branch = branch;
         }
         self.worktree.link.absent.retain(|path| shown.files.contains_key(path));
-        self.worktree.note_written(removed)?;
+        self.worktree.note_written()?;
         self.worktree.save()
     }
 
