@@ -13,6 +13,7 @@ use crate::lineage::Lineage;
 use crate::op::{Body, Op};
 use crate::path::RepoPath;
 use crate::routing::routed;
+use crate::shelf::{Shelf, Spot};
 use crate::state::{Act, State};
 use crate::text::Texts;
 use crate::view::View;
@@ -36,10 +37,15 @@ pub struct Change {
     pub ops: Arc<[Op]>,
 }
 
-/// Where bytes are found by hash.
+/// What lies on the disk: bytes by their hash, and operations.
 pub trait Contents {
     /// The bytes, or why they are not here.
     fn get(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent>;
+
+    /// The operations of a waypoint that was put there ([`Documents::insert_shelved`]); `None` where it does not read back.
+    fn ops(&self, _id: WaypointId, _spot: Spot) -> Option<Arc<[Op]>> {
+        None
+    }
 }
 
 /// Bytes that are all in memory.
@@ -60,13 +66,14 @@ pub struct Documents {
     pub(crate) texts: Texts,
     pub(crate) acts: BTreeMap<WaypointId, Arc<[Act]>>,
     pub(crate) epochs: Epochs,
-    kept: VecDeque<Ready>,
+    pub(crate) shelf: Shelf,
+    pub(crate) kept: VecDeque<Ready>,
     foreseen: Option<Foreseen>,
 }
 
 /// A version that was asked for lately.
 #[derive(Debug, Clone)]
-struct Ready {
+pub(crate) struct Ready {
     frontier: Frontier,
     state: Arc<State>,
     /// The state with all edits routed, and its view.
@@ -93,6 +100,7 @@ impl Documents {
             texts: Texts::default(),
             acts: BTreeMap::new(),
             epochs: Epochs::default(),
+            shelf: Shelf::default(),
             kept: VecDeque::new(),
             foreseen: None,
         }
@@ -142,6 +150,7 @@ impl Documents {
             None => return Err(CrdtError::Bug("a draft outlived its call")),
         };
         acts.iter().for_each(|act| act.name(lineage));
+        self.shelf.held += acts.len();
         self.acts.insert(id, acts);
         Ok(())
     }
@@ -168,11 +177,6 @@ impl Documents {
             Op::Place { node, .. } if *node == self.root() => Err(Invalid::Place(*node)),
             _ => Act::of(op),
         }
-    }
-
-    /// Whether operations of a waypoint are here.
-    pub fn is_written(&self, id: &WaypointId) -> bool {
-        self.acts.get(id).is_some_and(|acts| !acts.is_empty())
     }
 
     /// Whether the waypoint is here.
@@ -297,7 +301,7 @@ impl Documents {
         frontier: &Frontier,
         contents: &dyn Contents,
     ) -> Result<(Arc<State>, Arc<Resolved>), CrdtError> {
-        let state = self.state(frontier)?;
+        let state = self.state(frontier, contents)?;
         let at = self.kept.iter().position(|kept| kept.frontier == *frontier);
         let ready = at.and_then(|at| self.kept.get(at)?.resolved.clone());
         if let Some(ready) = ready {
@@ -310,9 +314,12 @@ impl Documents {
             }
             return Ok((state, resolved));
         }
+        let older = self.older_view(frontier);
+        if let Some((_, missing)) = &older {
+            self.fetch(missing, contents)?;
+        }
         let root = self.root();
         let ground = Ground { root, state: &state, lineage: &self.lineage, graph: &self.graph };
-        let older = self.older_view(frontier);
         let before = older.as_ref().map(|(resolved, missing)| {
             let acts = missing.iter().filter_map(|id| self.acts.get(id)).flat_map(|acts| acts.iter());
             Before { resolved, acts: acts.collect() }
@@ -361,7 +368,7 @@ impl Documents {
     }
 
     /// What the waypoints of a frontier have written.
-    fn state(&mut self, frontier: &Frontier) -> Result<Arc<State>, CrdtError> {
+    fn state(&mut self, frontier: &Frontier, contents: &dyn Contents) -> Result<Arc<State>, CrdtError> {
         if let Some(unknown) = frontier.heads().iter().find(|id| !self.graph.contains(id)) {
             return Err(CrdtError::UnknownWaypoint(*unknown));
         }
@@ -377,6 +384,8 @@ impl Documents {
         let (mut state, missing) = self.nearest(frontier);
         self.epochs.check_held(&missing)?;
         self.check_whole(&missing)?;
+        self.fetch(&missing, contents)?;
+        self.note_needed(&missing);
         let grown = Arc::make_mut(&mut state);
         for id in missing {
             let acts = self.acts.get(&id).map_or(&[][..], |acts| acts);

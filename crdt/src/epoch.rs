@@ -49,7 +49,7 @@ impl Epochs {
     }
 
     /// Begins an epoch; `depth` is how many there are with it, or 0 where what stands below tells.
-    fn begin(&mut self, id: WaypointId, depth: u32) {
+    pub(crate) fn begin(&mut self, id: WaypointId, depth: u32) {
         let below = self.of.get(&id).filter(|below| **below != id);
         let above = below.and_then(|below| self.begun.get(below)).map_or(1, |depth| depth.saturating_add(1));
         self.begun.insert(id, if depth > 0 { depth } else { above });
@@ -164,13 +164,19 @@ impl Documents {
     }
 
     /// The bytes that the operations of waypoints name.
-    pub fn named<'a>(&self, ids: impl IntoIterator<Item = &'a WaypointId>) -> BTreeSet<ContentHash> {
-        let acts = ids.into_iter().filter_map(|id| self.acts.get(id)).flat_map(|acts| acts.iter());
-        let contents = acts.filter_map(|act| match act {
-            Act::Body(_, Body::Text { content, .. } | Body::Opaque { content, .. }) => Some(*content),
-            _ => None,
-        });
-        contents.collect()
+    pub fn named<'a>(
+        &self,
+        ids: impl IntoIterator<Item = &'a WaypointId>,
+        contents: &dyn Contents,
+    ) -> Result<BTreeSet<ContentHash>, CrdtError> {
+        let mut named = BTreeSet::new();
+        for id in ids {
+            named.extend(self.acts_at(id, contents)?.iter().filter_map(|act| match act {
+                Act::Body(_, Body::Text { content, .. } | Body::Opaque { content, .. }) => Some(*content),
+                _ => None,
+            }));
+        }
+        Ok(named)
     }
 
     /// All that a version shows, written down from nothing: what an epoch on top of it begins with.
@@ -192,7 +198,7 @@ impl Documents {
                 spot.map(|spot| spot.place.clone()).ok_or(CrdtError::Bug("a shown node stands nowhere"))?;
             draft.ops.push(Op::Place { node: *node, place: Some(Place { position: Vec::new(), ..place }) });
         }
-        let known = self.named(&self.needed(frontier.heads()));
+        let known = self.named(&self.needed(frontier.heads()), contents)?;
         for (path, file) in &view.files {
             let written = state.nodes.get(&file.node).and_then(|written| written.body.winner()).cloned();
             let body = self.begun_body(&view, path, written, contents, &known, &mut draft)?;

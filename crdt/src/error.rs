@@ -99,6 +99,9 @@ pub enum CrdtError {
     /// A version reaches into what has faded, so nobody can say here what it shows.
     #[error("waypoint {0} has faded")]
     Faded(WaypointId),
+    /// A waypoint lies on the disk, which does not give it back.
+    #[error("waypoint {0} does not read back")]
+    Unread(WaypointId),
     /// An epoch would forget the alternatives of overlaps that nobody has settled.
     #[error("{0} overlaps are not settled")]
     Unsettled(usize),

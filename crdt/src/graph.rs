@@ -54,6 +54,11 @@ impl Graph {
         self.names.number(id).is_some()
     }
 
+    /// The number of a waypoint: parents that were here before have smaller ones.
+    pub(crate) fn number(&self, id: &WaypointId) -> Option<u32> {
+        self.names.number(id)
+    }
+
     fn spot(&self, id: &WaypointId) -> Option<&Spot> {
         self.spots.get(self.names.number(id)? as usize)
     }

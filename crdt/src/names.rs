@@ -1,6 +1,7 @@
 //! Waypoints in the order in which they came, found by their names: each name is kept once.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::id::WaypointId;
 
@@ -8,8 +9,10 @@ use crate::id::WaypointId;
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     ids: Vec<WaypointId>,
-    /// The first bytes of each name, with its number: several names may begin alike.
-    numbers: BTreeSet<(u64, u32)>,
+    /// The numbers by the first bytes of each name.
+    numbers: BTreeMap<u64, u32>,
+    /// Those of names that begin as one before them does.
+    alike: BTreeMap<u64, Vec<u32>>,
 }
 
 impl Names {
@@ -17,15 +20,22 @@ impl Names {
     pub(crate) fn push(&mut self, id: WaypointId) -> u32 {
         let number = self.ids.len() as u32;
         self.ids.push(id);
-        self.numbers.insert((beginning(&id), number));
+        match self.numbers.entry(beginning(&id)) {
+            Entry::Vacant(new) => drop(new.insert(number)),
+            Entry::Occupied(known) => self.alike.entry(*known.key()).or_default().push(number),
+        }
         number
     }
 
     /// The number of a name.
     pub(crate) fn number(&self, id: &WaypointId) -> Option<u32> {
         let beginning = beginning(id);
-        let mut alike = self.numbers.range((beginning, 0)..=(beginning, u32::MAX)).map(|(_, number)| *number);
-        alike.find(|number| self.id(*number) == Some(id))
+        let first = *self.numbers.get(&beginning)?;
+        if self.id(first) == Some(id) {
+            return Some(first);
+        }
+        let alike = self.alike.get(&beginning)?;
+        alike.iter().copied().find(|number| self.id(*number) == Some(id))
     }
 
     /// All names, in the order in which they came.

@@ -6,7 +6,7 @@ use crate::documents::{Contents, Documents};
 use crate::error::CrdtError;
 use crate::frontier::Frontier;
 use crate::id::{ContentHash, LeafId, NodeId, WaypointId};
-use crate::lineage::Source;
+use crate::lineage::{Lineage, Source};
 use crate::op::{Body, NodeKind};
 use crate::path::RepoPath;
 use crate::state::Act;
@@ -62,7 +62,7 @@ impl Documents {
                 nodes.extend(outline.entries.iter().map(|entry| entry.node));
             }
         }
-        Ok(self.touching(&view.frontier, &nodes, &BTreeSet::new()))
+        self.touching(&view.frontier, &nodes, &BTreeSet::new(), contents)
     }
 
     /// The waypoints that wrote an item that stands in these bytes of a file: those that brought it
@@ -81,22 +81,27 @@ impl Documents {
         let mut nodes: BTreeSet<_> = own.collect();
         nodes.insert(item.node);
         let origin = self.origin(item.node);
-        Ok(self.touching(&view.frontier, &nodes, &origin.into_iter().collect()))
+        self.touching(&view.frontier, &nodes, &origin.into_iter().collect(), contents)
     }
 
     /// The waypoints that gave a file a whole text, each with that text's hash, oldest first.
-    pub fn bodies(&self, view: &View, path: &RepoPath) -> Vec<(WaypointId, ContentHash)> {
-        let Some(file) = view.files.get(path) else { return Vec::new() };
-        let written = self.ancestors(&view.frontier).flat_map(|waypoint| {
-            let acts = self.acts.get(&waypoint).map_or(&[][..], |acts| acts);
-            acts.iter().filter_map(move |act| match act {
+    pub fn bodies(
+        &self,
+        view: &View,
+        path: &RepoPath,
+        contents: &dyn Contents,
+    ) -> Result<Vec<(WaypointId, ContentHash)>, CrdtError> {
+        let Some(file) = view.files.get(path) else { return Ok(Vec::new()) };
+        let mut written = Vec::new();
+        for waypoint in self.ancestors(&view.frontier) {
+            written.extend(self.acts_at(&waypoint, contents)?.iter().filter_map(|act| match act {
                 Act::Body(node, Body::Text { content, .. }) if *node == file.node => {
                     Some((waypoint, *content))
                 }
                 _ => None,
-            })
-        });
-        written.collect()
+            }));
+        }
+        Ok(written)
     }
 
     /// The text of a file piece by piece; `None` for what is no text.
@@ -142,15 +147,24 @@ impl Documents {
         frontier: &Frontier,
         nodes: &BTreeSet<NodeId>,
         texts: &BTreeSet<(NodeId, ContentHash)>,
-    ) -> Vec<WaypointId> {
-        let touches = |act: &Act| match act {
-            Act::Body(node, Body::Text { content, .. }) if texts.contains(&(*node, *content)) => true,
-            Act::Place(node, _) | Act::Body(node, _) | Act::Mode(node, _) => nodes.contains(node),
-            Act::Edit(leaf, _) => self.lineage.owner(leaf).is_some_and(|node| nodes.contains(&node)),
-            Act::Split(_) => false,
-        };
-        let acts =
-            |waypoint: &WaypointId| self.acts.get(waypoint).is_some_and(|acts| acts.iter().any(touches));
-        self.ancestors(frontier).filter(acts).collect()
+        contents: &dyn Contents,
+    ) -> Result<Vec<WaypointId>, CrdtError> {
+        // Operations that are read on the way are not kept, but later ones speak of what they named.
+        let mut lineage = Lineage::above(self.lineage.clone());
+        let mut touching = Vec::new();
+        for waypoint in self.ancestors(frontier) {
+            let acts = self.acts_at(&waypoint, contents)?;
+            acts.iter().for_each(|act| act.name(&mut lineage));
+            let touches = |act: &Act| match act {
+                Act::Body(node, Body::Text { content, .. }) if texts.contains(&(*node, *content)) => true,
+                Act::Place(node, _) | Act::Body(node, _) | Act::Mode(node, _) => nodes.contains(node),
+                Act::Edit(leaf, _) => lineage.owner(leaf).is_some_and(|node| nodes.contains(&node)),
+                Act::Split(_) => false,
+            };
+            if acts.iter().any(touches) {
+                touching.push(waypoint);
+            }
+        }
+        Ok(touching)
     }
 }

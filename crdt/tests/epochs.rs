@@ -28,7 +28,7 @@ fn carry(onto: &mut Replica, late: &Frontier, marked: &Frontier, epoch: &Frontie
 fn forgetful(full: &Replica) -> Replica {
     let mut other = Replica::new(99);
     let needed = full.docs.needed(full.tip.heads());
-    let named = full.docs.named(&needed);
+    let named = full.docs.named(&needed, &full.store).unwrap();
     other.store.extend(
         full.store.iter().filter(|(content, _)| named.contains(content)).map(|(c, b)| (*c, b.clone())),
     );

@@ -108,7 +108,7 @@ impl Peer {
             marks.iter().map(|(id, _)| *id).chain(self.tips.iter().copied()).collect();
         let heads: Vec<WaypointId> = heads.into_iter().filter(|id| docs.contains(id)).collect();
         let needed = docs.needed(&heads);
-        let named = docs.named(&needed);
+        let named = docs.named(&needed, &self.replica.store).unwrap();
         self.replica.store.retain(|content, _| named.contains(content));
         let changes = std::mem::take(&mut self.replica.changes);
         self.faded.extend(changes.iter().map(|change| change.id).filter(|id| !needed.contains(id)));

@@ -332,6 +332,9 @@ impl From<CrdtError> for NodeError {
             CrdtError::Absent(absent) => NodeError::Absent(absent),
             CrdtError::NoSuchPath(path) => NodeError::NotFound { what: "file", name: path.to_string() },
             CrdtError::Faded(waypoint) => NodeError::Faded(waypoint),
+            CrdtError::Unread(waypoint) => {
+                NodeError::NotFound { what: "body of waypoint", name: waypoint.to_string() }
+            }
             CrdtError::Bug(what) => NodeError::Bug(what),
             error => NodeError::Document(error.to_string()),
         }

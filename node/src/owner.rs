@@ -271,6 +271,9 @@ impl Owner {
         let written = written(&batch)?;
         self.commit(repo, &batch)?;
         self.input(Input::Written { batch })?;
+        if let Some(replica) = self.service.replica_mut(repo) {
+            replica.let_go();
+        }
         Ok(written)
     }
 

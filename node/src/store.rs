@@ -20,7 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::{ContentHash, FeedId, ProjectId, RepoId, WaypointId};
-use cairn_crdt::{Absent, Contents};
+use cairn_crdt::op::Op;
+use cairn_crdt::{Absent, Contents, Spot};
 use cairn_protocol::effect::{Batch, Recalled};
 use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::grant::GrantRecord;
@@ -454,6 +455,17 @@ impl Store {
 impl Contents for Store {
     fn get(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent> {
         self.content(content)
+    }
+
+    fn ops(&self, id: WaypointId, spot: Spot) -> Option<Arc<[Op]>> {
+        match self.load(Place { feed: spot.feed, place: spot.place }) {
+            Ok(Stored::Body(waypoint)) if waypoint.id() == id => waypoint.ops().ok().map(Arc::from),
+            Ok(_) => None,
+            Err(error) => {
+                tracing::warn!(%error, %id, "a waypoint cannot be read");
+                None
+            }
+        }
     }
 }
 

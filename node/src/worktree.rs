@@ -18,12 +18,14 @@ pub mod index;
 pub mod link;
 pub mod scan;
 pub mod steps;
+pub mod unsynced;
 pub mod watch;
 
 use beneath::Beneath;
 use index::Index;
 pub use link::Link;
 pub use steps::{Stand, Step, Steps};
+pub use unsynced::Unsynced;
 
 /// A folder that shows one version of a project.
 #[derive(Debug)]

@@ -123,3 +123,5 @@ pub const MANIFEST_TEXT_BYTES_MAX: usize = 255;
 pub const WAITING_COUNT_MAX: usize = 1 << 16;
 /// Requests of one peer that are being answered: more are refused, so that a slow disk is no lever.
 pub const SERVING_COUNT_MAX: usize = 16;
+/// Operations of a project in memory that the disk gives again, some hundred bytes each; more, if one version needs more.
+pub const OPS_HELD_COUNT_MAX: usize = 50_000;

@@ -38,7 +38,7 @@ use crate::feed::project_id;
 use crate::founding::FoundingRecord;
 use crate::grant::Grants;
 use crate::key::DeviceKey;
-use crate::limits::{LABEL_BYTES_MAX, PROJECTS_COUNT_MAX};
+use crate::limits::{LABEL_BYTES_MAX, OPS_HELD_COUNT_MAX, PROJECTS_COUNT_MAX};
 use crate::signed::{Signed, Verified};
 use crate::stamp::Stamp;
 use crate::text::is_label;
@@ -205,6 +205,11 @@ impl Replica {
     /// The documents of a project, for what fills caches.
     pub fn documents_mut(&mut self, project: ProjectId) -> Option<&mut Documents> {
         self.projects.get_mut(&project).map(|project| &mut project.documents)
+    }
+
+    /// Lets go of operations that the disk gives again, where there are many.
+    pub fn let_go(&mut self) {
+        self.projects.values_mut().for_each(|project| project.documents.let_go(OPS_HELD_COUNT_MAX));
     }
 
     /// What a version shows.

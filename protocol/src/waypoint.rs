@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
 use cairn_crdt::id::{ContentHash, WaypointId, derive};
+use cairn_crdt::op::Op;
 
 use crate::entry::{Entry, Payload};
 use crate::error::Reject;
@@ -183,6 +184,12 @@ impl Waypoint {
     /// What the entries say that are here; refuses a required kind that this program does not know.
     pub fn payloads(&self) -> Result<Vec<Payload>, Reject> {
         self.entries().map(Entry::payload).collect()
+    }
+
+    /// The operations that are here, in order.
+    pub fn ops(&self) -> Result<Vec<Op>, Reject> {
+        let ops = self.entries().filter(|entry| entry.is_op());
+        Ok(ops.map(|entry| Op::from_bytes(&entry.payload)).collect::<Decode<Vec<Op>>>()?)
     }
 
     /// Refuses entries that this program must understand and does not. Sealed entries are not looked into.

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cairn_crdt::id::{ContentHash, FeedId, ProjectId, RepoId};
-use cairn_crdt::{Absent, Contents};
+use cairn_crdt::id::{ContentHash, FeedId, ProjectId, RepoId, WaypointId};
+use cairn_crdt::op::Op;
+use cairn_crdt::{Absent, Contents, Spot};
 use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::grant::GrantRecord;
 use cairn_protocol::piece::Piece;
 use cairn_protocol::proof::ForkProof;
 use cairn_protocol::top::Top;
-use cairn_protocol::{Batch, Replica, Signed};
+use cairn_protocol::{Batch, Replica, Signed, Skeleton};
 
 /// What is on its way to the disk: named by the service, or a write of this peer's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -143,8 +144,8 @@ impl Image {
         replica.admit_grants(&self.grants, now_ms);
         for (feed, kept) in &self.feeds {
             let name = self.projects.iter().find(|name| replica.project(name) == Some(kept.project))?.clone();
-            let pieces = kept.pieces.iter().map(skeleton).collect();
-            replica.restore(&name, *feed, kept.top.clone(), pieces, now_ms).ok()?;
+            let skeletons = kept.pieces.iter().map(Skeleton::of);
+            replica.restore(&name, *feed, kept.top.clone(), skeletons, now_ms).ok()?;
         }
         replica.admit_forks(&self.forks, now_ms);
         Some(replica)
@@ -193,18 +194,15 @@ fn placed(start: u64, pieces: &[Piece]) -> impl Iterator<Item = (u64, &Piece)> +
     })
 }
 
-/// A piece as a replica is restored from it.
-fn skeleton(piece: &Piece) -> Piece {
-    match piece {
-        Piece::Waypoint(waypoint) => {
-            Piece::Waypoint(Arc::new(waypoint.without(|_, entry| entry.content().is_some())))
-        }
-        Piece::Gone(gone) => Piece::Gone(*gone),
-    }
-}
-
 impl Contents for Image {
     fn get(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent> {
         self.contents.get(&content).cloned().ok_or(Absent::Missing(content))
+    }
+
+    fn ops(&self, id: WaypointId, spot: Spot) -> Option<Arc<[Op]>> {
+        let mut pieces = placed(0, &self.feeds.get(&spot.feed)?.pieces);
+        let (_, piece) = pieces.find(|(place, _)| *place == spot.place)?;
+        let waypoint = piece.waypoint().filter(|waypoint| waypoint.id() == id)?;
+        waypoint.ops().ok().map(Arc::from)
     }
 }

@@ -226,7 +226,7 @@ fn an_item_knows_who_wrote_it_and_who_did_not() {
     let of_file = story.documents.writers(&view, &path("a.rs"), &story.kept).unwrap();
     assert_eq!(of_file, [first, second, fourth, fifth]);
     assert_eq!(story.documents.writers(&view, &path("b.rs"), &story.kept).unwrap(), [third]);
-    assert_eq!(story.documents.bodies(&view, &path("a.rs")).len(), 1);
+    assert_eq!(story.documents.bodies(&view, &path("a.rs"), &story.kept).unwrap().len(), 1);
 }
 
 #[test]

@@ -11,10 +11,11 @@ use crate::draft::Draft;
 use crate::error::{Absent, CrdtError};
 use crate::frontier::Frontier;
 use crate::graph::{Graph, NEXT};
-use crate::id::{ContentHash, LeafId, NodeId};
+use crate::id::{ContentHash, LeafId, NodeId, WaypointId};
 use crate::leaf::Leaf;
 use crate::lineage::Lineage;
 use crate::op::{Body, Op, Split};
+use crate::shelf::Spot;
 use crate::state::{Act, State};
 use crate::syntax::Parsed;
 use crate::text::{Texts, genesis};
@@ -35,6 +36,10 @@ impl Contents for Beside<'_> {
             Some(bytes) => Ok(bytes.clone()),
             None => self.outer.get(content),
         }
+    }
+
+    fn ops(&self, id: WaypointId, spot: Spot) -> Option<Arc<[Op]>> {
+        self.outer.ops(id, spot)
     }
 }
 

@@ -62,6 +62,7 @@ impl Owner {
         let elsewhere = self.elsewhere(repo).filter(|_| !keep.alone);
         let Keep { thinning, names_ms, pins, .. } = keep;
         let retention = Retention { thinning, names_ms, pins, elsewhere: elsewhere.as_ref() };
-        Ok(self.replica(repo)?.fading(project, retention, self.store(repo)?, self.now_ms()))
+        let store = self.store(repo)?;
+        Ok(self.replica(repo)?.fading(project, retention, store, store, self.now_ms())?)
     }
 }

@@ -118,6 +118,9 @@ impl Owner {
             };
             self.service.handle(input, clock::now_ms());
         }
+        if let Some(replica) = self.service.replica_mut(repo) {
+            replica.let_go();
+        }
         if self.stores.get(&repo).is_some_and(crate::Store::is_poisoned) {
             self.reopen(repo);
         }

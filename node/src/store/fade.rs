@@ -197,7 +197,7 @@ mod tests {
         let (store, recovered) = open(&files).unwrap();
         assert_eq!(files.list(&store.dir().join(quarantine::DIR)).unwrap(), Vec::<std::path::PathBuf>::new());
         assert!(store.verify(true).is_ok(), "{:?}", store.verify(true));
-        let pieces = recovered.feeds[0].pieces.iter();
+        let pieces = recovered.feeds[0].pieces();
         let waypoints: Vec<_> = pieces.filter_map(Piece::waypoint).collect();
         assert_eq!(waypoints.len(), 20);
         for (place, waypoint) in waypoints.into_iter().enumerate() {
@@ -233,7 +233,7 @@ mod tests {
             assert!(store.verify(true).is_ok(), "{:?}", store.verify(true).problems);
         }
         let (store, recovered) = open(&files).unwrap();
-        assert_eq!(recovered.feeds[0].pieces.iter().map(Piece::count).sum::<u64>(), 110);
+        assert_eq!(recovered.feeds[0].pieces().map(Piece::count).sum::<u64>(), 110);
         assert_eq!(counts(&store, 0)[0], 8);
         assert!(store.verify(true).is_ok());
     }
@@ -256,7 +256,7 @@ mod tests {
         let feed = author.feed.id();
         for reopened in [false, true] {
             let (opened, recovered) = open(&files).unwrap();
-            assert_eq!((opened.feed_length(feed), recovered.feeds[0].pieces.len()), (10, 3), "{reopened}");
+            assert_eq!((opened.feed_length(feed), recovered.feeds[0].skeletons.len()), (10, 3), "{reopened}");
             assert!(opened.verify(true).is_ok(), "{:?}", opened.verify(true).problems);
             assert_eq!(opened.pieces(author.feed.project, feed, 3, 10, u64::MAX).unwrap().len(), 3);
             opened.close().unwrap();

@@ -9,19 +9,24 @@ use std::path::Path;
 use cairn_crdt::id::{ContentHash, FeedId};
 use cairn_protocol::hash::LogHash;
 use cairn_protocol::stone::Stored;
-use cairn_protocol::waypoint::Waypoint;
 use redb::{
-    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend, TableDefinition,
+    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction,
 };
 
 use crate::error::NodeError;
-use crate::files::{Files, OpenFile};
+use crate::files::Files;
+
+mod backend;
+
+use backend::Backend;
 
 /// The index's file.
 pub(crate) const NAME: &str = "index.redb";
 /// What redb keeps in memory.
 const CACHE_BYTES: usize = 4 << 20;
 
+/// What earlier programs kept here of waypoints.
+const WHOLE: TableDefinition<'static, [u8; 40], &[u8]> = TableDefinition::new("skeletons");
 /// The first bytes of a content's hash: enough that nobody finds two alike.
 type Key = [u8; 16];
 /// The first bytes of a content's hash to the number of its feed and the place.
@@ -47,6 +52,7 @@ pub(crate) struct Place {
 #[derive(Debug)]
 pub(crate) struct Index {
     database: Database,
+    backend: Backend,
 }
 
 /// Why the index could not answer; it is rebuilt then, whatever the reason.
@@ -72,7 +78,7 @@ impl Index {
         let path = dir.join(NAME);
         let io = |error| NodeError::io("open", &path, error);
         if files.len(&path).map_err(io)?.is_some() {
-            match Self::from_file(files.open(&path).map_err(io)?) {
+            match Self::over(Backend::asleep(files.open(&path).map_err(io)?).map_err(io)?) {
                 Ok(index) => return Ok(index),
                 Err(error) => tracing::warn!(error = %error.0, "the index is rebuilt"),
             }
@@ -90,17 +96,32 @@ impl Index {
             removed.map_err(|error| NodeError::io("remove", &path, error))?;
         }
         let file = files.create(&path).map_err(|error| NodeError::io("create", &path, error))?;
-        Ok(Self::from_file(file)?)
+        Ok(Self::over(Backend::new(file))?)
     }
 
-    fn from_file(file: Box<dyn OpenFile>) -> Result<Self, Unusable> {
-        let database = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(Backend(file))?;
-        let write = database.begin_write()?;
+    fn over(backend: Backend) -> Result<Self, Unusable> {
+        let builder = &mut Database::builder();
+        let database = builder.set_cache_size(CACHE_BYTES).create_with_backend(backend.clone())?;
+        let index = Self { database, backend };
+        if index.database.begin_read()?.open_table(TOWERS).is_err() {
+            index.lay_out()?;
+        }
+        Ok(index)
+    }
+
+    /// Makes the tables.
+    fn lay_out(&self) -> Result<(), Unusable> {
+        let write = self.begin_write()?;
+        write.delete_table(WHOLE)?;
         write.open_table(CONTENTS)?;
         write.open_table(FEEDS)?;
         write.open_table(TOWERS)?;
-        write.commit()?;
-        Ok(Self { database })
+        Ok(write.commit()?)
+    }
+
+    fn begin_write(&self) -> Result<WriteTransaction, Unusable> {
+        self.backend.wake().map_err(redb::Error::Io)?;
+        Ok(self.database.begin_write()?)
     }
 
     /// Whether all contents are here of the tower of a feed that has this root.
@@ -120,7 +141,7 @@ impl Index {
         contents: &[Lying],
         root: Option<&LogHash>,
     ) -> Result<(), Unusable> {
-        let write = self.database.begin_write()?;
+        let write = self.begin_write()?;
         {
             let mut feeds = write.open_table(FEEDS)?;
             let known = feeds.get(feed.0)?.map(|number| number.value());
@@ -152,9 +173,11 @@ impl Index {
         Ok(feed.map(|feed| Place { feed, place }))
     }
 
-    /// Gives the disk back what is not in use.
+    /// Gives the disk back what is not in use; an index that was only read stays as it is.
     pub(crate) fn compact(&mut self) -> Result<(), Unusable> {
-        self.database.compact()?;
+        if self.backend.is_awake() {
+            self.database.compact()?;
+        }
         Ok(())
     }
 }
@@ -170,36 +193,5 @@ pub(crate) fn contents_of(stored: &Stored) -> Vec<ContentHash> {
     match stored {
         Stored::Body(waypoint) => waypoint.entries().filter_map(|entry| Some(entry.content()?.0)).collect(),
         Stored::Faded(_) | Stored::Gone(_) => Vec::new(),
-    }
-}
-
-/// A waypoint without the bytes of its contents: what a replica is restored from.
-pub(crate) fn skeleton(waypoint: &Waypoint) -> Waypoint {
-    waypoint.without(|_, entry| entry.is_content())
-}
-
-/// redb on top of the door to the file system.
-#[derive(Debug)]
-struct Backend(Box<dyn OpenFile>);
-
-impl StorageBackend for Backend {
-    fn len(&self) -> std::io::Result<u64> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
-        self.0.read_at(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> std::io::Result<()> {
-        self.0.set_len(len)
-    }
-
-    fn sync_data(&self) -> std::io::Result<()> {
-        self.0.sync()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-        self.0.write_at(offset, data)
     }
 }

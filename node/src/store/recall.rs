@@ -153,7 +153,7 @@ mod tests {
     fn check(files: &FaultFiles, author: &Author, told: &str) {
         let (store, recovered) = open(files).unwrap_or_else(|error| panic!("{told}: {error}"));
         assert!(store.verify(true).is_ok(), "{told}: {:?}", store.verify(true));
-        let waypoints = || recovered.feeds[0].pieces.iter().filter_map(Piece::waypoint);
+        let waypoints = || recovered.feeds[0].pieces().filter_map(Piece::waypoint);
         assert_eq!(waypoints().count() as u64, COUNT, "{told}");
         assert!(waypoints().all(|waypoint| !waypoint.is_faded()), "{told}");
         author.check(&store, COUNT);

@@ -16,7 +16,7 @@ use cairn_protocol::piece::Piece;
 use cairn_protocol::proof::ForkProof;
 use cairn_protocol::stone::Stored;
 use cairn_protocol::top::Top;
-use cairn_protocol::{FeedName, Signed, project_id};
+use cairn_protocol::{FeedName, Signed, Skeleton, project_id};
 
 use super::cache::Cache;
 use super::commit::{self, Commit};
@@ -61,9 +61,15 @@ pub struct RecoveredFeed {
     pub feed: FeedId,
     /// Its top.
     pub top: Signed<Top>,
-    /// Its pieces from the first, contents left out as hashes. Fewer than are held where a
-    /// damaged stone interrupts them.
-    pub pieces: Vec<Piece>,
+    /// Its pieces from the first, as skeletons. Fewer than are held where a damaged stone interrupts them.
+    pub skeletons: Vec<Skeleton>,
+}
+
+impl RecoveredFeed {
+    /// Its pieces, as far as skeletons have them.
+    pub fn pieces(&self) -> impl Iterator<Item = &Piece> {
+        self.skeletons.iter().map(|skeleton| &skeleton.piece)
+    }
 }
 
 /// Reads a stone, in order.
@@ -74,7 +80,7 @@ type ReadStone = fn(
     &mut dyn FnMut(Stored) -> Result<(), NodeError>,
 ) -> Result<(), NodeError>;
 /// The skeletons that were read from the log, by feed and place.
-type Skeletons = BTreeMap<FeedId, BTreeMap<u64, Piece>>;
+type Skeletons = BTreeMap<FeedId, BTreeMap<u64, Skeleton>>;
 
 /// The name of a log's file.
 pub(super) fn log_name(number: u64) -> String {
@@ -276,32 +282,32 @@ impl Store {
         let ids: Vec<FeedId> = self.feeds.keys().copied().collect();
         let mut feeds = Vec::new();
         for feed in ids {
-            let mut pieces = self.stone_skeletons(feed)?;
+            let mut known = self.stone_skeletons(feed)?;
             let Some(held) = self.feeds.get(&feed) else { continue };
-            if pieces.iter().map(Piece::count).sum::<u64>() == held.base() {
-                pieces.extend(skeletons.remove(&feed).unwrap_or_default().into_values());
+            if known.iter().map(|skeleton| skeleton.piece.count()).sum::<u64>() == held.base() {
+                known.extend(skeletons.remove(&feed).unwrap_or_default().into_values());
             }
             let named = |name: &&String| project_id(held.name.repo, name) == held.name.project;
             let project = self.manifest.projects.iter().find(named);
             let project = project.ok_or(NodeError::Bug("a feed of a project without a name"))?.clone();
-            feeds.push(RecoveredFeed { project, feed, top: held.top.clone(), pieces });
+            feeds.push(RecoveredFeed { project, feed, top: held.top.clone(), skeletons: known });
         }
         Ok(feeds)
     }
 
     /// The skeletons of what lies in a feed's stones, up to the first that cannot be had.
-    fn stone_skeletons(&mut self, feed: FeedId) -> Result<Vec<Piece>, NodeError> {
+    fn stone_skeletons(&mut self, feed: FeedId) -> Result<Vec<Skeleton>, NodeError> {
         let Some(held) = self.feeds.get(&feed) else { return Ok(Vec::new()) };
         if !self.index.covers(feed, &tower_root(&held.stones)?).unwrap_or(false) {
             self.reindex(feed)?;
         }
-        let (mut pieces, mut ends) = (Vec::new(), false);
+        let (mut skeletons, mut ends) = (Vec::new(), false);
         self.read_stones(feed, Stones::read_lean, &mut |_, stored| {
             let piece = stored.into_piece();
             ends |= piece.is_none();
-            pieces.extend(piece.filter(|_| !ends).map(|piece| skeleton(&piece)));
+            skeletons.extend(piece.filter(|_| !ends).map(|piece| Skeleton::of(&piece)));
         })?;
-        Ok(pieces)
+        Ok(skeletons)
     }
 
     /// Reads the stones of a feed into the index again, up to the first that is damaged.
@@ -376,23 +382,15 @@ impl Store {
 }
 
 /// Lays what a run brings over what is there: a subtree that is gone may cover the end of it.
-fn lay(skeletons: &mut BTreeMap<u64, Piece>, run: &commit::Run, held: u64) {
+fn lay(skeletons: &mut BTreeMap<u64, Skeleton>, run: &commit::Run, held: u64) {
     let mut next = run.start;
     for (piece, _) in &run.pieces {
         let place = next;
         next += piece.count();
         if next > held {
             skeletons.split_off(&place);
-            skeletons.insert(place, skeleton(piece));
+            skeletons.insert(place, Skeleton::of(piece));
         }
-    }
-}
-
-/// A piece as a replica is restored from it.
-fn skeleton(piece: &Piece) -> Piece {
-    match piece {
-        Piece::Waypoint(waypoint) => Piece::Waypoint(Arc::new(index::skeleton(waypoint))),
-        Piece::Gone(gone) => Piece::Gone(*gone),
     }
 }
 

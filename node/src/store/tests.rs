@@ -38,15 +38,15 @@ fn what_was_committed_is_there_when_the_store_is_opened_again() {
     let (mut store, recovered) = open(&files).unwrap();
     author.check(&store, 3);
     assert_eq!(recovered.projects, [super::fixture::PROJECT]);
-    assert_eq!(recovered.feeds[0].pieces.len(), 3);
+    assert_eq!(recovered.feeds[0].skeletons.len(), 3);
     let ids: Vec<_> =
-        recovered.feeds[0].pieces.iter().filter_map(Piece::waypoint).map(|waypoint| waypoint.id()).collect();
+        recovered.feeds[0].pieces().filter_map(Piece::waypoint).map(|waypoint| waypoint.id()).collect();
     assert_eq!(ids, author.ids);
     store.commit(&author.batch(2)).unwrap();
     store.close().unwrap();
     let (store, recovered) = open(&files).unwrap();
     author.check(&store, 5);
-    assert_eq!(recovered.feeds[0].pieces.len(), 5);
+    assert_eq!(recovered.feeds[0].skeletons.len(), 5);
     assert_eq!(recovered.feeds[0].top.claimed().n, 5);
     assert!(store.verify(true).is_ok());
 }
@@ -96,7 +96,7 @@ fn the_index_may_be_thrown_away_or_be_another_stores() {
     let foreign = other.bytes(&index);
     files.create(&index).unwrap().write_at(0, &foreign).unwrap();
     let (mut store, recovered) = open(&files).unwrap();
-    assert_eq!(recovered.feeds[0].pieces.len(), 7);
+    assert_eq!(recovered.feeds[0].skeletons.len(), 7);
     author.check(&store, 7);
     store.rebuild_index().unwrap();
     author.check(&store, 7);
@@ -240,7 +240,8 @@ fn e6_a_crash_while_opening_after_a_crash_loses_nothing_either() {
             for second in 1..=first.steps() {
                 let again = files.crash(kept);
                 again.plan(Plan { crash_at: Some(second), ..Plan::default() });
-                assert!(open(&again).is_err() || again.steps() < second);
+                // Where only the index could not be written, the store opens all the same.
+                drop(open(&again));
                 let told = format!("crash at {step}, then at {second} while opening");
                 check_survivor(&again.crash(Kept::Some(second)), acknowledged, tried, &told);
             }
@@ -312,7 +313,7 @@ fn e7_a_store_without_its_index_and_with_a_damaged_stone_tells_what_is_left() {
     files.rot(&stone_paths(&files)[1], 200);
     files.remove(&dir().join(index::NAME)).unwrap();
     let (store, recovered) = open(&files).unwrap();
-    assert_eq!(recovered.feeds[0].pieces.len(), 4);
+    assert_eq!(recovered.feeds[0].skeletons.len(), 4);
     assert_eq!(recovered.damages.len(), 1);
     assert_eq!(store.wanted()[0].first, 5);
 }

@@ -139,6 +139,8 @@ fn one(
     let base = site.view(owner)?;
     let to = graft(&base, &wanted, path)?;
     let outcome = site.check_out(owner, network, &[base], &to, &wanted)?;
+    // What stands there is not what the version shows, so nobody could write it again.
+    site.worktree.sync()?;
     site.worktree.save()?;
     if let Some(path) = outcome.surprises.first() {
         return Err(NodeError::Refused(format!("{path} is being changed; it was left as it is")));

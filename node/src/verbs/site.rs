@@ -79,6 +79,7 @@ impl Site {
             branch: branch.to_owned(),
             frontier: Frontier::empty(),
             underway: None,
+            unsynced: None,
             absent: std::collections::BTreeSet::new(),
             key: here.key.clone(),
             steps: Steps::default(),

@@ -84,7 +84,7 @@ fn unconserved(owner: &mut Owner, repo: RepoId) -> Result<Vec<Problem>, NodeErro
         match documents.lost(&frontier, store) {
             Ok(lost) => problems.extend(lost.iter().map(|lost| problem("E_LOST", told_lost(lost)))),
             // What has faded can be neither shown nor checked; what is damaged was told by the store.
-            Err(CrdtError::Absent(_)) => {}
+            Err(CrdtError::Absent(_) | CrdtError::Unread(_)) => {}
             Err(error) => problems.push(problem("E_VIEW", error.to_string())),
         }
     }
@@ -102,7 +102,12 @@ fn misstated(owner: &mut Owner, repo: RepoId) -> Result<Vec<Problem>, NodeError>
                 Ok(view) if view.root == stated.root => {}
                 Ok(view) => problems.push(told_stated(repo, &stated, &view.root.to_string())),
                 // What is not here cannot be checked; what is damaged was told by the store.
-                Err(CrdtError::Faded(_) | CrdtError::Absent(_) | CrdtError::UnknownWaypoint(_)) => {}
+                Err(
+                    CrdtError::Faded(_)
+                    | CrdtError::Absent(_)
+                    | CrdtError::Unread(_)
+                    | CrdtError::UnknownWaypoint(_),
+                ) => {}
                 Err(error) => problems.push(told_stated(repo, &stated, &error.to_string())),
             }
         }

@@ -3,7 +3,7 @@
 //! A file is only overwritten or removed when what stands there is known: it is what one of
 //! the versions shows that the worktree came from. Anything else is a *surprise*: it stays,
 //! and the caller keeps it in a waypoint before trying again. New bytes go to a temporary file
-//! in the same folder, are synced in batches, and are renamed into place after one more look.
+//! in the same folder, which is renamed into place after one more look.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,9 +19,9 @@ use super::beneath::{Facts, Kind, os};
 use super::scan::{Disk, shows};
 use crate::error::NodeError;
 
-mod batch;
+mod swap;
 
-use batch::Batch;
+use swap::Swap;
 
 /// Where the bytes of files come from.
 pub trait Source {
@@ -54,21 +54,23 @@ impl Worktree {
     ) -> Result<Outcome, NodeError> {
         let mut outcome = Outcome::default();
         let paths = differing(known, to);
-        self.remove_files(known, to, &paths, &mut outcome)?;
+        let folders = self.remove_files(known, to, &paths, &mut outcome)?;
         self.remove_folders(known, to, &mut outcome)?;
+        self.sync_folders(&folders)?;
         self.make_folders(to, &mut outcome)?;
         self.write_files(known, to, &paths, source, &mut outcome)?;
         Ok(outcome)
     }
 
-    /// Removes files that `to` does not show, those deepest down first.
+    /// Removes files that `to` does not show, those deepest down first; gives the folders above them.
     fn remove_files(
         &mut self,
         known: &[&View],
         to: &View,
         paths: &BTreeSet<RepoPath>,
         outcome: &mut Outcome,
-    ) -> Result<(), NodeError> {
+    ) -> Result<BTreeSet<Option<RepoPath>>, NodeError> {
+        let mut folders = BTreeSet::new();
         for path in paths.iter().rev().filter(|path| !to.files.contains_key(path)) {
             let disk = self.look(path)?;
             if disk.is_none() || disk == Some(Disk::Dir) {
@@ -81,6 +83,18 @@ impl Worktree {
             self.unlink(path, AtFlags::empty())?;
             self.index.files.remove(path);
             outcome.removed += 1;
+            folders.extend(above(path));
+        }
+        Ok(folders)
+    }
+
+    /// Syncs folders in which something was removed, so that it does not come back.
+    fn sync_folders(&self, folders: &BTreeSet<Option<RepoPath>>) -> Result<(), NodeError> {
+        let io = |error| NodeError::io("sync", &self.root, error);
+        for folder in folders {
+            if let Some(folder) = self.beneath.folder(folder.as_ref()).map_err(io)? {
+                rustix::fs::fsync(folder).map_err(|error| io(error.into()))?;
+            }
         }
         Ok(())
     }
@@ -132,7 +146,8 @@ impl Worktree {
         Ok(())
     }
 
-    fn write_files(
+    /// Writes the files of `paths` as `to` shows them.
+    pub(super) fn write_files(
         &mut self,
         known: &[&View],
         to: &View,
@@ -140,7 +155,7 @@ impl Worktree {
         source: &mut dyn Source,
         outcome: &mut Outcome,
     ) -> Result<(), NodeError> {
-        let mut batch = Batch::default();
+        let mut swap = Swap::default();
         for path in paths {
             let Some(file) = to.files.get(path) else { continue };
             let disk = self.look(path)?;
@@ -158,10 +173,9 @@ impl Worktree {
                 continue;
             }
             self.gate(path)?;
-            batch.prepare(self, path, file, source, outcome)?;
-            batch.finish_if_full(self, outcome)?;
+            swap.file(self, path, file, source, outcome)?;
         }
-        batch.finish(self, outcome)
+        Ok(())
     }
 
     /// Whether one of the versions shows what stands on disk. A file whose bytes were not to
@@ -237,6 +251,11 @@ fn path_of(dir: &RepoPath, name: &[u8]) -> Result<Option<RepoPath>, NodeError> {
             "{dir} must become a file, but holds {name}, which cannot be kept: {error}"
         ))
     })
+}
+
+/// The folders above a path; `None` is the worktree itself.
+fn above(path: &RepoPath) -> impl Iterator<Item = Option<RepoPath>> {
+    std::iter::successors(Some(path.parent()), |folder| folder.as_ref().map(RepoPath::parent))
 }
 
 /// The paths at which `to` differs from one of the versions that the files may show.

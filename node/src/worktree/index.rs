@@ -85,10 +85,11 @@ impl Index {
 
     /// Writes the index. It is not made durable: half of it has a wrong sum, and counts as none.
     pub fn save(&self, root: &Path) -> Result<(), NodeError> {
-        let path = link::private_dir(root).join(INDEX_FILE);
-        let fresh = path.with_extension("new");
-        let written = fs::write(&fresh, self.to_bytes()).and_then(|()| fs::rename(&fresh, &path));
-        written.map_err(|error| NodeError::io("write", &path, error))
+        let dir = link::private_dir(root);
+        let (path, fresh) = (dir.join(INDEX_FILE), dir.join(INDEX_FILE).with_extension("new"));
+        let written = fs::create_dir_all(&dir).and_then(|()| fs::write(&fresh, self.to_bytes()));
+        let placed = written.and_then(|()| fs::rename(&fresh, &path));
+        placed.map_err(|error| NodeError::io("write", &path, error))
     }
 
     fn to_bytes(&self) -> Vec<u8> {

@@ -11,6 +11,7 @@ use cairn_crdt::path::{PRIVATE_DIR, RepoPath};
 use serde::{Deserialize, Serialize};
 
 use super::steps::{Stand, Steps, WrittenStand, WrittenSteps};
+use super::unsynced::Unsynced;
 use crate::error::NodeError;
 use crate::uri::{percent_decode, percent_encode};
 
@@ -34,6 +35,8 @@ pub struct Link {
     pub frontier: Frontier,
     /// Where a checkout goes that has not ended; what is there already is no change of the user's.
     pub underway: Option<Stand>,
+    /// When files were written that may not be on the disk yet.
+    pub unsynced: Option<Unsynced>,
     /// Files that the version shows and whose bytes were not to be had: that they are not on
     /// disk is no change of the user's.
     pub absent: BTreeSet<RepoPath>,
@@ -54,6 +57,8 @@ struct Written {
     frontier: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     underway: Option<WrittenStand>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unsynced: Option<Unsynced>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     absent: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,6 +98,7 @@ impl Link {
             repo: RepoId::from_hex(&written.repo).ok_or("the repo's id is not 64 digits")?,
             frontier: frontier(&written.frontier)?,
             underway: written.underway.map(Stand::read).transpose()?,
+            unsynced: written.unsynced,
             absent: written.absent.iter().map(|text| path(text)).collect::<Result<_, _>>()?,
             home: written.home,
             project: written.project,
@@ -112,6 +118,7 @@ impl Link {
             branch: self.branch.clone(),
             frontier: digits(&self.frontier),
             underway: self.underway.as_ref().map(Stand::written),
+            unsynced: self.unsynced.clone(),
             absent: self.absent.iter().map(|path| percent_encode(path.as_bytes())).collect(),
             key: self.key.clone(),
             steps: self.steps.written(),
@@ -133,7 +140,7 @@ pub fn private_dir(root: &Path) -> PathBuf {
 }
 
 /// Writes a file of the worktree's own folder: temporary, synced, renamed, folder synced.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), NodeError> {
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), NodeError> {
     let io = |error| NodeError::io("write", path, error);
     let dir = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(dir).map_err(io)?;
@@ -171,6 +178,7 @@ mod tests {
             branch: "main".into(),
             frontier: [WaypointId([2; 32]), WaypointId([3; 32])].into_iter().collect(),
             underway: None,
+            unsynced: None,
             absent: [RepoPath::new(b"a/%41\xff").unwrap()].into_iter().collect(),
             key: Some("/k".into()),
             steps: Steps::default(),

@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 use std::collections::btree_map::Entry;
 
-use cairn_crdt::CrdtError;
 use cairn_crdt::id::{FeedId, WaypointId};
+use cairn_crdt::{CrdtError, Spot};
 
 use super::branches::{later, sooner};
 use super::project::{Feed, Known, Project};
@@ -26,17 +26,24 @@ impl Replica {
             let _ = self.add_project(name);
         }
         for accepted in &batch.feeds {
-            self.apply_feed(accepted, now_ms, &mut applied);
+            self.apply_feed(accepted, &[], now_ms, &mut applied);
         }
         applied.add(self.admit_forks(&batch.forks, now_ms));
         self.recall(&batch.recalled);
         applied
     }
 
-    pub(super) fn apply_feed(&mut self, accepted: &Accepted, now_ms: u64, applied: &mut Applied) {
+    /// Takes in a run, of which those pieces come without their operations for which `shelved` says so.
+    pub(super) fn apply_feed(
+        &mut self,
+        accepted: &Accepted,
+        shelved: &[bool],
+        now_ms: u64,
+        applied: &mut Applied,
+    ) {
         let Some(project) = self.projects.get_mut(&accepted.project) else { return };
         let (before, marks, held) = (project.versions(), project.marks.len(), project.held.len());
-        let fresh = project.grow(accepted, applied);
+        let fresh = project.grow(accepted, shelved, applied);
         let inserted = project.insert_ready(fresh, applied);
         project.absorb(&inserted);
         for id in inserted {
@@ -71,17 +78,21 @@ impl Applied {
 
 impl Project {
     /// Appends to a feed what it does not have yet; returns what may be ready for documents.
-    fn grow(&mut self, accepted: &Accepted, applied: &mut Applied) -> Vec<WaypointId> {
+    fn grow(&mut self, accepted: &Accepted, shelved: &[bool], applied: &mut Applied) -> Vec<WaypointId> {
         let origin = accepted.top.feed_id();
         if accepted.feed != origin && !self.feeds.contains_key(&accepted.feed) {
             self.sides.entry(origin).or_default().push(accepted.feed);
         }
         self.feeds.entry(accepted.feed).or_insert_with(|| Feed::new(accepted));
         let (mut fresh, mut start) = (Vec::new(), accepted.start);
-        for piece in &accepted.pieces {
+        for (at, piece) in accepted.pieces.iter().enumerate() {
+            let known = fresh.len();
             // What was accepted has been read before; what cannot be read is never accepted.
             if self.grow_by(accepted.feed, start, piece, &mut fresh, applied).is_err() {
                 break;
+            }
+            if shelved.get(at).is_some_and(|shelved| *shelved) {
+                fresh.iter().skip(known).for_each(|id| self.leave_out(id));
             }
             start += piece.count();
         }
@@ -116,7 +127,7 @@ impl Project {
         let name = waypoint.id();
         // Histories of one feed begin alike; what is known from another is known.
         if let Entry::Vacant(entry) = self.waypoints.entry(name) {
-            let mut known = Known::read(waypoint)?;
+            let mut known = Known::read(waypoint, &feed.source)?;
             feed.share(&mut known);
             let ops = known.waiting.as_ref().map_or(&[][..], |change| &change.ops);
             let refused = self.documents.check(ops).err();
@@ -132,6 +143,13 @@ impl Project {
             feed.bar();
         }
         Ok(())
+    }
+
+    /// Notes that a waypoint came without its operations, which the disk has.
+    fn leave_out(&mut self, id: &WaypointId) {
+        if let Some(known) = self.waypoints.get_mut(id) {
+            (known.shelved, known.writes) = (true, true);
+        }
     }
 
     /// Puts waypoints into the documents, and then those that waited for them.
@@ -156,7 +174,8 @@ impl Project {
             return false;
         }
         let Some(known) = self.waypoints.get_mut(&id) else { return false };
-        let (feed, faded) = (known.feed, known.faded);
+        let (feed, faded, shelved) = (known.feed, known.faded, known.shelved);
+        let spot = Spot { feed, place: known.seq - 1 };
         let begins = known.labels.epoch.as_ref().map(|epoch| epoch.depth);
         let Some(change) = known.waiting.take() else { return false };
         let change = *change;
@@ -164,12 +183,16 @@ impl Project {
             (self.gaps, self.parted) = (true, true);
         }
         let inserted = match (begins, faded) {
+            (begins, false) if shelved => self.documents.insert_shelved(id, &change.parents, begins, spot),
             (None, false) => self.documents.insert(change),
             (Some(depth), false) => self.documents.restart(change, depth),
             (begins, true) => self.documents.insert_faded(id, &change.parents, begins),
         };
         match inserted {
-            Ok(()) => true,
+            Ok(()) => {
+                self.documents.shelve(&id, spot);
+                true
+            }
             Err(error) => {
                 // It stands on several epochs; nothing but what stands on it is touched.
                 applied.refused.push((self.id(), feed, id, reason_of(error)));

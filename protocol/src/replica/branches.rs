@@ -180,7 +180,12 @@ impl Project {
         }
         // What has faded is in the past of what made it fade, so it is no tip.
         if let Some(name) = known.labels.branch.as_deref().filter(|_| !known.continued && !known.faded) {
-            self.branches.entry(name.to_owned()).or_default().advance(*id, &self.documents);
+            if !self.branches.contains_key(name) {
+                self.branches.insert(name.to_owned(), Branch::default());
+            }
+            if let Some(branch) = self.branches.get_mut(name) {
+                branch.advance(*id, &self.documents);
+            }
         }
         if let Some(mark) = &known.labels.mark {
             self.marks.push((*id, mark.clone()));

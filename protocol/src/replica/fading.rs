@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cairn_crdt::id::{ContentHash, FeedId, ProjectId, WaypointId};
+use cairn_crdt::{Contents, CrdtError};
 
 use super::project::{Known, Project};
 use super::{Replica, Retention};
@@ -89,19 +90,28 @@ impl Replica {
         project: ProjectId,
         retention: Retention<'_>,
         holders: &dyn Holders,
+        contents: &dyn Contents,
         now_ms: u64,
-    ) -> Fading {
-        let Some(project) = self.projects.get(&project) else { return Fading::default() };
+    ) -> Result<Fading, CrdtError> {
+        let Some(project) = self.projects.get(&project) else { return Ok(Fading::default()) };
         let heads: Vec<WaypointId> = project.kept(retention, now_ms).into_iter().collect();
         let named_since_ms = now_ms.saturating_sub(retention.names_ms);
-        project.without(&project.documents.needed(&heads), holders, named_since_ms)
+        let needed = project.documents.needed(&heads);
+        let named = project.documents.named(&needed, contents)?;
+        Ok(project.without(&needed, named, holders, named_since_ms))
     }
 }
 
 impl Project {
-    /// What goes where only `needed` stays.
-    fn without(&self, needed: &BTreeSet<WaypointId>, holders: &dyn Holders, named_since_ms: u64) -> Fading {
-        let mut fading = Fading { contents: self.documents.named(needed), ..Fading::default() };
+    /// What goes where only `needed` stays, and the contents that it names.
+    fn without(
+        &self,
+        needed: &BTreeSet<WaypointId>,
+        contents: BTreeSet<ContentHash>,
+        holders: &dyn Holders,
+        named_since_ms: u64,
+    ) -> Fading {
+        let mut fading = Fading { contents, ..Fading::default() };
         let carriers = fading.contents.iter().filter_map(|content| holders.holder(*content)).collect();
         let gone = self.gone(needed, &carriers, named_since_ms);
         for (id, known) in &self.waypoints {
@@ -136,7 +146,7 @@ impl Project {
         let mut open: Vec<WaypointId> =
             self.waypoints.keys().filter(|id| !gone.contains(id)).copied().collect();
         while let Some(id) = open.pop() {
-            let fades = !needed.contains(&id) && self.documents.is_written(&id);
+            let fades = !needed.contains(&id) && self.applied(&id).is_some_and(|known| known.writes);
             let waits = self.waypoints.get(&id).filter(|known| !known.needs_no_parents() && !fades);
             let parents = waits.map_or(&[][..], |_| self.parents(&id));
             open.extend(parents.iter().filter(|parent| gone.remove(*parent)));

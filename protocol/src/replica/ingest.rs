@@ -7,7 +7,7 @@ use cairn_crdt::id::{FeedId, ProjectId};
 
 use super::Replica;
 use super::forks::side_name;
-use super::project::{Feed, Known, Project};
+use super::project::{Feed, Project, Said};
 use crate::effect::Accepted;
 use crate::error::Reject;
 use crate::feed::FeedName;
@@ -298,7 +298,7 @@ fn check_waypoints(proven: &Proven) -> Result<(), Reject> {
         if waypoint.is_erased() {
             return Err(Reject::Faded);
         }
-        Known::read(waypoint)?;
+        Said::read(waypoint)?;
     }
     Ok(())
 }

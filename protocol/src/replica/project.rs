@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use cairn_crdt::id::{FeedId, ProjectId, RepoId, WaypointId};
+use cairn_crdt::op::Op;
 use cairn_crdt::{Change, Documents};
 
 use super::Labels;
@@ -127,7 +128,7 @@ pub(super) struct Feed {
     pub(super) frozen: Option<Reject>,
     /// The number of the first waypoint that documents refuse; nothing from there on is applied.
     pub(super) barred: Option<u64>,
-    source: Arc<Source>,
+    pub(super) source: Arc<Source>,
     /// The branch that its last waypoint named.
     branch: Option<Arc<str>>,
 }
@@ -148,9 +149,8 @@ impl Feed {
         }
     }
 
-    /// Lets a waypoint share what others of this feed have too.
+    /// Lets a waypoint share the name of its branch with others of this feed.
     pub(super) fn share(&mut self, known: &mut Known) {
-        known.source = self.source.clone();
         if known.labels.branch == self.branch {
             known.labels.branch = self.branch.clone();
         } else {
@@ -204,12 +204,16 @@ pub(super) struct Source {
 /// What is remembered of a waypoint: everything but the bytes of contents, and what the documents have.
 #[derive(Debug)]
 pub(super) struct Known {
-    source: Arc<Source>,
+    pub(super) source: Arc<Source>,
     pub(super) seq: u64,
     pub(super) stamp: Stamp,
     pub(super) continued: bool,
     /// Whether its operations have faded.
     pub(super) faded: bool,
+    /// Whether it has operations that have not faded.
+    pub(super) writes: bool,
+    /// Whether it came from the disk without them.
+    pub(super) shelved: bool,
     /// Whether documents refuse it for what it says.
     pub(super) refused: bool,
     pub(super) labels: Said,
@@ -266,6 +270,18 @@ impl Deref for Said {
 }
 
 impl Said {
+    /// Reads what a waypoint says beside the bytes of contents, and its operations.
+    pub(super) fn read(waypoint: &Waypoint) -> Result<(Self, Vec<Op>), Reject> {
+        let (mut labels, mut ops) = (Labels::default(), Vec::new());
+        for entry in waypoint.entries().filter(|entry| !entry.is_content()) {
+            match entry.payload()? {
+                Payload::Op(op) => ops.push(op),
+                other => labels.read(other),
+            }
+        }
+        Ok((labels.into(), ops))
+    }
+
     /// Whether there is anything to remember a waypoint by.
     pub(super) fn says_something(&self) -> bool {
         self.message.is_some() || self.rare.is_some()
@@ -288,26 +304,21 @@ impl Known {
         self.faded || self.labels.epoch.as_ref().is_some_and(Epoch::is_detached)
     }
 
-    /// Reads all that is to be remembered; refuses what no replica may take.
-    pub(super) fn read(waypoint: &Waypoint) -> Result<Self, Reject> {
+    /// Reads all that is to be remembered of a waypoint that came from there; refuses what no replica may take.
+    pub(super) fn read(waypoint: &Waypoint, source: &Arc<Source>) -> Result<Self, Reject> {
         let header = waypoint.header();
         let (id, parents) = (waypoint.id(), header.parents.clone());
-        let source = Source { feed: header.feed.id(), origin: header.feed.id(), key: header.feed.key };
-        let (mut labels, mut ops) = (Labels::default(), Vec::new());
-        for entry in waypoint.entries().filter(|entry| entry.content().is_none()) {
-            match entry.payload()? {
-                Payload::Op(op) => ops.push(op),
-                other => labels.read(other),
-            }
-        }
+        let (labels, ops) = Said::read(waypoint)?;
         Ok(Self {
-            source: Arc::new(source),
+            source: source.clone(),
             seq: header.seq,
             stamp: header.stamp,
             continued: header.is_continued(),
             faded: waypoint.is_faded(),
+            writes: !ops.is_empty(),
+            shelved: false,
             refused: false,
-            labels: labels.into(),
+            labels,
             waiting: Some(Box::new(Change { id, parents, ops: ops.into() })),
         })
     }

@@ -95,7 +95,7 @@ impl Project {
             return Ok(None);
         }
         waypoint.check_payloads()?;
-        let read = Known::read(&waypoint)?;
+        let read = Known::read(&waypoint, &known.source)?;
         let ops = read.waiting.as_ref().map_or(&[][..], |change| &change.ops);
         self.documents.check(ops).map_err(Reject::Document)?;
         let (feed, place) = (known.feed, known.seq - 1);
@@ -105,15 +105,15 @@ impl Project {
     fn recall(&mut self, waypoint: &Waypoint) {
         let Some(known) = self.waypoints.get_mut(&waypoint.id()).filter(|known| known.faded) else { return };
         // What was made durable has been read and checked before; what cannot be read stays faded.
-        let Ok(read) = Known::read(waypoint) else { return };
+        let Ok(read) = Known::read(waypoint, &known.source) else { return };
         let Some(change) = read.waiting else { return };
         if !self.documents.contains(&waypoint.id()) {
             // It still waits for what it stands on.
-            (known.waiting, known.faded) = (Some(change), false);
+            (known.waiting, known.faded, known.writes) = (Some(change), false, read.writes);
             return;
         }
         if self.documents.recall(&change).is_ok() {
-            known.faded = false;
+            (known.faded, known.writes) = (false, read.writes);
         }
     }
 }

@@ -5,14 +5,13 @@ use cairn_crdt::id::FeedId;
 use super::{Applied, Replica};
 use crate::effect::Accepted;
 use crate::error::Reject;
-use crate::piece::Piece;
 use crate::signed::Signed;
+use crate::skeleton::Skeleton;
 use crate::top::Top;
 
 impl Replica {
     /// Takes in what the local disk holds of one feed, or of a side of one, under the name that the
-    /// batch had which brought it: all pieces from the first, whose
-    /// contents may be left out as hashes, and the signed top. The disk was checked when it was
+    /// batch had which brought it: the skeletons of all pieces from the first, and the signed top. The disk was checked when it was
     /// opened, so only the top's signature and the log's root are checked again. Feeds may come in any
     /// order: waypoints wait for parents in other feeds.
     pub fn restore(
@@ -20,7 +19,7 @@ impl Replica {
         project: &str,
         feed: FeedId,
         top: Signed<Top>,
-        pieces: Vec<Piece>,
+        skeletons: impl IntoIterator<Item = impl Into<Skeleton>>,
         now_ms: u64,
     ) -> Result<Applied, Reject> {
         let project = self.add_project(project)?;
@@ -28,9 +27,11 @@ impl Replica {
         if top.feed.project != project || top.feed.repo != self.id() {
             return Err(Reject::Graft("project"));
         }
+        let skeletons = skeletons.into_iter().map(Into::into);
+        let (pieces, shelved): (_, Vec<bool>) = skeletons.map(|one| (one.piece, one.shelved)).unzip();
         let accepted = Accepted { project, feed, key: top.feed.key, start: 0, pieces, top };
         let mut applied = Applied::default();
-        self.apply_feed(&accepted, now_ms, &mut applied);
+        self.apply_feed(&accepted, &shelved, now_ms, &mut applied);
         self.check_restored(&accepted)?;
         Ok(applied)
     }

@@ -7,10 +7,10 @@
 use std::sync::Arc;
 
 use cairn_crdt::id::{FeedId, ProjectId, WaypointId, derive};
-use cairn_crdt::{Draft, Frontier};
+use cairn_crdt::{Change, Draft, Frontier};
 
 use super::post::cut;
-use super::project::{Feed, Known, Project};
+use super::project::{Feed, Project};
 use super::{Labels, Replica, WriteError};
 use crate::effect::{Accepted, Batch};
 use crate::entry::{Entry, Payload};
@@ -124,11 +124,9 @@ impl Replica {
         let none = WriteError::NoProject(stack.feed.project);
         let project = self.projects.get_mut(&stack.feed.project).ok_or(none)?;
         for waypoint in stack.waypoints.iter().skip(stack.foreseen) {
-            let change = Known::read(waypoint)?.waiting.ok_or(Reject::Missing)?;
-            project
-                .documents
-                .insert(*change)
-                .map_err(|_| Reject::Misuse("a draft that no document takes"))?;
+            let (id, parents) = (waypoint.id(), waypoint.header().parents.clone());
+            let change = Change { id, parents, ops: waypoint.ops()?.into() };
+            project.documents.insert(change).map_err(|_| Reject::Misuse("a draft that no document takes"))?;
             stack.foreseen += 1;
         }
         Ok(())

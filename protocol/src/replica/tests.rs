@@ -200,7 +200,7 @@ fn a2_every_older_tower_in_every_order_moves_nothing_back_over_restarts() {
         let mut b = replica().0;
         let pieces = batches.iter().map(|batch| skeleton(whole_of(batch)));
         let top = batches[3].feeds[0].top.signed().clone();
-        b.restore(PROJECT, feed, top, pieces.collect(), NOW_MS).unwrap();
+        b.restore(PROJECT, feed, top, pieces, NOW_MS).unwrap();
         b
     };
     for order in 0..24 {

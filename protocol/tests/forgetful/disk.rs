@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cairn_crdt::id::{ContentHash, FeedId};
-use cairn_crdt::{Absent, Contents};
+use cairn_crdt::id::{ContentHash, FeedId, WaypointId};
+use cairn_crdt::op::Op;
+use cairn_crdt::{Absent, Contents, Spot};
 use cairn_protocol::hash::LogHash;
 use cairn_protocol::log::Log;
 use cairn_protocol::piece::Piece;
@@ -33,6 +34,12 @@ pub struct Disk {
 impl Contents for Disk {
     fn get(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent> {
         self.contents.get(&content).cloned().ok_or(Absent::Missing(content))
+    }
+
+    fn ops(&self, id: WaypointId, spot: Spot) -> Option<Arc<[Op]>> {
+        let pieces = self.feeds.get(&spot.feed)?.read();
+        let (_, waypoint) = placed(&pieces).find(|(place, _)| *place == spot.place)?;
+        Some(waypoint).filter(|waypoint| waypoint.id() == id)?.ops().ok().map(Arc::from)
     }
 }
 

@@ -10,10 +10,9 @@ use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::grant::{Grant, GrantRecord, Role, Scope};
 use cairn_protocol::hash::LogHash;
 use cairn_protocol::mark::{Mark, feeds_root};
-use cairn_protocol::piece::Piece;
 use cairn_protocol::replica::Retention;
 use cairn_protocol::retention::Thinning;
-use cairn_protocol::{Batch, Keypair, Labels, Post, Reject, Replica, Stamp, WriteError};
+use cairn_protocol::{Batch, Keypair, Labels, Post, Reject, Replica, Skeleton, Stamp, WriteError};
 
 use super::disk::{Disk, Held, placed};
 
@@ -182,13 +181,13 @@ impl Peer {
     /// Forgets, and starts again from what is left.
     pub fn fade(&mut self, thinning: Thinning, elsewhere: Option<&BTreeMap<FeedId, u64>>, now_ms: u64) {
         let retention = Retention { thinning, names_ms: 0, pins: &[], elsewhere };
-        let fading = self.replica.fading(self.project, retention, &self.disk, now_ms);
+        let fading = self.replica.fading(self.project, retention, &self.disk, &self.disk, now_ms).unwrap();
         self.disk.fade(&fading);
         let tip = self.tip();
         self.restart(now_ms);
         assert_eq!(self.tip(), tip, "fading moves no branch");
         // Waypoints that hold nothing which could fade are chosen again, and nothing comes of it.
-        let again = self.replica.fading(self.project, retention, &self.disk, now_ms);
+        let again = self.replica.fading(self.project, retention, &self.disk, &self.disk, now_ms).unwrap();
         for (feed, places) in &again.places {
             let pieces = self.disk.feeds[feed].read();
             let hollow = placed(&pieces).filter(|(_, waypoint)| !waypoint.is_faded());
@@ -201,13 +200,8 @@ impl Peer {
     pub fn restart(&mut self, now_ms: u64) {
         let (mut replica, project) = founded();
         for (feed, held) in &self.disk.feeds {
-            let pieces = held.read().into_iter().map(|piece| match piece.waypoint() {
-                Some(waypoint) => {
-                    Piece::Waypoint(waypoint.without(|_, entry| entry.content().is_some()).into())
-                }
-                None => piece,
-            });
-            replica.restore(PROJECT, *feed, held.top.clone(), pieces.collect(), now_ms).unwrap();
+            let skeletons = held.read().iter().map(Skeleton::of).collect::<Vec<_>>();
+            replica.restore(PROJECT, *feed, held.top.clone(), skeletons, now_ms).unwrap();
         }
         (self.replica, self.project) = (replica, project);
     }

@@ -109,7 +109,7 @@ fn of_item(
         }
         let mut last = None;
         let mut written = Vec::new();
-        for (waypoint, content) in documents.bodies(view, path) {
+        for (waypoint, content) in documents.bodies(view, path, store)? {
             let bytes = store.get(content)?;
             let items = items_of(path, &bytes);
             let same = items.iter().find(|other| (&other.word, &other.full) == (&item.word, &item.full));

@@ -50,8 +50,9 @@ pub struct Moved {
 }
 
 impl Site {
-    /// Ends a checkout that was cut off.
+    /// Ends a checkout that was cut off, and mends what the machine tore when it stopped.
     pub fn finish(&mut self, owner: &mut Owner, network: &mut dyn Network) -> Result<(), NodeError> {
+        self.mend(owner, network)?;
         match self.worktree.link.underway.clone() {
             Some(Stand { frontier, branch }) => {
                 let target = Target { frontier, branch: Some(branch), merge: true };
@@ -59,6 +60,21 @@ impl Site {
             }
             None => Ok(()),
         }
+    }
+
+    fn mend(&mut self, owner: &mut Owner, network: &mut dyn Network) -> Result<(), NodeError> {
+        self.worktree.settle()?;
+        if self.worktree.link.unsynced.as_ref().is_none_or(|unsynced| !unsynced.is_past()) {
+            return Ok(());
+        }
+        let other = self.view(owner)?;
+        let view = match self.worktree.link.underway.clone() {
+            Some(underway) => self.place.view(owner, &underway.frontier)?,
+            None => other.clone(),
+        };
+        let mut files = Files { owner, network, place: self.place, view: view.clone() };
+        self.worktree.mend(&view, &other, &mut files)?;
+        self.worktree.save()
     }
 
     /// Notes that the worktree goes elsewhere without anything being written, so that it can go back.
@@ -111,6 +127,7 @@ impl Site {
     fn begin(&mut self, target: &Target) -> Result<(), NodeError> {
         let branch = target.branch.clone().unwrap_or_else(|| self.branch().to_owned());
         self.worktree.link.underway = Some(Stand { frontier: target.frontier.clone(), branch });
+        self.worktree.note_unsynced();
         self.worktree.link.save(self.worktree.root())
     }
 
@@ -120,6 +137,7 @@ impl Site {
             self.worktree.link.branch = branch;
         }
         self.worktree.link.absent.retain(|path| shown.files.contains_key(path));
+        self.worktree.note_written()?;
         self.worktree.save()
     }
 

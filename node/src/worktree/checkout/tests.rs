@@ -74,6 +74,7 @@ fn worktree() -> (tempfile::TempDir, Worktree) {
         branch: "main".into(),
         frontier: Frontier::empty(),
         underway: None,
+        unsynced: None,
         absent: BTreeSet::new(),
         key: None,
         steps: crate::worktree::Steps::default(),

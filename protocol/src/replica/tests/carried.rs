@@ -95,7 +95,8 @@ fn faded() -> (Replica, ProjectId, Vec<Waypoint>, Vec<Segment>) {
     let less = |(at, waypoint): (usize, &Waypoint)| {
         if at < 2 { waypoint.faded(&BTreeSet::new()) } else { waypoint.clone() }
     };
-    let held = whole.iter().enumerate().map(less).map(|waypoint| Piece::Waypoint(waypoint.into())).collect();
+    let held: Vec<Piece> =
+        whole.iter().enumerate().map(less).map(|waypoint| Piece::Waypoint(waypoint.into())).collect();
     let top = runs[0].top.clone();
     b.restore(PROJECT, top.claimed().feed_id(), top, held, NOW_MS).unwrap();
     (b, project, whole, runs)
@@ -127,8 +128,10 @@ fn what_has_faded_comes_back_by_its_name_and_only_from_an_archive() {
                 elsewhere: None,
             },
             &std::collections::BTreeMap::new(),
+            &kept,
             NOW_MS
         )
+        .unwrap()
         .places
         .is_empty()
     );

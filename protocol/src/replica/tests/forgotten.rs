@@ -103,7 +103,8 @@ impl Node {
 
     fn fade(&mut self) -> Fading {
         let retention = Retention { thinning: Thinning::all(0), names_ms: 0, pins: &[], elsewhere: None };
-        let fading = self.replica.fading(self.project, retention, &self.holders, NOW_MS);
+        let fading =
+            self.replica.fading(self.project, retention, &self.holders, &self.contents, NOW_MS).unwrap();
         for (feed, (_, pieces)) in &mut self.feeds {
             *pieces = fading.left(*feed, 0, std::mem::take(pieces));
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use cairn_crdt::Kept;
 use cairn_crdt::id::Root;
 
 use crate::entry::{Edge, EdgeKind, Entry, Payload};
@@ -82,9 +83,10 @@ fn fades(a: &Replica, project: ProjectId, thinning: Thinning) -> Vec<u64> {
         project,
         Retention { thinning, names_ms: 0, pins: &[], elsewhere: None },
         &BTreeMap::new(),
+        &Kept::new(),
         NOW_MS,
     );
-    fading.places.into_values().flatten().collect()
+    fading.unwrap().places.into_values().flatten().collect()
 }
 
 #[test]
@@ -126,7 +128,7 @@ fn what_nobody_else_has_stays_as_long_as_that_counts() {
     let feed = a.feeds(project)[0].feed;
     let fades = |elsewhere: Option<&BTreeMap<FeedId, u64>>| {
         let retention = Retention { thinning: Thinning::all(0), names_ms: 0, pins: &[], elsewhere };
-        a.fading(project, retention, &BTreeMap::new(), NOW_MS).count()
+        a.fading(project, retention, &BTreeMap::new(), &Kept::new(), NOW_MS).unwrap().count()
     };
     assert_eq!(fades(None), 40);
     assert_eq!(fades(Some(&BTreeMap::new())), 0, "nobody has anything");
