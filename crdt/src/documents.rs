@@ -43,9 +43,7 @@ pub trait Contents {
     fn get(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent>;
 
     /// The operations of a waypoint that was put there ([`Documents::insert_shelved`]); `None` where it does not read back.
-    fn ops(&self, _id: WaypointId, _spot: Spot) -> Option<Arc<[Op]>> {
-        None
-    }
+    fn ops(&self, id: WaypointId, spot: Spot) -> Option<Arc<[Op]>>;
 }
 
 /// Bytes that are all in memory.
@@ -54,6 +52,11 @@ pub type Kept = BTreeMap<ContentHash, Arc<[u8]>>;
 impl Contents for Kept {
     fn get(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent> {
         BTreeMap::get(self, &content).cloned().ok_or(Absent::Missing(content))
+    }
+
+    /// Nothing was put aside there.
+    fn ops(&self, _id: WaypointId, _spot: Spot) -> Option<Arc<[Op]>> {
+        None
     }
 }
 

@@ -199,14 +199,22 @@ impl Drafting<'_> {
         touched.extend(around);
         let wanted = |found: &&Found| all || found.nodes.iter().any(|node| touched.contains(node));
         for found in self.base.found.iter().filter(wanted) {
-            if let Settle::Text(node, codec, _) = &found.settle {
-                self.rewrite(*node, *codec, nodes)?;
+            match &found.settle {
+                Settle::Text(node, codec, _) => self.rewrite(*node, *codec, nodes)?,
+                Settle::Ops(choices) => self.affirm(choices.first())?,
+                // An edit settles what it touches; what it does not is settled only where all is.
+                Settle::Leaf(leaf, _) if all => self.desk.affirm(*leaf)?,
+                Settle::Leaf(..) => {}
             }
-            let Settle::Ops(choices) = &found.settle else { continue };
-            for op in choices.first().into_iter().flatten() {
-                if !self.desk.ops.iter().any(|other| same_register(op, other)) {
-                    self.desk.put(op.clone())?;
-                }
+        }
+        Ok(())
+    }
+
+    /// Writes what is shown once more, where the draft does not write it itself.
+    fn affirm(&mut self, shown: Option<&Vec<Op>>) -> Result<(), CrdtError> {
+        for op in shown.into_iter().flatten() {
+            if !self.desk.ops.iter().any(|other| same_register(op, other)) {
+                self.desk.put(op.clone())?;
             }
         }
         Ok(())

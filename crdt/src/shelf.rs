@@ -248,6 +248,7 @@ mod tests {
         for (place, change) in (0..).zip(&disk.changes) {
             documents.shelve(&change.id, Spot { feed: FEED, place });
         }
+        documents.view(&tip(&disk), &disk).unwrap();
         documents.let_go(1000);
         assert_eq!(documents.acts.len(), 3, "few enough");
         documents.let_go(0);

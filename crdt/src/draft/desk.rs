@@ -130,6 +130,23 @@ impl<'a> Desk<'a> {
         log.is_none_or(|log| log.hunks.is_empty() && log.splits.is_empty())
     }
 
+    /// Puts the hidden sides of all overlaps of a leaf to rest.
+    pub(crate) fn affirm(&mut self, leaf: LeafId) -> Result<(), CrdtError> {
+        let begun = self.genesis(leaf)?;
+        // Each time one is settled, so they come to an end.
+        while let Some(log) = self.state.leaves.get(&leaf).filter(|log| !log.hunks.is_empty()) {
+            let text = self.texts.edited(leaf, log, &begun, self.graph)?;
+            let left = text.shown.overlaps.len();
+            let Some(hunks) = text.leaf.take(0, 0).filter(|hunks| !hunks.is_empty()) else { break };
+            self.put(Op::Edit { leaf, epoch: 0, hunks })?;
+            let Some(log) = self.state.leaves.get(&leaf) else { break };
+            if self.texts.edited(leaf, log, &begun, self.graph)?.shown.overlaps.len() >= left {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Edits a leaf so that it shows `new`.
     pub(crate) fn edit(&mut self, leaf: LeafId, new: &[u8]) -> Result<(), CrdtError> {
         let begun = self.genesis(leaf)?;

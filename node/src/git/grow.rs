@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cairn_crdt::id::{ContentHash, Root, WaypointId};
+use cairn_crdt::op::Op;
 use cairn_crdt::path::RepoPath;
-use cairn_crdt::{Absent, Contents, Draft, FileEdit, Frontier};
+use cairn_crdt::{Absent, Contents, Draft, FileEdit, Frontier, Spot};
 use cairn_protocol::imported::Odd;
 use cairn_protocol::replica::Stack;
 use cairn_protocol::{Imported, Keypair, Labels};
@@ -83,6 +84,10 @@ impl Contents for Beside<'_> {
         let bytes = self.store.get(content)?;
         self.ahead.read.borrow_mut().keep(content, &bytes);
         Ok(bytes)
+    }
+
+    fn ops(&self, id: WaypointId, spot: Spot) -> Option<Arc<[Op]>> {
+        self.store.ops(id, spot)
     }
 }
 
