@@ -97,6 +97,7 @@ impl Store {
             return Ok((stone.clone(), 0));
         }
         let mut chisel = self.stones.begin(StoneName { feed: held.name, span: stone.span })?;
+        chisel.last();
         let faded = self.each_left(held, stone, fading, &mut |left| chisel.push(left))?;
         match faded {
             0 => Ok((stone.clone(), 0)),
@@ -115,6 +116,7 @@ impl Store {
             return Ok((stone.bytes, 0));
         }
         let (mut writer, head) = StoneWriter::new(StoneName { feed: held.name, span: stone.span })?;
+        writer.last();
         let mut bytes = head.len();
         let faded = self.each_left(held, stone, fading, &mut |left| {
             bytes += writer.push(left)?.len();

@@ -104,6 +104,11 @@ impl Chisel<'_> {
         self.sheet.write(&bytes)
     }
 
+    /// The stone will lie for long as it is: it is packed tightly.
+    pub(crate) fn last(&mut self) {
+        self.writer.last();
+    }
+
     /// Takes over a whole stone that holds the next waypoints. One that does not hold what it should is damage.
     pub(crate) fn take(&mut self, record: &StoneRecord) -> Result<(), NodeError> {
         let feed = self.name.feed;

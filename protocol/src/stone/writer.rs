@@ -27,6 +27,8 @@ pub struct StoneWriter {
     /// Neighbours that are gone and wait to be one.
     gone: Vec<Gone>,
     has_gone: bool,
+    /// Whether it will lie for long as it is.
+    lasts: bool,
     /// How many waypoints of the stone lie in packs that have ended.
     packed: u64,
     offset: u64,
@@ -44,9 +46,26 @@ impl StoneWriter {
         file.update(&header);
         let (index, peaks, taker) = (PackIndex::default(), Peaks::default(), Taker::default());
         let (nodes, gone, offset) = (Vec::new(), Vec::new(), HEADER_BYTES as u64);
-        let writer =
-            Self { name, index, peaks, taker, nodes, gone, has_gone: false, packed: 0, offset, file };
+        let writer = Self {
+            name,
+            index,
+            peaks,
+            taker,
+            nodes,
+            gone,
+            has_gone: false,
+            lasts: false,
+            packed: 0,
+            offset,
+            file,
+        };
         Ok((writer, header))
+    }
+
+    /// From now on all packs are worth the work of packing them tightly, and not only full ones: the stone will lie for
+    /// long as it is.
+    pub fn last(&mut self) {
+        self.lasts = true;
     }
 
     /// Adds the next waypoint, or a subtree that is gone; the bytes of a pack, if one is full.
@@ -138,7 +157,8 @@ impl StoneWriter {
             return bytes;
         }
         // A full pack stays as it is in every larger stone, so it is worth more work.
-        let effort = if is_full(items, taker.bytes()) { Effort::Tight } else { Effort::Quick };
+        let is_tight = self.lasts || is_full(items, taker.bytes());
+        let effort = if is_tight { Effort::Tight } else { Effort::Quick };
         let Streams { alike, random, contents } = taker.finish();
         // What is alike is one block as far as a block may be that large: it is read whole anyway.
         let alike = self.put_blocks(alike.chunks(BLOCK_BYTES_MAX), effort, &mut bytes);
