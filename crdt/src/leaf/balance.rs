@@ -17,9 +17,10 @@ use crate::leaf::contest::Contest;
 use crate::leaf::sight::Sight;
 
 /// How many neighbouring places a region takes in at most.
-const GROWN_MAX: usize = 64;
-/// How many writers and sides a region has at most: a side is a bit.
-const SIDES_MAX: usize = 64;
+const GROWN_MAX: usize = 16;
+/// How many writers a region has at most: what is asked of them grows with the cube of their number, and it may be anybody
+/// who makes that number large. A side is a bit.
+const WRITERS_MAX: usize = 16;
 /// Every side.
 const ALL: u64 = u64::MAX;
 
@@ -137,7 +138,7 @@ impl<'c, 'w, 'a> Scale<'c, 'w, 'a> {
         let hunks = clusters.iter().flat_map(|cluster| &cluster.hunks);
         let writers: BTreeSet<usize> =
             hunks.flat_map(|hunk| self.sight.writers(self.contest.weave.ids[*hunk])).copied().collect();
-        if writers.len() > SIDES_MAX {
+        if writers.len() > WRITERS_MAX {
             return None;
         }
         let sides = self.sight.sides(&writers);
