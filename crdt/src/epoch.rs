@@ -169,6 +169,9 @@ impl Documents {
         ids: impl IntoIterator<Item = &'a WaypointId>,
         contents: &dyn Contents,
     ) -> Result<BTreeSet<ContentHash>, CrdtError> {
+        let mut ids: Vec<_> = ids.into_iter().collect();
+        // Neighbours on the disk lie in one pack, which is unpacked once if they are asked for one after the other.
+        ids.sort_by_cached_key(|id| self.spot(id).map(|spot| (spot.feed, spot.place)));
         let mut named = BTreeSet::new();
         for id in ids {
             named.extend(self.acts_at(id, contents)?.iter().filter_map(|act| match act {

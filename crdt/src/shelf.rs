@@ -126,13 +126,17 @@ impl Documents {
         Ok(())
     }
 
+    /// Where a waypoint lies on the disk, as far as it was noted.
+    pub(crate) fn spot(&self, id: &WaypointId) -> Option<Spot> {
+        self.graph.number(id).and_then(|number| self.shelf.get(number))
+    }
+
     /// The operations of a waypoint that are not in memory.
     fn shelved(&self, id: &WaypointId, contents: &dyn Contents) -> Result<Option<Arc<[Op]>>, CrdtError> {
         if self.acts.contains_key(id) || self.is_faded(id) {
             return Ok(None);
         }
-        let spot = self.graph.number(id).and_then(|number| self.shelf.get(number));
-        let Some(spot) = spot else { return Ok(None) };
+        let Some(spot) = self.spot(id) else { return Ok(None) };
         contents.ops(*id, spot).map(Some).ok_or(CrdtError::Unread(*id))
     }
 
@@ -147,6 +151,8 @@ impl Documents {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
     use crate::documents::{Change, Kept};
     use crate::draft::FileEdit;
@@ -164,6 +170,8 @@ mod tests {
         kept: Kept,
         changes: Vec<Change>,
         lost: Option<u64>,
+        /// The places that were asked for.
+        asked: RefCell<Vec<u64>>,
     }
 
     impl Contents for Disk {
@@ -172,6 +180,7 @@ mod tests {
         }
 
         fn ops(&self, id: WaypointId, spot: Spot) -> Option<Arc<[Op]>> {
+            self.asked.borrow_mut().push(spot.place);
             let change = self.changes.get(usize::try_from(spot.place).ok()?)?;
             let is_it = change.id == id && spot.feed == FEED && self.lost != Some(spot.place);
             is_it.then(|| change.ops.clone())
@@ -236,6 +245,19 @@ mod tests {
             less.writers(&view, &path(), &disk).unwrap(),
             whole.writers(&view, &path(), &disk).unwrap()
         );
+    }
+
+    #[test]
+    fn the_disk_is_read_in_the_order_in_which_it_lies() {
+        let (_, disk) = written();
+        let mut ids: Vec<_> = disk.changes.iter().map(|change| change.id).collect();
+        let documents = shelved(&disk);
+        for _ in 0..ids.len() {
+            ids.rotate_left(1);
+            disk.asked.borrow_mut().clear();
+            documents.named(&ids, &disk).unwrap();
+            assert_eq!(*disk.asked.borrow(), (0..ids.len() as u64).collect::<Vec<_>>());
+        }
     }
 
     #[test]
