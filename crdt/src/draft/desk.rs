@@ -133,16 +133,15 @@ impl<'a> Desk<'a> {
     /// Puts the hidden sides of all overlaps of a leaf to rest.
     pub(crate) fn affirm(&mut self, leaf: LeafId) -> Result<(), CrdtError> {
         let begun = self.genesis(leaf)?;
-        // Each time one is settled, so they come to an end.
+        let mut left = usize::MAX;
         while let Some(log) = self.state.leaves.get(&leaf).filter(|log| !log.hunks.is_empty()) {
             let text = self.texts.edited(leaf, log, &begun, self.graph)?;
-            let left = text.shown.overlaps.len();
-            let Some(hunks) = text.leaf.take(0, 0).filter(|hunks| !hunks.is_empty()) else { break };
+            let now = text.shown.overlaps.len();
+            // Each time one is settled, so they come to an end.
+            let hunks = text.leaf.take(0, 0).filter(|hunks| now < left && !hunks.is_empty());
+            let Some(hunks) = hunks else { break };
+            left = now;
             self.put(Op::Edit { leaf, epoch: 0, hunks })?;
-            let Some(log) = self.state.leaves.get(&leaf) else { break };
-            if self.texts.edited(leaf, log, &begun, self.graph)?.shown.overlaps.len() >= left {
-                break;
-            }
         }
         Ok(())
     }

@@ -239,10 +239,7 @@ impl Stones {
         place: u64,
         each: &mut dyn FnMut(Stored) -> Result<(), NodeError>,
     ) -> Result<(), NodeError> {
-        for stored in self.open(feed, record)?.read_from(place) {
-            each(stored.map_err(|reject| damage(feed, record, &reject))?)?;
-        }
-        Ok(())
+        show(feed, record, &mut self.open(feed, record)?.read_from(place), each)
     }
 
     /// Reads all waypoints of a stone, in order.
@@ -262,10 +259,7 @@ impl Stones {
         record: &StoneRecord,
         each: &mut dyn FnMut(Stored) -> Result<(), NodeError>,
     ) -> Result<(), NodeError> {
-        for stored in self.open(feed, record)?.read_lean() {
-            each(stored.map_err(|reject| damage(feed, record, &reject))?)?;
-        }
-        Ok(())
+        show(feed, record, &mut self.open(feed, record)?.read_lean(), each)
     }
 
     /// Reads every byte of a stone and derives all that it says.
@@ -297,6 +291,19 @@ impl Stones {
         // The map is only a cache: what a panicking thread left in it is still true.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Shows what is read of a stone, up to the first that is damaged.
+fn show(
+    feed: FeedName,
+    record: &StoneRecord,
+    read: &mut dyn Iterator<Item = Result<Stored, Reject>>,
+    each: &mut dyn FnMut(Stored) -> Result<(), NodeError>,
+) -> Result<(), NodeError> {
+    for stored in read {
+        each(stored.map_err(|reject| damage(feed, record, &reject))?)?;
+    }
+    Ok(())
 }
 
 /// Where the waypoints of a stone are, for people and for a fetch from a peer.
