@@ -244,6 +244,22 @@ impl Documents {
         }
     }
 
+    /// The content that a file of a view began as, if it began as one: most of its bytes lie there.
+    pub fn beginning(
+        &mut self,
+        view: &View,
+        path: &RepoPath,
+        contents: &dyn Contents,
+    ) -> Result<Option<ContentHash>, CrdtError> {
+        let (state, resolved) = self.resolved(&view.frontier, contents)?;
+        let node = resolved.paths.files.get(path);
+        let body = node.and_then(|node| state.nodes.get(node)?.body.winner());
+        Ok(body.and_then(|body| match body {
+            Body::Text { content, .. } | Body::Opaque { content, .. } => Some(*content),
+            Body::Artifact { .. } | Body::Link { .. } => None,
+        }))
+    }
+
     /// What to write on top of `base` so that the view shows exactly `edits`.
     ///
     /// Paths that no edit names stay as they are. Files that went from one path to another,

@@ -53,6 +53,7 @@ mod quarantine;
 mod recall;
 mod recover;
 mod stones;
+mod summaries;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -194,6 +195,9 @@ impl Held {
         }
     }
 }
+
+/// Reads what a stone has at a place.
+type ReadAt = fn(&Stones, FeedName, &StoneRecord, u64) -> Result<Stored, NodeError>;
 
 impl Store {
     /// Makes the store of a new repo.
@@ -370,6 +374,10 @@ impl Store {
 
     /// Reads one waypoint from wherever it lies, and checks that it is the one; the subtree that has it where it is gone.
     fn load(&self, place: Place) -> Result<Stored, NodeError> {
+        self.load_with(place, Stones::read)
+    }
+
+    fn load_with(&self, place: Place, read: ReadAt) -> Result<Stored, NodeError> {
         let missing =
             || NodeError::NotFound { what: "waypoint", name: format!("{} {}", place.feed, place.place) };
         let held = self.feeds.get(&place.feed).ok_or_else(missing)?;
@@ -377,7 +385,7 @@ impl Store {
             return self.load_pending(held, pending);
         }
         let stone = held.stone(place.place).ok_or_else(missing)?;
-        self.stones.read(held.name, stone, place.place).inspect_err(|error| self.note(error))
+        read(&self.stones, held.name, stone, place.place).inspect_err(|error| self.note(error))
     }
 
     fn load_pending(&self, held: &Held, pending: &Pending) -> Result<Stored, NodeError> {
@@ -394,13 +402,34 @@ impl Store {
         }
     }
 
+    /// Where a content lies on the disk, as far as that is known: what is read in the order of this is read from the
+    /// beginning to the end. Contents of one waypoint count as one.
+    pub(crate) fn order_of(&self, content: ContentHash) -> Option<(Place, u64)> {
+        let place = self.place_of(content)?;
+        let held = self.feeds.get(&place.feed)?;
+        let Some(stone) = held.stone(place.place) else { return Some((place, 0)) };
+        let start = self.stones.begins(held.name, stone, place.place);
+        Some((Place { place: stone.span.start, ..place }, start.unwrap_or(place.place)))
+    }
+
+    fn place_of(&self, content: ContentHash) -> Option<Place> {
+        self.fresh.get(&content).copied().or_else(|| self.index.content(content).ok().flatten())
+    }
+
     /// The bytes of a content, hashed again, or why they are not here.
     pub fn content(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent> {
         if let Some(bytes) = self.cache().get(content) {
             return Ok(bytes);
         }
-        let indexed = || self.index.content(content).ok().flatten();
-        let place = self.fresh.get(&content).copied().or_else(indexed).ok_or(Absent::Missing(content))?;
+        let place = self.place_of(content).ok_or(Absent::Missing(content))?;
+        match self.lying(place) {
+            Ok(contents) => {
+                if let Some(bytes) = self.keep_lying(contents, content) {
+                    return Ok(bytes);
+                }
+            }
+            Err(error) => tracing::warn!(%error, %content, "a content cannot be read"),
+        }
         match self.load(place) {
             Ok(Stored::Body(waypoint)) => self.keep_contents(&waypoint, content),
             Ok(Stored::Faded(_) | Stored::Gone(_)) => Err(Absent::Faded(content)),
@@ -409,6 +438,24 @@ impl Store {
                 Err(Absent::Missing(content))
             }
         }
+    }
+
+    /// The contents that a waypoint carries, where the summary of its stone says where they lie.
+    fn lying(&self, place: Place) -> Result<Vec<Vec<u8>>, NodeError> {
+        let Some(held) = self.feeds.get(&place.feed) else { return Ok(Vec::new()) };
+        match held.stone(place.place).filter(|_| held.in_log(place.place).is_none()) {
+            Some(stone) => self.stones.lying(held.name, stone, place.place),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Keeps contents for the next questions, and answers this one if what it asks for is among them.
+    fn keep_lying(&self, contents: Vec<Vec<u8>>, wanted: ContentHash) -> Option<Arc<[u8]>> {
+        let mut cache = self.cache();
+        for bytes in contents {
+            cache.put(ContentHash::of(&bytes), bytes.into());
+        }
+        cache.get(wanted)
     }
 
     /// Keeps what a waypoint carries for the next questions, and answers this one.
@@ -458,7 +505,7 @@ impl Contents for Store {
     }
 
     fn ops(&self, id: WaypointId, spot: Spot) -> Option<Arc<[Op]>> {
-        match self.load(Place { feed: spot.feed, place: spot.place }) {
+        match self.load_with(Place { feed: spot.feed, place: spot.place }, Stones::read_lean_at) {
             Ok(Stored::Body(waypoint)) if waypoint.id() == id => waypoint.ops().ok().map(Arc::from),
             Ok(_) => None,
             Err(error) => {
@@ -477,8 +524,7 @@ fn has_records(batch: &Batch) -> bool {
 
 impl Holders for Store {
     fn holder(&self, content: ContentHash) -> Option<(FeedId, u64)> {
-        let indexed = || self.index.content(content).ok().flatten();
-        self.fresh.get(&content).copied().or_else(indexed).map(|place| (place.feed, place.place))
+        self.place_of(content).map(|place| (place.feed, place.place))
     }
 }
 

@@ -129,28 +129,7 @@ impl Entry {
 
     /// Reads what the entry says.
     pub fn payload(&self) -> Result<Payload, Reject> {
-        let bytes = &self.payload[..];
-        match self.kind {
-            1 => Ok(Payload::Op(Op::from_bytes(bytes)?)),
-            2 => Ok(Payload::Content(bytes.to_vec())),
-            3 => Ok(Payload::Branch(whole(bytes, |input| read_label(input, LABEL_BYTES_MAX))?)),
-            4 => Ok(Payload::Message(whole(bytes, |input| read_text(input, MESSAGE_BYTES_MAX))?)),
-            5 => Ok(Payload::Profile(Profile::from_bytes(bytes)?)),
-            6 => Ok(Payload::Mark(Mark::from_bytes(bytes)?)),
-            7 => Ok(Payload::Edge(Edge::from_bytes(bytes)?)),
-            9 => Ok(Payload::Retire(Retire::from_bytes(bytes)?)),
-            8 => Ok(Payload::Epoch(Epoch::from_bytes(bytes)?)),
-            // What an older program keeps is kept: one of these that says nothing is no reason to refuse a feed.
-            kind if kind & OPTIONAL != 0 => {
-                let known = match kind {
-                    FLOOR => Floor::from_bytes(bytes).ok().map(Payload::Floor),
-                    IMPORTED => Imported::from_bytes(bytes).ok().map(Box::new).map(Payload::Imported),
-                    _ => None,
-                };
-                Ok(known.unwrap_or_else(|| Payload::Unknown { kind, bytes: bytes.to_vec() }))
-            }
-            kind => Err(Reject::UnknownRequired(kind)),
-        }
+        Payload::read(self.kind, &self.payload)
     }
 
     /// Refuses a required kind that this program does not know, and a payload that is not what its kind says.
@@ -183,6 +162,31 @@ fn whole<T>(bytes: &[u8], read: impl FnOnce(&mut Reader<'_>) -> Decode<T>) -> De
 }
 
 impl Payload {
+    /// Reads a payload of a kind; refuses a required kind that this program does not know.
+    pub(crate) fn read(kind: u16, bytes: &[u8]) -> Result<Self, Reject> {
+        match kind {
+            1 => Ok(Payload::Op(Op::from_bytes(bytes)?)),
+            2 => Ok(Payload::Content(bytes.to_vec())),
+            3 => Ok(Payload::Branch(whole(bytes, |input| read_label(input, LABEL_BYTES_MAX))?)),
+            4 => Ok(Payload::Message(whole(bytes, |input| read_text(input, MESSAGE_BYTES_MAX))?)),
+            5 => Ok(Payload::Profile(Profile::from_bytes(bytes)?)),
+            6 => Ok(Payload::Mark(Mark::from_bytes(bytes)?)),
+            7 => Ok(Payload::Edge(Edge::from_bytes(bytes)?)),
+            9 => Ok(Payload::Retire(Retire::from_bytes(bytes)?)),
+            8 => Ok(Payload::Epoch(Epoch::from_bytes(bytes)?)),
+            // What an older program keeps is kept: one of these that says nothing is no reason to refuse a feed.
+            kind if kind & OPTIONAL != 0 => {
+                let known = match kind {
+                    FLOOR => Floor::from_bytes(bytes).ok().map(Payload::Floor),
+                    IMPORTED => Imported::from_bytes(bytes).ok().map(Box::new).map(Payload::Imported),
+                    _ => None,
+                };
+                Ok(known.unwrap_or_else(|| Payload::Unknown { kind, bytes: bytes.to_vec() }))
+            }
+            kind => Err(Reject::UnknownRequired(kind)),
+        }
+    }
+
     /// The number of its kind.
     pub fn kind(&self) -> u16 {
         match self {

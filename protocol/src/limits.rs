@@ -83,6 +83,8 @@ pub const PACK_BLOCKS_COUNT_MAX: u32 = 1 << 12;
 pub const PACK_NODES_MAX: usize = 2 * STONE_LEVEL_MAX as usize + 2;
 /// What one block of contents holds before a new one is begun, uncompressed: versions of a file lie together in it.
 pub const CONTENTS_BYTES_TARGET: usize = 8 << 20;
+/// The most bytes of a stone's summary, and of each of its parts before they are packed.
+pub const SUMMARY_BYTES_MAX: usize = 256 << 20;
 /// One stone's file: offsets stay far inside 64 bits and one file is copied in minutes.
 pub const STONE_BYTES_MAX: u64 = 64 << 30;
 

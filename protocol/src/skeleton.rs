@@ -3,37 +3,123 @@
 //!
 //! Skeletons are derived and never leave the disk that they were made on.
 
-use std::sync::Arc;
-
 use cairn_crdt::Documents;
-use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
+use cairn_crdt::encoding::Encoded;
+use cairn_crdt::id::WaypointId;
 
-use crate::piece::Piece;
+use crate::entry::{Entry, Payload};
+use crate::imported::Imported;
+use crate::piece::{Gone, Piece};
+use crate::stamp::Stamp;
 use crate::waypoint::Waypoint;
 
-/// A piece of a feed without contents, and perhaps without operations.
+/// A piece of a feed as a replica needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skeleton {
-    /// The piece; what is left out stands as its hash.
-    pub piece: Piece,
+pub enum Skeleton {
+    /// A waypoint.
+    Waypoint(Bones),
+    /// Waypoints that were forgotten.
+    Gone(Gone),
+}
+
+/// What a replica needs of one waypoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bones {
+    /// Its name.
+    pub id: WaypointId,
+    /// The number in the feed, from 1.
+    pub seq: u64,
+    /// When it was written.
+    pub stamp: Stamp,
+    /// Whether the write goes on in the next waypoint.
+    pub continued: bool,
+    /// The version it stands on.
+    pub parents: Vec<WaypointId>,
+    /// Whether entries have faded.
+    pub faded: bool,
     /// Whether operations are left out. Those are sound: what documents refuse is never left out.
     pub shelved: bool,
+    /// What its entries say: the kind, and the payload's bytes. Contents are left out.
+    pub payloads: Vec<(u16, Vec<u8>)>,
 }
 
 impl Skeleton {
     /// The skeleton of a piece.
     pub fn of(piece: &Piece) -> Self {
         match piece {
-            Piece::Waypoint(waypoint) => Self::of_waypoint(waypoint),
-            Piece::Gone(_) => piece.clone().into(),
+            Piece::Waypoint(waypoint) => Self::Waypoint(Bones::of(waypoint)),
+            Piece::Gone(gone) => Self::Gone(*gone),
         }
     }
 
-    /// The skeleton of a waypoint.
-    pub fn of_waypoint(waypoint: &Waypoint) -> Self {
-        let shelved = has_sound_ops(waypoint);
-        let less = waypoint.without(|_, entry| entry.is_content() || (shelved && entry.is_op()));
-        Self { piece: Piece::Waypoint(Arc::new(less)), shelved }
+    /// How many waypoints.
+    pub fn count(&self) -> u64 {
+        match self {
+            Self::Waypoint(_) => 1,
+            Self::Gone(gone) => gone.count(),
+        }
+    }
+
+    /// The waypoint, if it is one.
+    pub fn waypoint(&self) -> Option<&Bones> {
+        match self {
+            Self::Waypoint(bones) => Some(bones),
+            Self::Gone(_) => None,
+        }
+    }
+}
+
+/// A piece of which no operation is left out.
+impl From<&Piece> for Skeleton {
+    fn from(piece: &Piece) -> Self {
+        match piece {
+            Piece::Waypoint(waypoint) => Self::Waypoint(Bones::whole(waypoint)),
+            Piece::Gone(gone) => Self::Gone(*gone),
+        }
+    }
+}
+
+impl From<Piece> for Skeleton {
+    fn from(piece: Piece) -> Self {
+        Self::from(&piece)
+    }
+}
+
+impl Bones {
+    /// What is needed of a waypoint that lies on the disk.
+    pub fn of(waypoint: &Waypoint) -> Self {
+        match has_sound_ops(waypoint) {
+            true => Self { shelved: true, ..Self::with(waypoint, |entry| !entry.is_op()) },
+            false => Self::whole(waypoint),
+        }
+    }
+
+    /// The same with the operations.
+    pub fn whole(waypoint: &Waypoint) -> Self {
+        Self::with(waypoint, |_| true)
+    }
+
+    fn with(waypoint: &Waypoint, keeps: impl Fn(&Entry) -> bool) -> Self {
+        let header = waypoint.header();
+        let kept = waypoint.entries().filter(|entry| !entry.is_content() && keeps(entry));
+        Self {
+            id: waypoint.id(),
+            seq: header.seq,
+            stamp: header.stamp,
+            continued: header.is_continued(),
+            parents: header.parents.clone(),
+            faded: waypoint.is_faded(),
+            shelved: false,
+            payloads: kept.map(|entry| (entry.kind, lean(entry))).collect(),
+        }
+    }
+}
+
+/// The payload without another system's own record, which stays on the disk.
+fn lean(entry: &Entry) -> Vec<u8> {
+    match entry.payload() {
+        Ok(Payload::Imported(imported)) => Imported { record: Vec::new(), ..*imported }.to_bytes(),
+        _ => entry.payload.clone(),
     }
 }
 
@@ -44,75 +130,69 @@ fn has_sound_ops(waypoint: &Waypoint) -> bool {
     ops && !waypoint.is_faded()
 }
 
-/// A piece of which no operation is left out.
-impl From<Piece> for Skeleton {
-    fn from(piece: Piece) -> Self {
-        Self { piece, shelved: false }
-    }
-}
-
-impl Encoded for Skeleton {
-    fn write(&self, out: &mut Writer) {
-        out.u8(u8::from(self.shelved));
-        out.raw(&self.piece.to_bytes());
-    }
-
-    fn read(input: &mut Reader<'_>) -> Decode<Self> {
-        let at = input.clone();
-        let shelved = input.u8()?;
-        at.require(shelved < 2, "shelved")?;
-        let piece = Piece::from_bytes(input.raw(input.remaining())?)?;
-        Ok(Self { piece, shelved: shelved == 1 })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use cairn_crdt::id::NodeId;
     use cairn_crdt::op::Op;
 
     use super::*;
-    use crate::entry::{Entry, Payload};
+    use crate::entry::Profile;
     use crate::samples::{feed, labels};
-    use crate::waypoint::Waypoint;
 
-    fn waypoint(node: NodeId) -> Waypoint {
-        let payloads = [
-            Payload::Op(Op::Mode { node, executable: true }),
-            Payload::Content(b"bytes".to_vec()),
-            Payload::Message("why".to_owned()),
-        ];
+    fn waypoint(payloads: &[Payload]) -> Waypoint {
         let entries = payloads.iter().map(|payload| Entry::new([1; 16], payload)).collect();
         Waypoint::new(labels(feed(1, "p", 1), 1), entries).unwrap()
     }
 
+    fn usual() -> Waypoint {
+        let mode = Op::Mode { node: NodeId([3; 32]), executable: true };
+        waypoint(&[
+            Payload::Op(mode),
+            Payload::Content(b"bytes".to_vec()),
+            Payload::Message("why".to_owned()),
+        ])
+    }
+
+    fn kinds(bones: &Bones) -> Vec<u16> {
+        bones.payloads.iter().map(|(kind, _)| *kind).collect()
+    }
+
     #[test]
     fn operations_and_bytes_are_left_out_and_the_name_stays() {
-        let whole = waypoint(NodeId([3; 32]));
-        let skeleton = Skeleton::of_waypoint(&whole);
-        assert!(skeleton.shelved);
-        let less = skeleton.piece.waypoint().unwrap();
-        assert_eq!(less.id(), whole.id());
-        assert_eq!(less.entries().map(|entry| entry.kind).collect::<Vec<_>>(), [4]);
-        assert_eq!(Skeleton::from_bytes(&skeleton.to_bytes()).unwrap(), skeleton);
+        let whole = usual();
+        let bones = Bones::of(&whole);
+        assert!(bones.shelved);
+        assert_eq!((bones.id, kinds(&bones)), (whole.id(), vec![4]));
+        assert_eq!(kinds(&Bones::whole(&whole)), [1, 4]);
     }
 
     #[test]
     fn operations_that_no_document_takes_stay_so_that_they_are_refused_again() {
-        let project = feed(1, "p", 1).project;
-        let root = NodeId::project_root(project);
-        let op = Op::Place { node: root, place: None };
-        let entries = vec![Entry::new([1; 16], &Payload::Op(op))];
-        let whole = Waypoint::new(labels(feed(1, "p", 1), 1), entries).unwrap();
-        let skeleton = Skeleton::of_waypoint(&whole);
-        assert!(!skeleton.shelved);
-        assert_eq!(**skeleton.piece.waypoint().unwrap(), whole);
+        let root = NodeId::project_root(feed(1, "p", 1).project);
+        let bones = Bones::of(&waypoint(&[Payload::Op(Op::Place { node: root, place: None })]));
+        assert!(!bones.shelved);
+        assert_eq!(kinds(&bones), [1]);
     }
 
     #[test]
     fn a_faded_waypoint_has_nothing_that_could_be_read() {
-        let faded = waypoint(NodeId([3; 32])).faded(&Default::default());
-        let skeleton = Skeleton::of_waypoint(&faded);
-        assert!(!skeleton.shelved && skeleton.piece.waypoint().unwrap().is_faded());
+        let bones = Bones::of(&usual().faded(&Default::default()));
+        assert!(!bones.shelved && bones.faded);
+    }
+
+    #[test]
+    fn the_record_of_another_system_stays_on_the_disk() {
+        let imported = Imported {
+            system: "git".to_owned(),
+            name: vec![1; 20],
+            author: Profile { name: "Ada".to_owned(), mail: String::new() },
+            written_s: 7,
+            offset_minutes: 60,
+            odd: Vec::new(),
+            record: b"tree".to_vec(),
+        };
+        let bones = Bones::of(&waypoint(&[Payload::Imported(Box::new(imported.clone()))]));
+        let lean = Imported { record: Vec::new(), ..imported };
+        assert_eq!(bones.payloads[0].1, lean.to_bytes());
     }
 }

@@ -11,6 +11,7 @@ mod ops;
 mod pack;
 mod reader;
 mod streams;
+mod summary;
 mod writer;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::tower::Span;
 use crate::waypoint::Waypoint;
 
 pub use reader::{Source, StoneReader, read_subtree};
+pub use summary::{Lying, Summary};
 pub use writer::{StoneWriter, write_faded_stone, write_stone};
 
 /// The first and the last bytes of every stone.

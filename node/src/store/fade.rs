@@ -153,6 +153,7 @@ mod tests {
 
     use cairn_crdt::encoding::Encoded;
     use cairn_crdt::id::ContentHash;
+    use cairn_protocol::Skeleton;
     use cairn_protocol::piece::{Gone, Piece};
     use cairn_protocol::waypoint::Waypoint;
 
@@ -199,14 +200,14 @@ mod tests {
         let (store, recovered) = open(&files).unwrap();
         assert_eq!(files.list(&store.dir().join(quarantine::DIR)).unwrap(), Vec::<std::path::PathBuf>::new());
         assert!(store.verify(true).is_ok(), "{:?}", store.verify(true));
-        let pieces = recovered.feeds[0].pieces();
-        let waypoints: Vec<_> = pieces.filter_map(Piece::waypoint).collect();
+        let skeletons = recovered.feeds[0].skeletons.iter();
+        let waypoints: Vec<_> = skeletons.filter_map(Skeleton::waypoint).collect();
         assert_eq!(waypoints.len(), 20);
-        for (place, waypoint) in waypoints.into_iter().enumerate() {
-            assert_eq!(waypoint.is_faded(), place < FADED && place != 2, "{place}");
+        for (place, bones) in waypoints.into_iter().enumerate() {
+            assert_eq!(bones.faded, place < FADED && place != 2, "{place}");
             let here =
                 author.contents[place].iter().all(|bytes| store.content(ContentHash::of(bytes)).is_ok());
-            assert_eq!(here, !waypoint.is_faded(), "{place}");
+            assert_eq!(here, !bones.faded, "{place}");
         }
     }
 
@@ -235,7 +236,7 @@ mod tests {
             assert!(store.verify(true).is_ok(), "{:?}", store.verify(true).problems);
         }
         let (store, recovered) = open(&files).unwrap();
-        assert_eq!(recovered.feeds[0].pieces().map(Piece::count).sum::<u64>(), 110);
+        assert_eq!(recovered.feeds[0].skeletons.iter().map(Skeleton::count).sum::<u64>(), 110);
         assert_eq!(counts(&store, 0)[0], 8);
         assert!(store.verify(true).is_ok());
     }

@@ -116,7 +116,7 @@ mod tests {
     use std::sync::Arc;
 
     use cairn_protocol::Batch;
-    use cairn_protocol::piece::Piece;
+    use cairn_protocol::Skeleton;
     use cairn_protocol::replica::Fading;
 
     use super::super::fixture::{Author, create, open};
@@ -153,9 +153,9 @@ mod tests {
     fn check(files: &FaultFiles, author: &Author, told: &str) {
         let (store, recovered) = open(files).unwrap_or_else(|error| panic!("{told}: {error}"));
         assert!(store.verify(true).is_ok(), "{told}: {:?}", store.verify(true));
-        let waypoints = || recovered.feeds[0].pieces().filter_map(Piece::waypoint);
+        let waypoints = || recovered.feeds[0].skeletons.iter().filter_map(Skeleton::waypoint);
         assert_eq!(waypoints().count() as u64, COUNT, "{told}");
-        assert!(waypoints().all(|waypoint| !waypoint.is_faded()), "{told}");
+        assert!(waypoints().all(|bones| !bones.faded), "{told}");
         author.check(&store, COUNT);
     }
 

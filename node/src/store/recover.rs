@@ -12,7 +12,6 @@ use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::grant::GrantRecord;
 use cairn_protocol::hash::LogHash;
 use cairn_protocol::log as merkle;
-use cairn_protocol::piece::Piece;
 use cairn_protocol::proof::ForkProof;
 use cairn_protocol::stone::Stored;
 use cairn_protocol::top::Top;
@@ -24,7 +23,7 @@ use super::index::{self, Index, Unusable};
 use super::log::{Log, Record, Replayed};
 use super::manifest::{Manifest, StoneRecord};
 use super::stones::{self, Stones};
-use super::{Held, Store, quarantine};
+use super::{Held, Store, quarantine, summaries};
 use crate::error::{Damage, NodeError};
 use crate::files::{self, Files};
 
@@ -65,20 +64,9 @@ pub struct RecoveredFeed {
     pub skeletons: Vec<Skeleton>,
 }
 
-impl RecoveredFeed {
-    /// Its pieces, as far as skeletons have them.
-    pub fn pieces(&self) -> impl Iterator<Item = &Piece> {
-        self.skeletons.iter().map(|skeleton| &skeleton.piece)
-    }
-}
-
 /// Reads a stone, in order.
-type ReadStone = fn(
-    &Stones,
-    FeedName,
-    &StoneRecord,
-    &mut dyn FnMut(Stored) -> Result<(), NodeError>,
-) -> Result<(), NodeError>;
+type ReadStone<T> =
+    fn(&Stones, FeedName, &StoneRecord, &mut dyn FnMut(T) -> Result<(), NodeError>) -> Result<(), NodeError>;
 /// The skeletons that were read from the log, by feed and place.
 type Skeletons = BTreeMap<FeedId, BTreeMap<u64, Skeleton>>;
 
@@ -284,7 +272,7 @@ impl Store {
         for feed in ids {
             let mut known = self.stone_skeletons(feed)?;
             let Some(held) = self.feeds.get(&feed) else { continue };
-            if known.iter().map(|skeleton| skeleton.piece.count()).sum::<u64>() == held.base() {
+            if known.iter().map(Skeleton::count).sum::<u64>() == held.base() {
                 known.extend(skeletons.remove(&feed).unwrap_or_default().into_values());
             }
             let named = |name: &&String| project_id(held.name.repo, name) == held.name.project;
@@ -301,21 +289,21 @@ impl Store {
         if !self.index.covers(feed, &tower_root(&held.stones)?).unwrap_or(false) {
             self.reindex(feed)?;
         }
-        let (mut skeletons, mut ends) = (Vec::new(), false);
-        self.read_stones(feed, Stones::read_lean, &mut |_, stored| {
-            let piece = stored.into_piece();
-            ends |= piece.is_none();
-            skeletons.extend(piece.filter(|_| !ends).map(|piece| Skeleton::of(&piece)));
-        })?;
-        Ok(skeletons)
+        let mut skeletons = Vec::new();
+        let mut add = |_, skeleton| skeletons.push(skeleton);
+        match self.read_stones(feed, Stones::read_skeletons, summaries::skeleton, Skeleton::count, &mut add) {
+            Ok(_) | Err(NodeError::Faded(_)) => Ok(skeletons),
+            Err(error) => Err(error),
+        }
     }
 
     /// Reads the stones of a feed into the index again, up to the first that is damaged.
     fn reindex(&mut self, feed: FeedId) -> Result<(), NodeError> {
         let mut contents = Vec::new();
-        let is_whole = self.read_stones(feed, Stones::read_all, &mut |place, stored| {
+        let mut add = |place, stored: Stored| {
             contents.extend(index::contents_of(&stored).into_iter().map(|content| (content, place)));
-        })?;
+        };
+        let is_whole = self.read_stones(feed, Stones::read_all, Ok, Stored::count, &mut add)?;
         let Some(held) = self.feeds.get(&feed) else { return Ok(()) };
         let root = tower_root(&held.stones)?;
         let root = is_whole.then_some(&root);
@@ -327,26 +315,29 @@ impl Store {
         Ok(())
     }
 
-    /// Shows what lies in the stones of a feed, and where, up to the first that is damaged; whether all could be read.
-    fn read_stones(
+    /// Shows what lies in the stones of a feed, and where, up to the first that is damaged; whether all could be read. What
+    /// is not read with a whole stone is loaded by itself.
+    fn read_stones<T>(
         &self,
         feed: FeedId,
-        read: ReadStone,
-        each: &mut dyn FnMut(u64, Stored),
+        read: ReadStone<T>,
+        loaded: fn(Stored) -> Result<T, NodeError>,
+        count: fn(&T) -> u64,
+        each: &mut dyn FnMut(u64, T),
     ) -> Result<bool, NodeError> {
         let Some(held) = self.feeds.get(&feed) else { return Ok(true) };
         let mut place = 0;
         while place < held.base() {
             let start = place;
-            let mut add = |stored: Stored| {
+            let mut add = |read: T| {
                 let at = place;
-                place += stored.count();
-                each(at, stored);
+                place += count(&read);
+                each(at, read);
                 Ok(())
             };
             let read = match held.stone_at(start) {
                 Some(stone) => read(&self.stones, held.name, stone, &mut add),
-                None => self.load(super::Place { feed, place: start }).and_then(add),
+                None => self.load(super::Place { feed, place: start }).and_then(loaded).and_then(add),
             };
             match read.inspect_err(|error| self.note(error)) {
                 Ok(()) => {}
@@ -357,8 +348,10 @@ impl Store {
         Ok(true)
     }
 
-    /// Throws the index away and derives it again from the stones.
+    /// Throws the index and the summaries away and derives the index again from the stones; the summaries are made when
+    /// the store is opened.
     pub fn rebuild_index(&mut self) -> Result<(), NodeError> {
+        self.feeds.values().flat_map(|held| &held.stones).for_each(|stone| self.stones.remove_summary(stone));
         self.index = Index::create(&*self.files, &self.dir)?;
         let feeds: Vec<FeedId> = self.feeds.keys().copied().collect();
         feeds.into_iter().try_for_each(|feed| self.reindex(feed))?;

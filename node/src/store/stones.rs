@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cairn_crdt::id::hex;
 use cairn_protocol::hash::LogHash;
-use cairn_protocol::stone::{Source, StoneName, StoneReader, StoneWriter, Stored};
+use cairn_protocol::stone::{Lying, Source, StoneName, StoneReader, StoneWriter, Stored};
 use cairn_protocol::{FeedName, Reject};
 
 use super::manifest::StoneRecord;
+use super::summaries;
 use crate::error::{Damage, NodeError, Range};
 use crate::files::{Files, OpenFile};
 
@@ -28,9 +29,11 @@ const UNWRITABLE: NodeError = NodeError::Bug("a stone cannot be written");
 /// The stones of one store.
 #[derive(Debug)]
 pub(crate) struct Stones {
-    files: Arc<dyn Files>,
+    pub(super) files: Arc<dyn Files>,
     dir: PathBuf,
     open: Mutex<BTreeMap<String, Arc<StoneReader<StoneFile>>>>,
+    /// Where the contents lie of stones that were asked for some.
+    pub(super) lying: Mutex<BTreeMap<String, Arc<[Lying]>>>,
 }
 
 /// A stone's bytes on disk.
@@ -146,7 +149,7 @@ impl Chisel<'_> {
 impl Stones {
     /// The stones in the folder of a repo.
     pub(crate) fn new(files: Arc<dyn Files>, repo_dir: &Path) -> Self {
-        Self { files, dir: repo_dir.join(DIR), open: Mutex::default() }
+        Self { files, dir: repo_dir.join(DIR), open: Mutex::default(), lying: Mutex::default() }
     }
 
     /// A stone's file.
@@ -223,11 +226,23 @@ impl Stones {
     pub(crate) fn remove(&self, record: &StoneRecord) {
         self.close(record);
         let _ = self.files.remove(&self.path(record));
+        self.remove_summary(record);
     }
 
     /// Reads one waypoint.
     pub(crate) fn read(&self, feed: FeedName, record: &StoneRecord, place: u64) -> Result<Stored, NodeError> {
         let stored = self.open(feed, record)?.read(place);
+        Ok(stored.map_err(|reject| damage(feed, record, &reject))?)
+    }
+
+    /// The same without the bytes of its contents.
+    pub(crate) fn read_lean_at(
+        &self,
+        feed: FeedName,
+        record: &StoneRecord,
+        place: u64,
+    ) -> Result<Stored, NodeError> {
+        let stored = self.open(feed, record)?.read_lean_at(place);
         Ok(stored.map_err(|reject| damage(feed, record, &reject))?)
     }
 
@@ -272,6 +287,7 @@ impl Stones {
     /// Forgets what was read of a stone, because its file changed or went.
     pub(crate) fn close(&self, record: &StoneRecord) {
         self.lock().remove(&record.file);
+        self.lying.lock().unwrap_or_else(PoisonError::into_inner).remove(&record.file);
     }
 
     /// Removes the files that `keep` does not name.
@@ -279,7 +295,7 @@ impl Stones {
         let paths = self.files.list(&self.dir).map_err(|error| NodeError::io("list", &self.dir, error))?;
         for path in paths {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if !keep(&name) {
+            if !keep(name.strip_suffix(summaries::SUFFIX).unwrap_or(&name)) {
                 self.lock().remove(&*name);
                 self.files.remove(&path).map_err(|error| NodeError::io("remove", &path, error))?;
             }

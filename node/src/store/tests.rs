@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use cairn_crdt::Absent;
 use cairn_crdt::id::ContentHash;
+use cairn_protocol::Skeleton;
 
 use super::fixture::{Author, create, dir, open};
 use super::*;
@@ -40,7 +41,7 @@ fn what_was_committed_is_there_when_the_store_is_opened_again() {
     assert_eq!(recovered.projects, [super::fixture::PROJECT]);
     assert_eq!(recovered.feeds[0].skeletons.len(), 3);
     let ids: Vec<_> =
-        recovered.feeds[0].pieces().filter_map(Piece::waypoint).map(|waypoint| waypoint.id()).collect();
+        recovered.feeds[0].skeletons.iter().filter_map(Skeleton::waypoint).map(|bones| bones.id).collect();
     assert_eq!(ids, author.ids);
     store.commit(&author.batch(2)).unwrap();
     store.close().unwrap();

@@ -1,5 +1,6 @@
 //! A project of a repo of this home, and what can be asked of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cairn_crdt::id::{ProjectId, RepoId, WaypointId};
@@ -58,6 +59,25 @@ impl Place {
     pub fn bytes(&self, owner: &mut Owner, view: &View, path: &RepoPath) -> Result<Vec<u8>, NodeError> {
         let (replica, store) = owner.with(self.repo)?;
         Ok(replica.bytes(self.project, view, path, store)?)
+    }
+
+    /// Files of a view in the order in which their bytes lie on the disk.
+    pub fn by_disk<'a>(
+        &self,
+        owner: &mut Owner,
+        view: &View,
+        mut paths: Vec<&'a RepoPath>,
+    ) -> Result<Vec<&'a RepoPath>, NodeError> {
+        let (replica, store) = owner.with(self.repo)?;
+        let documents =
+            replica.documents_mut(self.project).ok_or(NodeError::Bug("a place without documents"))?;
+        let mut order = BTreeMap::new();
+        for path in &paths {
+            let content = documents.beginning(view, path, store)?;
+            order.insert(*path, content.and_then(|content| store.order_of(content)));
+        }
+        paths.sort_by_key(|path| order.get(path).copied());
+        Ok(paths)
     }
 
     /// The named items of a file of a view, as far as the view knows them.

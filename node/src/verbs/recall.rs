@@ -154,7 +154,7 @@ fn is_here(owner: &mut Owner, place: Place, version: &Frontier, stand: &Frontier
         // Bytes that operations name which are here stay as long as those.
         return Ok(true);
     }
-    for path in view.files.keys() {
+    for path in place.by_disk(owner, &view, view.files.keys().collect())? {
         match place.bytes(owner, &view, path) {
             Ok(_) => {}
             Err(error) if faded(&error) => return Ok(false),

@@ -28,6 +28,11 @@ pub trait Source {
     /// The bytes of a file that is kept as it is.
     fn bytes(&mut self, path: &RepoPath) -> Result<Vec<u8>, NodeError>;
 
+    /// The order in which files are best asked for.
+    fn order<'a>(&mut self, paths: Vec<&'a RepoPath>) -> Result<Vec<&'a RepoPath>, NodeError> {
+        Ok(paths)
+    }
+
     /// Writes an artifact to a file that is not there yet; `false` when its bytes are not here
     /// and no peer gives them now.
     fn export(&mut self, artifact: ArtifactId, out: &Path) -> Result<bool, NodeError>;
@@ -156,7 +161,8 @@ impl Worktree {
         outcome: &mut Outcome,
     ) -> Result<(), NodeError> {
         let mut swap = Swap::default();
-        for path in paths {
+        let shown = paths.iter().filter(|path| to.files.contains_key(path)).collect();
+        for path in source.order(shown)? {
             let Some(file) = to.files.get(path) else { continue };
             let disk = self.look(path)?;
             if shows(to, path, disk.as_ref()) {

@@ -15,7 +15,7 @@ use super::project::{Feed, Known, Project};
 use super::{Applied, Replica};
 use crate::effect::{Accepted, Batch};
 use crate::error::Reject;
-use crate::piece::Piece;
+use crate::skeleton::Skeleton;
 
 impl Replica {
     /// Takes in what is durable now.
@@ -26,24 +26,24 @@ impl Replica {
             let _ = self.add_project(name);
         }
         for accepted in &batch.feeds {
-            self.apply_feed(accepted, &[], now_ms, &mut applied);
+            self.apply_feed(accepted, accepted.pieces.iter().map(Skeleton::from), now_ms, &mut applied);
         }
         applied.add(self.admit_forks(&batch.forks, now_ms));
         self.recall(&batch.recalled);
         applied
     }
 
-    /// Takes in a run, of which those pieces come without their operations for which `shelved` says so.
+    /// Takes in a run, whose pieces are those skeletons.
     pub(super) fn apply_feed(
         &mut self,
         accepted: &Accepted,
-        shelved: &[bool],
+        skeletons: impl Iterator<Item = Skeleton>,
         now_ms: u64,
         applied: &mut Applied,
     ) {
         let Some(project) = self.projects.get_mut(&accepted.project) else { return };
         let (before, marks, held) = (project.versions(), project.marks.len(), project.held.len());
-        let fresh = project.grow(accepted, shelved, applied);
+        let fresh = project.grow(accepted, skeletons, applied);
         let inserted = project.insert_ready(fresh, applied);
         project.absorb(&inserted);
         for id in inserted {
@@ -78,23 +78,25 @@ impl Applied {
 
 impl Project {
     /// Appends to a feed what it does not have yet; returns what may be ready for documents.
-    fn grow(&mut self, accepted: &Accepted, shelved: &[bool], applied: &mut Applied) -> Vec<WaypointId> {
+    fn grow(
+        &mut self,
+        accepted: &Accepted,
+        skeletons: impl Iterator<Item = Skeleton>,
+        applied: &mut Applied,
+    ) -> Vec<WaypointId> {
         let origin = accepted.top.feed_id();
         if accepted.feed != origin && !self.feeds.contains_key(&accepted.feed) {
             self.sides.entry(origin).or_default().push(accepted.feed);
         }
         self.feeds.entry(accepted.feed).or_insert_with(|| Feed::new(accepted));
         let (mut fresh, mut start) = (Vec::new(), accepted.start);
-        for (at, piece) in accepted.pieces.iter().enumerate() {
-            let known = fresh.len();
+        for skeleton in skeletons {
+            let next = start + skeleton.count();
             // What was accepted has been read before; what cannot be read is never accepted.
-            if self.grow_by(accepted.feed, start, piece, &mut fresh, applied).is_err() {
+            if self.grow_by(accepted.feed, start, skeleton, &mut fresh, applied).is_err() {
                 break;
             }
-            if shelved.get(at).is_some_and(|shelved| *shelved) {
-                fresh.iter().skip(known).for_each(|id| self.leave_out(id));
-            }
-            start += piece.count();
+            start = next;
         }
         if let Some(feed) = self.feeds.get_mut(&accepted.feed) {
             feed.note_top(&accepted.top);
@@ -109,25 +111,25 @@ impl Project {
         &mut self,
         id: FeedId,
         start: u64,
-        piece: &Piece,
+        skeleton: Skeleton,
         fresh: &mut Vec<WaypointId>,
         applied: &mut Applied,
     ) -> Result<(), Reject> {
         let feed = self.feeds.get_mut(&id).ok_or(Reject::Missing)?;
-        if start + piece.count() <= feed.n() {
+        if start + skeleton.count() <= feed.n() {
             return Ok(());
         }
-        let waypoint = match piece {
-            Piece::Gone(gone) => {
+        let bones = match skeleton {
+            Skeleton::Gone(gone) => {
                 (self.gaps, self.parted) = (true, true);
-                return feed.skip(start, gone);
+                return feed.skip(start, &gone);
             }
-            Piece::Waypoint(waypoint) => waypoint,
+            Skeleton::Waypoint(bones) => bones,
         };
-        let name = waypoint.id();
+        let name = bones.id;
         // Histories of one feed begin alike; what is known from another is known.
         if let Entry::Vacant(entry) = self.waypoints.entry(name) {
-            let mut known = Known::read(waypoint, &feed.source)?;
+            let mut known = Known::read(bones, &feed.source)?;
             feed.share(&mut known);
             let ops = known.waiting.as_ref().map_or(&[][..], |change| &change.ops);
             let refused = self.documents.check(ops).err();
@@ -143,13 +145,6 @@ impl Project {
             feed.bar();
         }
         Ok(())
-    }
-
-    /// Notes that a waypoint came without its operations, which the disk has.
-    fn leave_out(&mut self, id: &WaypointId) {
-        if let Some(known) = self.waypoints.get_mut(id) {
-            (known.shelved, known.writes) = (true, true);
-        }
     }
 
     /// Puts waypoints into the documents, and then those that waited for them.

@@ -24,9 +24,9 @@ use crate::proof::ForkProof;
 use crate::retention::Floor;
 use crate::retire::Retire;
 use crate::signed::Verified;
+use crate::skeleton::Bones;
 use crate::stamp::Stamp;
 use crate::top::Top;
-use crate::waypoint::Waypoint;
 
 /// One project.
 #[derive(Debug)]
@@ -270,11 +270,13 @@ impl Deref for Said {
 }
 
 impl Said {
-    /// Reads what a waypoint says beside the bytes of contents, and its operations.
-    pub(super) fn read(waypoint: &Waypoint) -> Result<(Self, Vec<Op>), Reject> {
+    /// Reads what payloads say, of a kind each, and the operations among them.
+    pub(super) fn read<'a>(
+        payloads: impl IntoIterator<Item = (u16, &'a [u8])>,
+    ) -> Result<(Self, Vec<Op>), Reject> {
         let (mut labels, mut ops) = (Labels::default(), Vec::new());
-        for entry in waypoint.entries().filter(|entry| !entry.is_content()) {
-            match entry.payload()? {
+        for (kind, bytes) in payloads {
+            match Payload::read(kind, bytes)? {
                 Payload::Op(op) => ops.push(op),
                 other => labels.read(other),
             }
@@ -305,18 +307,18 @@ impl Known {
     }
 
     /// Reads all that is to be remembered of a waypoint that came from there; refuses what no replica may take.
-    pub(super) fn read(waypoint: &Waypoint, source: &Arc<Source>) -> Result<Self, Reject> {
-        let header = waypoint.header();
-        let (id, parents) = (waypoint.id(), header.parents.clone());
-        let (labels, ops) = Said::read(waypoint)?;
+    pub(super) fn read(bones: Bones, source: &Arc<Source>) -> Result<Self, Reject> {
+        let payloads = bones.payloads.iter().map(|(kind, bytes)| (*kind, &bytes[..]));
+        let (labels, ops) = Said::read(payloads)?;
+        let Bones { id, seq, stamp, continued, parents, faded, shelved, .. } = bones;
         Ok(Self {
             source: source.clone(),
-            seq: header.seq,
-            stamp: header.stamp,
-            continued: header.is_continued(),
-            faded: waypoint.is_faded(),
-            writes: !ops.is_empty(),
-            shelved: false,
+            seq,
+            stamp,
+            continued,
+            faded,
+            writes: shelved || !ops.is_empty(),
+            shelved,
             refused: false,
             labels,
             waiting: Some(Box::new(Change { id, parents, ops: ops.into() })),

@@ -16,6 +16,7 @@ use crate::effect::Recalled;
 use crate::error::Reject;
 use crate::key::DeviceKey;
 use crate::piece::{Gone, count_in};
+use crate::skeleton::Bones;
 use crate::stamp::Stamp;
 use crate::waypoint::Waypoint;
 use crate::wire::Segment;
@@ -95,7 +96,7 @@ impl Project {
             return Ok(None);
         }
         waypoint.check_payloads()?;
-        let read = Known::read(&waypoint, &known.source)?;
+        let read = Known::read(Bones::whole(&waypoint), &known.source)?;
         let ops = read.waiting.as_ref().map_or(&[][..], |change| &change.ops);
         self.documents.check(ops).map_err(Reject::Document)?;
         let (feed, place) = (known.feed, known.seq - 1);
@@ -105,7 +106,7 @@ impl Project {
     fn recall(&mut self, waypoint: &Waypoint) {
         let Some(known) = self.waypoints.get_mut(&waypoint.id()).filter(|known| known.faded) else { return };
         // What was made durable has been read and checked before; what cannot be read stays faded.
-        let Ok(read) = Known::read(waypoint, &known.source) else { return };
+        let Ok(read) = Known::read(Bones::whole(waypoint), &known.source) else { return };
         let Some(change) = read.waiting else { return };
         if !self.documents.contains(&waypoint.id()) {
             // It still waits for what it stands on.

@@ -27,11 +27,9 @@ impl Replica {
         if top.feed.project != project || top.feed.repo != self.id() {
             return Err(Reject::Graft("project"));
         }
-        let skeletons = skeletons.into_iter().map(Into::into);
-        let (pieces, shelved): (_, Vec<bool>) = skeletons.map(|one| (one.piece, one.shelved)).unzip();
-        let accepted = Accepted { project, feed, key: top.feed.key, start: 0, pieces, top };
+        let accepted = Accepted { project, feed, key: top.feed.key, start: 0, pieces: Vec::new(), top };
         let mut applied = Applied::default();
-        self.apply_feed(&accepted, &shelved, now_ms, &mut applied);
+        self.apply_feed(&accepted, skeletons.into_iter().map(Into::into), now_ms, &mut applied);
         self.check_restored(&accepted)?;
         Ok(applied)
     }

@@ -31,11 +31,11 @@ struct Kept {
 
 /// A pack that was put together again, but for its contents.
 #[derive(Debug)]
-struct Opened {
-    items: Vec<Lean>,
+pub(super) struct Opened {
+    pub(super) items: Vec<Lean>,
     /// The first waypoint of each, from 0 in the pack.
-    starts: Vec<u64>,
-    contents: Vec<Extent>,
+    pub(super) starts: Vec<u64>,
+    pub(super) contents: Vec<Extent>,
     /// What its streams come to, in bytes.
     bytes: usize,
 }
@@ -78,7 +78,7 @@ impl Packs {
 }
 
 impl Kept {
-    fn opened(&self, number: u32) -> Option<Arc<Opened>> {
+    pub(super) fn opened(&self, number: u32) -> Option<Arc<Opened>> {
         self.pack.as_ref().filter(|(known, _)| *known == number).map(|(_, opened)| opened.clone())
     }
 
@@ -111,7 +111,7 @@ impl<S: Source> StoneReader<S> {
         *self.packs.kept() = Kept::default();
     }
 
-    fn opened(&self, number: u32) -> Result<Arc<Opened>, Reject> {
+    pub(super) fn opened(&self, number: u32) -> Result<Arc<Opened>, Reject> {
         if let Some(opened) = self.packs.kept().opened(number) {
             return Ok(opened);
         }
@@ -191,6 +191,17 @@ impl<S: Source> StoneReader<S> {
         Err(wrong)
     }
 
+    /// The number of the pack that has a waypoint, from 0 in the stone.
+    pub(super) fn pack_at(&self, place: u64) -> Option<u64> {
+        self.packs.at(place).map(u64::from)
+    }
+
+    /// A content of the pack that has a waypoint, from 0 in the stone.
+    pub(super) fn content_of(&self, place: u64, extent: Extent) -> Result<Vec<u8>, Reject> {
+        let number = self.packs.at(place).ok_or(Reject::Misuse("a place outside of the stone"))?;
+        self.content(number, extent)
+    }
+
     fn kept_block(&self, block: u32) -> Result<Arc<Vec<u8>>, Reject> {
         let known = self.packs.kept().block(block);
         if let Some(raw) = known {
@@ -213,10 +224,14 @@ impl<S: Source> StoneReader<S> {
     }
 
     /// The waypoint at a place, from 0 in the stone.
-    pub(super) fn read_packed(&self, place: u64) -> Result<Stored, Reject> {
+    pub(super) fn read_packed(&self, place: u64, lean: bool) -> Result<Stored, Reject> {
         let number = self.packs.at(place).ok_or(Reject::Misuse("a place outside of the stone"))?;
         let opened = self.opened(number)?;
-        self.filled(number, &opened, opened.item(place - self.packs.start(number)))
+        let item = opened.item(place - self.packs.start(number));
+        match opened.items.get(item).filter(|_| lean) {
+            Some(lean) => Ok(lean.stored.clone()),
+            None => self.filled(number, &opened, item),
+        }
     }
 
     /// The waypoints of a pack from a place on, from 0 in the stone, in order.

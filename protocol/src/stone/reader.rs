@@ -123,7 +123,7 @@ impl<S: Source> StoneReader<S> {
         self.head.layout != Layout::Hash
     }
 
-    fn is_packed(&self) -> bool {
+    pub(super) fn is_packed(&self) -> bool {
         self.head.layout == Layout::Packed
     }
 
@@ -163,14 +163,25 @@ impl<S: Source> StoneReader<S> {
 
     /// The waypoint at `place` (from 0, in the feed), or the subtree that is gone and has it; reads its block, or its pack.
     pub fn read(&self, place: u64) -> Result<Stored, Reject> {
+        self.read_at(place, false)
+    }
+
+    /// The same; in the place of each content stands its hash, as if it were erased. Of a packed stone no content is read.
+    pub fn read_lean_at(&self, place: u64) -> Result<Stored, Reject> {
+        self.read_at(place, true)
+    }
+
+    fn read_at(&self, place: u64, lean: bool) -> Result<Stored, Reject> {
         let span = self.head.name.span;
         if place < span.start || place >= span.end() {
             return Err(Reject::Misuse("a place outside of the stone"));
         }
+        let place = place - span.start;
         match self.head.layout {
             Layout::Hash => Err(Reject::Faded),
-            Layout::Listed => self.read_listed(place - span.start),
-            Layout::Packed => self.read_packed(place - span.start),
+            Layout::Listed if lean => self.read_listed(place).map(without_contents),
+            Layout::Listed => self.read_listed(place),
+            Layout::Packed => self.read_packed(place, lean),
         }
     }
 
@@ -203,13 +214,9 @@ impl<S: Source> StoneReader<S> {
     /// All waypoints and subtrees that are gone, in order; in the place of each content stands its hash, as if it were
     /// erased. Of a packed stone no content is read.
     pub fn read_lean(&self) -> Box<dyn Iterator<Item = Result<Stored, Reject>> + '_> {
-        let lean = |stored| match stored {
-            Stored::Body(waypoint) => Stored::Body(waypoint.without(|_, entry| entry.is_content())),
-            other => other,
-        };
         match self.is_packed() {
             true => Box::new(self.read_packs(0, true)),
-            false => Box::new(self.read_listed_from(0).map(move |stored| stored.map(lean))),
+            false => Box::new(self.read_listed_from(0).map(|stored| stored.map(without_contents))),
         }
     }
 
@@ -287,6 +294,13 @@ impl<S: Source> StoneReader<S> {
             return Err(wrong("a waypoint that does not belong here"));
         }
         Ok(Stored::Body(waypoint))
+    }
+}
+
+fn without_contents(stored: Stored) -> Stored {
+    match stored {
+        Stored::Body(waypoint) => Stored::Body(waypoint.without(|_, entry| entry.is_content())),
+        other => other,
     }
 }
 

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 mod listed;
 #[cfg(test)]
 mod packed;
+#[cfg(test)]
+mod summary;
 
 /// Writes a stone in one of its layouts.
 type Write = fn(&StoneName, &[Stored]) -> Vec<u8>;

@@ -23,7 +23,8 @@ use cairn_protocol::retention::Floor;
 use cairn_protocol::retire::{Retire, Retired};
 use cairn_protocol::signed::Signable;
 use cairn_protocol::stone::{
-    FOOTER_BYTES, HEADER_BYTES, MAGIC, StoneName, StoneReader, Stored, write_faded_stone, write_stone,
+    FOOTER_BYTES, HEADER_BYTES, MAGIC, StoneName, StoneReader, Stored, Summary, write_faded_stone,
+    write_stone,
 };
 use cairn_protocol::top::Top;
 use cairn_protocol::tower::Span;
@@ -211,6 +212,7 @@ fn resign_blocks(bytes: &[u8], index: &mut [u8]) -> Option<()> {
 }
 
 const STONE: Format = Format { resign: Some(stone_resign), ..frame(stone_round_trip) };
+const SUMMARY: Format = Format { resign: Some(summary_resign), ..frame(summary_round_trip) };
 const ENTRY: Format = Format { round_trip: entry_round_trip, canonical: true, resign: None };
 const WAYPOINT: Format =
     Format { round_trip: waypoint_round_trip, canonical: true, resign: Some(waypoint_resign) };
@@ -446,6 +448,34 @@ fn packed_stone() -> Vec<u8> {
     write_stone(&StoneName { feed: feed(), span: Span { start: 0, level: 3 } }, &stored).unwrap()
 }
 
+const SUMMARY_NAME: &str = "golden.sst";
+
+fn summary_span() -> StoneName {
+    StoneName { feed: feed(), span: Span { start: 0, level: 3 } }
+}
+
+/// The summary of six waypoints and a subtree that is gone.
+fn summary() -> Vec<u8> {
+    let gone = Gone { level: 1, hash: log(8).subtree(1, 3).unwrap() };
+    let whole = (1..=6).map(|seq| Stored::Body(waypoint(seq, 0)));
+    let stored: Vec<_> = whole.chain([Stored::Gone(gone)]).collect();
+    let stone = write_stone(&summary_span(), &stored).unwrap();
+    let summary = StoneReader::open(&stone[..]).unwrap().summarize().unwrap().unwrap();
+    summary.to_file(SUMMARY_NAME).unwrap()
+}
+
+fn summary_round_trip(bytes: &[u8]) -> Result<Vec<u8>, Reject> {
+    let summary = Summary::read(&summary_span(), SUMMARY_NAME, bytes)?;
+    summary.to_file(SUMMARY_NAME).ok_or(Reject::Compression)
+}
+
+/// Puts a true checksum on a changed summary.
+fn summary_resign(bytes: &[u8]) -> Option<Vec<u8>> {
+    let body = bytes.get(..bytes.len().checked_sub(32)?)?;
+    let sum = derive("cairn 1 summary", &[SUMMARY_NAME.as_bytes(), body]);
+    Some([body, &sum].concat())
+}
+
 fn faded_stone() -> Vec<u8> {
     let name = StoneName { feed: feed(), span: Span { start: 4, level: 2 } };
     write_faded_stone(&name, log(8).subtree(2, 1).unwrap()).unwrap()
@@ -513,6 +543,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         ("stone_faded", faded_stone(), STONE),
         ("stone_gone", gone_stone(), STONE),
         ("stone_packed", packed_stone(), STONE),
+        ("summary", summary(), SUMMARY),
         ("bundle", bundle::bundle(), bundle::BUNDLE),
     ]);
     all.extend(frames());

@@ -30,6 +30,10 @@ impl Source for Files<'_> {
         self.place.bytes(self.owner, &self.view, path)
     }
 
+    fn order<'a>(&mut self, paths: Vec<&'a RepoPath>) -> Result<Vec<&'a RepoPath>, NodeError> {
+        self.place.by_disk(self.owner, &self.view, paths)
+    }
+
     fn export(&mut self, artifact: ArtifactId, out: &Path) -> Result<bool, NodeError> {
         let repo = self.place.repo;
         if !self.network.holds_artifact(self.owner, repo, artifact)?
