@@ -50,6 +50,8 @@ pub(crate) fn pack(bytes: &[u8]) -> (Method, Vec<u8>) {
 pub(crate) enum Effort {
     /// The bytes are random.
     None,
+    /// Somebody waits.
+    Swift,
     /// They will soon be packed again.
     Quick,
     /// They will lie for long.
@@ -60,6 +62,7 @@ pub(crate) enum Effort {
 pub(crate) fn pack_with(effort: Effort, bytes: &[u8]) -> (Method, Vec<u8>) {
     let level = match effort {
         Effort::None => return (Method::Stored, bytes.to_vec()),
+        Effort::Swift => COMPRESSION_EFFORT,
         Effort::Quick => QUICK_EFFORT,
         Effort::Tight => TIGHT_EFFORT,
     };

@@ -22,10 +22,12 @@ use crate::worktrees;
 mod carry;
 mod epoch;
 mod moving;
+mod portions;
 
 pub use carry::{Files, Imports};
 pub use epoch::{Gathered, Met};
 pub use moving::{Moved, Target};
+use portions::portions;
 
 /// A worktree together with the project that it shows.
 #[derive(Debug)]
@@ -219,19 +221,8 @@ impl Site {
         if changes.is_empty() {
             return Ok(None);
         }
-        let (base, view) = (self.frontier().clone(), self.view(owner)?);
-        let mut imports = Imports { owner, network, repo: self.place.repo };
-        let edits = self.worktree.edits(changes, &mut imports)?;
-        let draft = self.place.draft(owner, &base, &edits)?;
-        if draft.is_empty() {
-            return Ok(None);
-        }
-        let labels = Labels {
-            branch: Some(posting.branch.unwrap_or(self.branch()).to_owned()),
-            message: posting.message.map(str::to_owned),
-            ..Labels::default()
-        };
-        let written = self.write(owner, base, draft, labels)?;
+        let view = self.view(owner)?;
+        let Some(written) = self.write_changes(owner, network, changes, posting)? else { return Ok(None) };
         let is_file = |change: &&Change| match change.disk {
             None => view.files.contains_key(&change.path),
             Some(Disk::Dir) => false,
@@ -239,5 +230,41 @@ impl Site {
         };
         let files = changes.iter().filter(is_file).count() as u64;
         Ok(Some(Posted { written, files }))
+    }
+
+    /// Writes changes portion by portion, each durable before the bytes of the next are read; the labels come with the last.
+    fn write_changes(
+        &mut self,
+        owner: &mut Owner,
+        network: &mut dyn Network,
+        changes: &[Change],
+        posting: &Posting<'_>,
+    ) -> Result<Option<Written>, NodeError> {
+        let (mut base, mut written, portions) = (self.frontier().clone(), None, portions(changes));
+        let last = portions.len().saturating_sub(1);
+        for (number, portion) in portions.into_iter().enumerate() {
+            let mut imports = Imports { owner, network, repo: self.place.repo };
+            let edits = self.worktree.edits(portion, &mut imports)?;
+            let draft = self.place.draft(owner, &base, &edits)?;
+            if draft.is_empty() && (number < last || written.is_none()) {
+                continue;
+            }
+            let labels = match number < last {
+                true => Labels { continued: true, ..Labels::default() },
+                false => self.labels(posting),
+            };
+            let part = self.write(owner, base, draft, labels)?;
+            base = Frontier::from_iter([part.waypoint]);
+            written = Some(part);
+        }
+        Ok(written)
+    }
+
+    fn labels(&self, posting: &Posting<'_>) -> Labels {
+        Labels {
+            branch: Some(posting.branch.unwrap_or(self.branch()).to_owned()),
+            message: posting.message.map(str::to_owned),
+            ..Labels::default()
+        }
     }
 }

@@ -123,6 +123,33 @@ impl Beneath {
     }
 }
 
+/// Asks what stands at one path after the other. The folder of the last one stays open, so that what lies side by side is
+/// found without a walk each; for what is only looked at.
+#[derive(Debug, Default)]
+pub struct Stroll {
+    /// The folder's path, and its handle if there is such a folder.
+    folder: Option<(Option<RepoPath>, Option<OwnedFd>)>,
+}
+
+impl Stroll {
+    /// What stands at a path, as [`Beneath::facts`] says.
+    pub fn facts(&mut self, beneath: &Beneath, path: &RepoPath) -> io::Result<Option<Facts>> {
+        let parent = path.parent();
+        let known = self.folder.take().filter(|(folder, _)| *folder == parent);
+        let (_, handle) = match known {
+            Some(known) => self.folder.insert(known),
+            None => {
+                let handle = beneath.folder(parent.as_ref())?;
+                self.folder.insert((parent, handle))
+            }
+        };
+        match handle {
+            Some(folder) => facts_in(folder.as_fd(), &path.name()),
+            None => Ok(None),
+        }
+    }
+}
+
 /// What stands under a name in an open folder.
 pub fn facts_in(folder: BorrowedFd<'_>, name: &Name) -> io::Result<Option<Facts>> {
     match rustix::fs::statat(folder, os(name), AtFlags::SYMLINK_NOFOLLOW) {

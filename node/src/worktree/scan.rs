@@ -8,7 +8,7 @@ use cairn_crdt::id::{ArtifactId, ContentHash};
 use cairn_crdt::path::RepoPath;
 use cairn_crdt::{File, FileBody, View};
 
-use super::beneath::{Facts, Kind, facts_of_file};
+use super::beneath::{Facts, Kind, Stroll, facts_of_file};
 use super::index::Seen;
 use super::{Worktree, ignored};
 use crate::error::NodeError;
@@ -83,10 +83,13 @@ impl Worktree {
     pub fn scan(&mut self, view: &View) -> Result<Scan, NodeError> {
         let walked = ignored::walk(&self.root, &self.link.home);
         let mut scan = Scan { skipped: walked.skipped, ..Scan::default() };
+        let mut stroll = Stroll::default();
         for path in walked.paths.iter().chain(view.files.keys()).chain(&view.dirs) {
-            if !scan.entries.contains_key(path)
-                && let Some(disk) = self.look(path)?
-            {
+            if scan.entries.contains_key(path) {
+                continue;
+            }
+            let facts = stroll.facts(&self.beneath, path).map_err(|error| self.unread(path, error))?;
+            if let Some(disk) = self.look_closer(path, facts)? {
                 scan.entries.insert(path.clone(), disk);
             }
         }
@@ -96,21 +99,28 @@ impl Worktree {
 
     /// What stands at one path; reads the file only if it may have changed since last time.
     pub fn look(&mut self, path: &RepoPath) -> Result<Option<Disk>, NodeError> {
-        let place = self.on_disk(path);
-        let io = |error| NodeError::io("read", &place, error);
-        let Some(facts) = self.beneath.facts(path).map_err(io)? else { return Ok(None) };
+        let facts = self.beneath.facts(path).map_err(|error| self.unread(path, error))?;
+        self.look_closer(path, facts)
+    }
+
+    fn unread(&self, path: &RepoPath, error: io::Error) -> NodeError {
+        NodeError::io("read", &self.on_disk(path), error)
+    }
+
+    fn look_closer(&mut self, path: &RepoPath, facts: Option<Facts>) -> Result<Option<Disk>, NodeError> {
+        let Some(facts) = facts else { return Ok(None) };
         match facts.kind {
             Kind::Dir => Ok(Some(Disk::Dir)),
             Kind::Other => Ok(None),
             Kind::Link => match self.beneath.read_link(path) {
                 Ok(target) => Ok(Some(Disk::Link { target })),
                 Err(error) if is_gone(&error) => Ok(None),
-                Err(error) => Err(io(error)),
+                Err(error) => Err(self.unread(path, error)),
             },
             Kind::File => match self.see(path, &facts) {
                 Ok(seen) => Ok(Some(seen.as_disk())),
                 Err(error) if is_gone(&error) => Ok(None),
-                Err(error) => Err(io(error)),
+                Err(error) => Err(self.unread(path, error)),
             },
         }
     }

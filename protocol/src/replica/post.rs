@@ -70,6 +70,8 @@ pub struct Labels {
     pub epoch: Option<Epoch>,
     /// What it was in another system.
     pub imported: Option<Box<Imported>>,
+    /// Whether the write goes on in the next one, which stands on it: no branch shows it before.
+    pub continued: bool,
 }
 
 /// Why something cannot be written.

@@ -292,7 +292,7 @@ impl Said {
 
 impl From<Labels> for Said {
     fn from(labels: Labels) -> Self {
-        let Labels { branch, message, profile, mark, edges, retire, floor, epoch, imported } = labels;
+        let Labels { branch, message, profile, mark, edges, retire, floor, epoch, imported, .. } = labels;
         let about_labels = mark.is_some() || retire.is_some() || floor.is_some() || epoch.is_some();
         let says = about_labels || profile.is_some() || !edges.is_empty() || imported.is_some();
         let rare = says.then(|| Box::new(Rare { profile, mark, edges, retire, floor, epoch, imported }));

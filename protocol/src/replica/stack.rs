@@ -92,7 +92,8 @@ impl Replica {
         let last = parts.len() - 1;
         let mut on = parents.heads().to_vec();
         for (index, payloads) in parts.into_iter().enumerate() {
-            let waypoint = self.part(stack, std::mem::take(&mut on), &payloads, index < last)?;
+            let waypoint =
+                self.part(stack, std::mem::take(&mut on), &payloads, index < last || labels.continued)?;
             on.push(waypoint.id());
             stack.waypoints.push(Arc::new(waypoint));
         }

@@ -156,9 +156,7 @@ impl StoneWriter {
         if items == 0 {
             return bytes;
         }
-        // A full pack stays as it is in every larger stone, so it is worth more work.
-        let is_tight = self.lasts || is_full(items, taker.bytes());
-        let effort = if is_tight { Effort::Tight } else { Effort::Quick };
+        let effort = self.effort(items, taker.bytes());
         let Streams { alike, random, contents } = taker.finish();
         // What is alike is one block as far as a block may be that large: it is read whole anyway.
         let alike = self.put_blocks(alike.chunks(BLOCK_BYTES_MAX), effort, &mut bytes);
@@ -168,6 +166,16 @@ impl StoneWriter {
         self.packed = self.peaks.len();
         self.index.packs.push(Pack { count, items, has_gone, alike, random, contents, nodes });
         bytes
+    }
+
+    /// A pack that is full stays as it is in every larger stone. One of many small waypoints is worth more work; one of few
+    /// that bring large files came at once, and whoever wrote them waits.
+    fn effort(&self, items: u32, bytes: usize) -> Effort {
+        match is_full(items, bytes) {
+            _ if self.lasts || items >= PACK_ITEMS_MAX => Effort::Tight,
+            true => Effort::Swift,
+            false => Effort::Quick,
+        }
     }
 
     fn put_contents(&mut self, contents: Vec<Vec<u8>>, effort: Effort, bytes: &mut Vec<u8>) -> u32 {

@@ -162,3 +162,23 @@ fn any_waypoint_can_be_taken_back_by_name() {
     world.undo("a");
     assert!(world.path("a/n").exists());
 }
+
+#[test]
+fn a_post_larger_than_a_portion_is_one_version_and_one_step() {
+    let mut world = World::new();
+    let before = world.now("a");
+    let text = |number: u64| format!("file {number}, a line of it\n").repeat(40_000);
+    for number in 0..70 {
+        world.write(&format!("a/f/{number}"), text(number));
+    }
+    let posted = world.post("a");
+    assert_eq!(posted.files, 70);
+    assert!(world.changed("a").is_empty());
+    let args = log::Args { here: world.here("a"), ..log::Args::default() };
+    let shown = log::run(&mut world.owner, &args).unwrap();
+    assert_eq!(shown.waypoints.iter().filter(|one| one.branch.is_some()).count(), 1, "the labels come once");
+    assert_eq!(world.undo("a").root, before);
+    assert!(!world.path("a/f").exists());
+    assert_eq!(world.redo("a").root, posted.root);
+    assert_eq!(world.read("a/f/69"), text(69));
+}
