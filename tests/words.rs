@@ -4,7 +4,7 @@ use crate::harness::{Stage, told};
 use serde_json::Value;
 use std::process::Command;
 
-const VERBS: [&str; 34] = [
+const VERBS: [&str; 36] = [
     "init",
     "import",
     "export",
@@ -39,6 +39,8 @@ const VERBS: [&str; 34] = [
     "demo",
     "merge-file",
     "bench",
+    "completions",
+    "man",
 ];
 
 fn cairn(words: &[&str]) -> crate::harness::Out {

@@ -125,6 +125,10 @@ pub(crate) enum Verb {
     Demo(demo::Args),
     /// Measure what cairn promises, against other programs
     Bench(bench::Args),
+    /// Print what a shell needs to complete command lines
+    Completions(completions::Args),
+    /// Write the manual as pages, one a verb
+    Man(man::Args),
 }
 
 /// A command line of the one verb that is run again and again, once for each file that git merges: only

@@ -6,6 +6,7 @@ pub(crate) mod bench;
 pub(crate) mod bundle;
 pub(crate) mod clone;
 pub(crate) mod come;
+pub(crate) mod completions;
 pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod diff;
@@ -20,6 +21,7 @@ pub(crate) mod init;
 pub(crate) mod invite;
 pub(crate) mod join;
 pub(crate) mod log;
+pub(crate) mod man;
 pub(crate) mod mark;
 pub(crate) mod merge_file;
 pub(crate) mod overlaps;
@@ -99,6 +101,8 @@ pub(crate) fn run(args: Args) -> Result<u8, Failure> {
         Verb::Fsck(args) => fsck::run(args, &desk),
         Verb::Demo(args) => demo::run(args, &desk),
         Verb::Bench(args) => bench::run(args, &desk),
+        Verb::Completions(args) => completions::run(args, &desk),
+        Verb::Man(args) => man::run(args, &desk),
     }
 }
 
