@@ -1,6 +1,6 @@
 //! What people need around the core: their shell, their devices, each other's rights and names.
 
-use crate::harness::{Out, Stage, told};
+use crate::harness::{Node, Out, Stage, told, wait_until};
 use std::fs;
 use std::process::Command;
 
@@ -56,4 +56,145 @@ fn each_verb_has_a_page_in_the_manual() {
         assert!(dir.join(page).exists(), "{page}");
     }
     assert_eq!(done.json["pages"].as_array().unwrap().len(), fs::read_dir(&dir).unwrap().count());
+}
+
+/// The keys that hold something in the project where a node stands, with their roles.
+fn holders(node: &Node) -> Vec<(String, String)> {
+    let listed = node.ok(&["grant"]);
+    let rights = listed["rights"].as_array().unwrap().iter();
+    let held = rights.filter(|right| right["state"] == "holds" && right["link"] == false);
+    held.map(|right| (right["key"].as_str().unwrap().to_owned(), right["role"].as_str().unwrap().to_owned()))
+        .collect()
+}
+
+fn key(node: &Node) -> String {
+    node.ok(&["identity"])["key"].as_str().unwrap().to_owned()
+}
+
+/// Posts a file, sends it to a peer, and says whether it shows there.
+fn shows_at(author: &Node, host: &Node, file: &str) -> bool {
+    author.write(file, format!("by {}\n", author.name));
+    author.ok(&["post", "-m", file]);
+    author.ok(&["put", "--peer", host.address.as_deref().unwrap()]);
+    host.run(&["show", &format!("{file}?main")]).code == 0
+}
+
+#[test]
+fn a_second_admin_marks_epochs_and_lets_in_as_many_as_the_first() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("a.txt", b"1\n")]);
+    ana.serve();
+    let ben = stage.node("ben");
+    ben.ok(&["identity", "name", "Ben"]);
+    ben.join(&ana, "admin");
+    assert!(shows_at(&ben, &ana, "b.txt"));
+    // An epoch: what lies below his mark may fade at the founder's.
+    ben.ok(&["mark", "v1", "-m", "by the second admin"]);
+    ben.ok(&["put", "--peer", ana.address.as_deref().unwrap()]);
+    let fade = ana.ok(&["fade", "--keep", "0s", "--alone", "--dry-run"]);
+    assert!(fade["waypoints"].as_u64().unwrap() > 0, "{fade:#}");
+    for name in ["cleo", "dora", "eve"] {
+        let guest = stage.node(name);
+        guest.ok(&["join", &ben.invite("write"), "--peer", ana.address.as_deref().unwrap(), "."]);
+        assert!(shows_at(&guest, &ana, &format!("{name}.txt")), "{name}: {:#?}", ana.ok(&["doctor"]));
+    }
+    assert!(holders(&ana).contains(&(key(&ben), "admin".to_owned())), "{:?}", holders(&ana));
+    assert_eq!(holders(&ana).iter().filter(|(_, role)| role == "write").count(), 3);
+}
+
+#[test]
+fn a_right_is_given_by_key_and_taken_back_by_name() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("a.txt", b"1\n")]);
+    ana.serve();
+    let address = ana.address.clone().unwrap();
+    let ben = stage.node("ben");
+    ben.ok(&["identity", "name", "Ben"]);
+    let granted = ana.ok(&["grant", &key(&ben), "--role", "write"]);
+    assert_eq!(
+        (&granted["rights"][0]["role"], &granted["rights"][0]["state"]),
+        (&"write".into(), &"holds".into())
+    );
+    ben.ok(&["clone", granted["link"].as_str().unwrap(), "--peer", &address, "."]);
+    assert!(shows_at(&ben, &ana, "before.txt"));
+    let link = ben.refused(&["invite"], 4);
+    assert_eq!(link["code"], "E_REFUSED", "who may write does not invite");
+    let high = ana.branch();
+    let revoked = ana.ok(&["revoke", "Ben"]);
+    assert_eq!((&revoked["revoked"][0]["key"], &revoked["waypoints"]), (&key(&ben).into(), &1.into()));
+    assert_eq!(ana.branch(), high, "what was written until now counts");
+    // Ben has not heard of it, and goes on.
+    ben.write("after.txt", "after\n");
+    ben.post("after");
+    let _ = ben.run(&["put", "--peer", &address]);
+    assert_eq!(ana.branch(), high, "a key whose right was taken back moved a branch");
+    assert!(holders(&ana).iter().all(|(held, _)| *held != key(&ben)));
+    ana.refused(&["revoke", "Ben"], 3);
+    ana.ok(&["grant", "Ben"]);
+    ben.ok(&["put", "--peer", &address]);
+    wait_until("what was held counts", || ana.run(&["show", "after.txt?main"]).code == 0);
+}
+
+#[test]
+fn a_revoked_keys_later_work_is_held_and_told_where_it_arrives_by_others() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("a.txt", b"1\n")]);
+    ana.serve();
+    let (ben, mut cleo) = (stage.node("ben"), stage.node("cleo"));
+    ben.join(&ana, "write");
+    cleo.join(&ana, "write");
+    cleo.serve();
+    ana.stop();
+    ana.ok(&["revoke", &key(&ben)]);
+    // Cleo has not heard of it either, and passes on what Ben writes.
+    ben.write("after.txt", "after\n");
+    let held = ben.post("after");
+    ben.ok(&["put", "--peer", cleo.address.as_deref().unwrap()]);
+    ana.serve();
+    ana.ok(&["put", "--peer", cleo.address.as_deref().unwrap()]);
+    wait_until("ana is told", || ana.saw("held"));
+    assert_eq!(ana.run(&["show", "after.txt?main"]).code, 3);
+    let doctor = ana.run(&["doctor"]);
+    assert!(doctor.stdout.contains(&held) && doctor.stdout.contains("E_HELD"), "{doctor:#?}");
+    wait_until("cleo holds it too", || cleo.run(&["show", "after.txt?main"]).code == 3);
+}
+
+#[test]
+fn a_link_is_closed_behind_those_who_came_by_it() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("a.txt", b"1\n")]);
+    ana.serve();
+    let address = ana.address.clone().unwrap();
+    let invite = ana.ok(&["invite", "--uses", "9"])["invite"].as_str().unwrap().to_owned();
+    let (ben, cleo) = (stage.node("ben"), stage.node("cleo"));
+    ben.ok(&["join", &invite, "--peer", &address, "."]);
+    let listed = ana.ok(&["grant"]);
+    let link = listed["rights"].as_array().unwrap().iter().find(|right| right["link"] == true).unwrap();
+    let closed = ana.ok(&["revoke", link["key"].as_str().unwrap(), "--keep"]);
+    assert_eq!(
+        (closed["kept"][0]["key"].clone(), closed["lost"].clone()),
+        (key(&ben).into(), serde_json::json!([]))
+    );
+    assert!(shows_at(&ben, &ana, "b.txt"));
+    assert_ne!(cleo.run(&["join", &invite, "--peer", &address, "."]).code, 0, "the link is closed");
+}
+
+#[test]
+fn rights_are_not_given_by_those_who_do_not_have_them() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("a.txt", b"1\n")]);
+    ana.serve();
+    let (ben, cleo) = (stage.node("ben"), stage.node("cleo"));
+    ben.join(&ana, "write");
+    ben.refused(&["grant", &key(&cleo)], 4);
+    ben.refused(&["revoke", &key(&ana)], 4);
+    cleo.join(&ana, "write");
+    ben.ok(&["put", "--peer", ana.address.as_deref().unwrap()]);
+    ben.refused(&["revoke", &key(&cleo)], 4);
+    ana.refused(&["grant", "nobody-of-this-name"], 3);
+    for node in [&ben, &cleo] {
+        node.ok(&["identity", "name", "Same"]);
+        assert!(shows_at(node, &ana, &format!("{}.txt", node.name)));
+    }
+    assert_eq!(ana.refused(&["revoke", "Same"], 3)["code"], "E_AMBIGUOUS");
 }

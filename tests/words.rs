@@ -4,7 +4,7 @@ use crate::harness::{Stage, told};
 use serde_json::Value;
 use std::process::Command;
 
-const VERBS: [&str; 36] = [
+const VERBS: [&str; 38] = [
     "init",
     "import",
     "export",
@@ -41,6 +41,8 @@ const VERBS: [&str; 36] = [
     "bench",
     "completions",
     "man",
+    "grant",
+    "revoke",
 ];
 
 fn cairn(words: &[&str]) -> crate::harness::Out {

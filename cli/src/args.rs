@@ -97,6 +97,10 @@ pub(crate) enum Verb {
     Peers(peers::Args),
     /// Make a link that lets another device in
     Invite(invite::Args),
+    /// Give a key a right, or say who holds which
+    Grant(grant::Args),
+    /// Take back what a key may do
+    Revoke(revoke::Args),
     /// Enter a repo by an invitation
     Join(join::Args),
     /// Copy a repo that this device may read

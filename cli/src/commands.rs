@@ -15,6 +15,7 @@ pub(crate) mod export;
 pub(crate) mod fade;
 pub(crate) mod fsck;
 pub(crate) mod get;
+pub(crate) mod grant;
 pub(crate) mod identity;
 pub(crate) mod import;
 pub(crate) mod init;
@@ -29,6 +30,7 @@ pub(crate) mod peers;
 pub(crate) mod post;
 pub(crate) mod put;
 pub(crate) mod redo;
+pub(crate) mod revoke;
 pub(crate) mod root;
 pub(crate) mod serve;
 pub(crate) mod show;
@@ -87,6 +89,8 @@ pub(crate) fn run(args: Args) -> Result<u8, Failure> {
         Verb::Watch(args) => watch::run(args, &desk),
         Verb::Peers(args) => peers::run(args, &desk),
         Verb::Invite(args) => invite::run(args, &desk),
+        Verb::Grant(args) => grant::run(args, &desk),
+        Verb::Revoke(args) => revoke::run(args, &desk),
         Verb::Join(args) => join::run(args, &desk),
         Verb::Clone(args) => clone::run(args, &desk),
         Verb::Identity(args) => identity::run(args, &desk),

@@ -22,6 +22,11 @@ pub(crate) fn text(text: &str) {
     bytes(text.as_bytes());
 }
 
+/// Prints a word beside the answer.
+pub(crate) fn note(text: &str) {
+    eprintln!("note: {text}");
+}
+
 /// The first digits of a hash: enough for people.
 pub(crate) fn short(hash: &str) -> &str {
     hash.get(..12).unwrap_or(hash)

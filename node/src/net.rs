@@ -117,6 +117,11 @@ pub fn peer_name(key: DeviceKey) -> Result<String, NodeError> {
     peer_id(key).map(|peer| peer.to_string())
 }
 
+/// The device behind a peer's name, as it stands at the end of its addresses.
+pub(crate) fn key_of_peer(name: &str) -> Option<DeviceKey> {
+    device_key(&name.parse().ok()?)
+}
+
 /// The network identity of a device.
 pub(crate) fn peer_id(key: DeviceKey) -> Result<PeerId, NodeError> {
     let public = identity::ed25519::PublicKey::try_from_bytes(key.as_bytes())

@@ -15,6 +15,7 @@ pub mod export;
 pub mod fade;
 pub mod fsck;
 pub mod get;
+pub mod grant;
 mod here;
 pub mod identity;
 pub mod import;
@@ -33,6 +34,8 @@ pub mod put;
 mod recall;
 pub mod redo;
 mod replay;
+pub mod revoke;
+mod rights;
 pub mod root;
 pub mod show;
 pub mod site;
@@ -148,6 +151,10 @@ verbs! {
     Unbundle unbundle (network);
     /// Lets another device in.
     Invite invite (network);
+    /// Gives a right, or says who holds which.
+    Grant grant (network);
+    /// Takes rights back.
+    Revoke revoke ();
     /// Enters by an invitation.
     Join join (network);
     /// Copies a repo.
