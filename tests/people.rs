@@ -198,3 +198,55 @@ fn rights_are_not_given_by_those_who_do_not_have_them() {
     }
     assert_eq!(ana.refused(&["revoke", "Same"], 3)["code"], "E_AMBIGUOUS");
 }
+
+/// Ana's second machine: one command on the first, one on the second.
+#[test]
+fn a_second_device_gets_its_own_key_and_everything_of_its_owner() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("a.txt", b"1\n")]);
+    ana.ok(&["identity", "name", "Ana", "--mail", "ana@example.org"]);
+    let other = Node::new("other", ana.home.clone(), stage.path().join("other"));
+    other.ok(&["init", ".", "--project", "@me/other"]);
+    other.write("o.txt", "o\n");
+    other.post("other");
+    // In Ben's repo she may write, and hand nothing on.
+    let mut ben = stage.founder("ben", &[("b.txt", b"b\n")]);
+    ben.serve();
+    Node::new("guest", ana.home.clone(), stage.path().join("guest")).join(&ben, "write");
+    ana.serve();
+    let file = stage.path().join("laptop.link");
+    let told = ana.ok(&["identity", "add-device", "--out", file.to_str().unwrap()]);
+    let granted =
+        told["handed"].as_array().unwrap().iter().filter(|handed| handed["granted"] == true).count();
+    assert_eq!((granted, told["handed"].as_array().unwrap().len()), (2, 3), "{told:#}");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+
+    let laptop = stage.node("laptop");
+    let joined = laptop.ok(&["join", file.to_str().unwrap(), "work"]);
+    assert_eq!(joined["others"].as_array().map(Vec::len), Some(1), "{joined:#}");
+    assert!(joined["missed"].is_null(), "{joined:#}");
+    assert_ne!(key(&laptop), key(&ana), "each device has a key of its own");
+    assert_eq!(laptop.read("work/demo/a.txt"), b"1\n");
+    assert_eq!(laptop.read("work/other/o.txt"), b"o\n");
+    let again = laptop.ok(&["join", file.to_str().unwrap(), "work"]);
+    assert_eq!(again["files"], 0, "the same command does no harm: {again:#}");
+
+    let laptop = Node::new("laptop", laptop.home.clone(), laptop.tree.join("work/demo"));
+    assert!(shows_at(&laptop, &ana, "l.txt"));
+    ana.ok(&["get"]);
+    ana.write("a.txt", "2\n");
+    ana.post("on the first machine");
+    let log = ana.ok(&["log"]);
+    let authors: Vec<_> =
+        log["waypoints"].as_array().unwrap().iter().take(2).map(|one| one["author"].clone()).collect();
+    assert_eq!(authors, ["Ana", "Ana"], "{log:#}");
+    // The same rights: it lets others in, as many as it likes.
+    for name in ["cleo", "dora"] {
+        let guest = stage.node(name);
+        guest.ok(&["join", &laptop.invite("write"), "--peer", ana.address.as_deref().unwrap(), "."]);
+        assert!(shows_at(&guest, &ana, &format!("{name}.txt")), "{name}");
+    }
+    laptop.refused(&["join", "no-such-file.link", "elsewhere"], 2);
+    laptop.refused(&["join", "cairn:device:00ff", "elsewhere"], 2);
+}

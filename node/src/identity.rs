@@ -104,7 +104,7 @@ fn put_new(path: &Path, secret: &[u8; 32]) -> Result<Keypair, NodeError> {
 }
 
 /// Writes a file that is not there yet, durably; a crash leaves all of it or nothing under its name.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), NodeError> {
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), NodeError> {
     let io = |error| NodeError::io("write", path, error);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temp = path.with_file_name(format!(".{name}.{}", std::process::id()));

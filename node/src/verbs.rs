@@ -168,7 +168,7 @@ verbs! {
     /// What is not as it should be, and what to do.
     Doctor doctor ();
     /// The device key.
-    Identity identity ();
+    Identity identity (network);
     /// The nodes known.
     Peers peers (network);
 }
