@@ -44,8 +44,7 @@ pub fn load(path: &Path) -> Result<Keypair, NodeError> {
     let io = |error| NodeError::io("read", path, error);
     let metadata = fs::metadata(path).map_err(io)?;
     if metadata.permissions().mode() & 0o077 != 0 {
-        let why = format!("others may read the key {}; run `chmod 600` on it", path.display());
-        return Err(NodeError::Refused(why));
+        return Err(NodeError::Exposed(path.to_owned()));
     }
     let format = || NodeError::Format { path: path.to_owned(), why: "not a key file".to_owned() };
     if metadata.len() > KEY_BYTES_MAX {
@@ -137,7 +136,7 @@ mod tests {
         let mode = fs::metadata(home.key_path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         fs::set_permissions(home.key_path(), fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(device(&home), Err(NodeError::Refused(_))));
+        assert!(matches!(device(&home), Err(NodeError::Exposed(_))));
     }
 
     #[test]

@@ -2,8 +2,7 @@
 
 use crate::args;
 use crate::desk::Desk;
-use crate::error::{DONE, Failure};
-use crate::output;
+use crate::error::Failure;
 use clap::{CommandFactory, ValueEnum};
 
 const EXAMPLES: &str = "\
@@ -40,11 +39,6 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     };
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut args::Args::command(), "cairn", &mut script);
-    if desk.json {
-        let script = String::from_utf8_lossy(&script);
-        output::line(&serde_json::json!({ "shell": shell.to_string(), "script": script }).to_string());
-    } else {
-        output::bytes(&script);
-    }
-    Ok(DONE)
+    let script = String::from_utf8_lossy(&script).into_owned();
+    desk.print(&serde_json::json!({ "shell": shell.to_string(), "script": script }), || script.clone())
 }

@@ -2,8 +2,8 @@
 
 use crate::args;
 use crate::desk::Desk;
-use crate::error::{DONE, Failure};
-use crate::output::{self, count};
+use crate::error::Failure;
+use crate::output::count;
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use std::fs;
@@ -32,12 +32,8 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     whole.build();
     let mut pages = Vec::new();
     write(&whole, &dir, &mut pages)?;
-    if desk.json {
-        output::line(&serde_json::json!({ "dir": dir, "pages": pages }).to_string());
-    } else {
-        output::line(&format!("wrote {} to {}", count(pages.len() as u64, "page"), dir.display()));
-    }
-    Ok(DONE)
+    let words = || format!("wrote {} to {}\n", count(pages.len() as u64, "page"), dir.display());
+    desk.print(&serde_json::json!({ "dir": dir, "pages": pages }), words)
 }
 
 /// The page of a verb, and those of the verbs below it.
