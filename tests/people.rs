@@ -156,6 +156,12 @@ fn a_revoked_keys_later_work_is_held_and_told_where_it_arrives_by_others() {
     assert_eq!(ana.run(&["show", "after.txt?main"]).code, 3);
     let doctor = ana.run(&["doctor"]);
     assert!(doctor.stdout.contains(&held) && doctor.stdout.contains("E_HELD"), "{doctor:#?}");
+    let kept = ana.ok(&["held"]);
+    assert_eq!(
+        (&kept["held"][0]["waypoint"], &kept["held"][0]["reason"]),
+        (&held.into(), &"rights".into()),
+        "{kept:#}"
+    );
     wait_until("cleo holds it too", || cleo.run(&["show", "after.txt?main"]).code == 3);
 }
 
@@ -247,6 +253,193 @@ fn a_second_device_gets_its_own_key_and_everything_of_its_owner() {
         guest.ok(&["join", &laptop.invite("write"), "--peer", ana.address.as_deref().unwrap(), "."]);
         assert!(shows_at(&guest, &ana, &format!("{name}.txt")), "{name}");
     }
+    // Lost: it is shut out of every repo by one command.
+    let lost = ana.ok(&["revoke", &key(&laptop), "--all-repos"]);
+    assert_eq!(lost["others"].as_array().map(Vec::len), Some(1), "{lost:#}");
+    for tree in [&ana, &other] {
+        assert!(!holders(tree).iter().any(|(held, _)| *held == key(&laptop)), "{:?}", holders(tree));
+    }
     laptop.refused(&["join", "no-such-file.link", "elsewhere"], 2);
     laptop.refused(&["join", "cairn:device:00ff", "elsewhere"], 2);
+}
+
+#[test]
+fn a_unit_is_written_removed_and_never_put_over_a_foreign_one() {
+    let stage = Stage::new();
+    let node = stage.node("my home");
+    let config = stage.path().join("config");
+    let run =
+        |words: &[&str]| told(node.command().args(words).env("XDG_CONFIG_HOME", &config).output().unwrap());
+    let written = run(&["serve", "--install"]);
+    assert_eq!(written.code, 0, "{written:#?}");
+    let path = config.join("systemd/user/cairn.service");
+    assert_eq!(written.json["unit"], path.to_str().unwrap());
+    let unit = fs::read_to_string(&path).unwrap();
+    let listen = written.json["listen"][0].as_str().unwrap();
+    assert!(!listen.ends_with("/tcp/0") && unit.contains(&format!(" serve --listen {listen}\n")), "{unit}");
+    assert!(unit.contains(&format!("--home \"{}\" ", node.home.canonicalize().unwrap().display())), "{unit}");
+    // Where systemd is there it says whether it can read it. It looks for what the unit names, so that must be there.
+    match Command::new("systemd-analyze").args(["verify", "--user", "--man=no"]).arg(&path).output() {
+        Ok(read) => {
+            let told = String::from_utf8_lossy(&read.stderr);
+            assert!(!told.contains("cairn.service:"), "{told}");
+        }
+        Err(error) => eprintln!("no systemd here: {error}"),
+    }
+    let again = run(&["serve", "--install", "--listen", "/ip4/127.0.0.1/tcp/4000"]);
+    assert_eq!(again.json["listen"][0], "/ip4/127.0.0.1/tcp/4000", "its own is replaced: {again:#?}");
+    let wants = config.join("systemd/user/default.target.wants");
+    fs::create_dir_all(&wants).unwrap();
+    std::os::unix::fs::symlink(&path, wants.join("cairn.service")).unwrap();
+    assert_eq!(run(&["serve", "--uninstall"]).code, 0);
+    assert!(!path.exists() && fs::symlink_metadata(wants.join("cairn.service")).is_err());
+    assert_eq!(run(&["serve", "--uninstall"]).code, 3);
+    fs::write(&path, "[Service]\nExecStart=/bin/true\n").unwrap();
+    for words in [["serve", "--install"], ["serve", "--uninstall"]] {
+        let refused = run(&words);
+        assert_eq!((refused.code, &refused.json["code"]), (4, &"E_NOT_OURS".into()), "{refused:#?}");
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap(), "[Service]\nExecStart=/bin/true\n");
+}
+
+/// What `peers` says of the only peer.
+fn peer(node: &Node) -> serde_json::Value {
+    let told = node.ok(&["peers"]);
+    assert_eq!(told["peers"].as_array().map(Vec::len), Some(1), "{told:#}");
+    told["peers"][0].clone()
+}
+
+#[test]
+fn peers_say_why_somebody_is_not_connected() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("a.txt", b"1\n")]);
+    ana.ok(&["identity", "name", "Ana"]);
+    ana.write("a.txt", "2\n");
+    ana.post("by name");
+    let port = ana.serve().split('/').nth(4).unwrap().to_owned();
+    let mut ben = stage.node("ben");
+    ben.join(&ana, "write");
+    let alone = ben.ok(&["peers"]);
+    assert_eq!((&alone["serving"], &alone["peers"][0]["name"]), (&false.into(), &"Ana".into()), "{alone:#}");
+    ben.serve();
+    wait_until("ben reaches ana", || peer(&ben)["connected"] == true);
+    ana.stop();
+    let says = |words: &str| peer(&ben)["failed"]["reason"].as_str().is_some_and(|why| why.contains(words));
+    wait_until("ben is refused", || says("connection refused"));
+    let told = peer(&ben);
+    assert!(told["connected"] == false && told["seen_ms"].as_u64().is_some(), "{told:#}");
+    // Somebody else listens there now.
+    let foreign = std::net::TcpListener::bind(format!("127.0.0.1:{port}")).unwrap();
+    foreign.set_nonblocking(true).unwrap();
+    wait_until("ben finds no cairn there", || {
+        if let Ok((mut talk, _)) = foreign.accept() {
+            let _ = std::io::Write::write_all(&mut talk, b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+        says("protocol mismatch")
+    });
+    drop(foreign);
+    ana.serve();
+    wait_until("ben reaches ana again", || peer(&ben)["connected"] == true);
+    assert!(peer(&ben)["failed"].is_null());
+    ana.ok(&["revoke", &key(&ben)]);
+    assert_ne!(ben.run(&["put", "--peer", ana.address.as_deref().unwrap()]).code, 0);
+    wait_until("ben is told that ana shows it nothing", || {
+        !peer(&ben)["apart"].as_array().unwrap().is_empty()
+    });
+}
+
+/// The codes that `doctor` gives, each with something to do.
+fn found(node: &Node, config: &std::path::Path) -> Vec<String> {
+    let told = told(node.command().arg("doctor").env("XDG_CONFIG_HOME", config).output().unwrap());
+    let problems = told.json["problems"].as_array().unwrap_or_else(|| panic!("{told:#?}")).clone();
+    assert!(problems.iter().all(|problem| !problem["next"].as_str().unwrap().is_empty()), "{told:#?}");
+    problems.iter().map(|problem| problem["code"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn doctor_looks_at_clock_port_and_permissions() {
+    use std::os::unix::fs::PermissionsExt;
+    let stage = Stage::new();
+    let config = stage.path().join("config");
+    let mut ana = stage.founder("ana", &[("a.txt", b"1\n")]);
+    ana.ok(&["identity", "name", "Ana"]);
+    assert_eq!(found(&ana, &config), [""; 0]);
+    let mode =
+        |path: &std::path::Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    mode(&ana.home, 0o755);
+    assert_eq!(found(&ana, &config), ["E_PERMISSIONS"]);
+    mode(&ana.home, 0o700);
+    mode(&ana.home.join("key"), 0o644);
+    let exposed = ana.refused(&["doctor"], 4);
+    assert!(
+        exposed["code"] == "E_PERMISSIONS" && exposed["hint"].as_str().unwrap().contains("chmod 600"),
+        "{exposed}"
+    );
+    mode(&ana.home.join("key"), 0o600);
+
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("/ip4/127.0.0.1/tcp/{}", held.local_addr().unwrap().port());
+    let mut install = ana.command();
+    install.args(["serve", "--install", "--listen", &listen]).env("XDG_CONFIG_HOME", &config);
+    assert!(install.output().unwrap().status.success());
+    assert_eq!(found(&ana, &config), ["E_PORT"]);
+    drop(held);
+    assert_eq!(found(&ana, &config), [""; 0]);
+    ana.serve();
+    assert_eq!(found(&ana, &config), [""; 0], "a node that serves reaches itself");
+    ana.stop();
+
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
+    let settings = fs::File::options().write(true).open(ana.home.join("config.json")).unwrap();
+    settings.set_modified(later).unwrap();
+    assert_eq!(found(&ana, &config), ["E_CLOCK"]);
+}
+
+#[test]
+fn a_log_is_drawn_and_dated_for_people_and_stays_plain_for_programs() {
+    let stage = Stage::new();
+    let ana = stage.founder("ana", &[("a.txt", b"1\n"), ("b.txt", b"1\n")]);
+    ana.ok(&["come", "side"]);
+    ana.write("a.txt", "2\n");
+    ana.post("on the side");
+    ana.ok(&["get", "?main"]);
+    ana.write("b.txt", "2\n");
+    ana.post("on main");
+    ana.ok(&["put", "?side"]);
+    ana.write("b.txt", "3\n");
+    ana.post("on both");
+    let run = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
+        command.arg("--home").arg(&ana.home).arg("-C").arg(&ana.tree).args(words);
+        told(command.output().unwrap()).stdout
+    };
+    let graph = run(&["log", "--graph"]);
+    let drawn: Vec<&str> = graph
+        .lines()
+        .map(|line| line.split_once(|c: char| c.is_ascii_hexdigit()).map_or(line, |(lanes, _)| lanes))
+        .collect();
+    assert!(drawn.contains(&"|\\") && drawn.contains(&"|/") && drawn.contains(&"| * "), "{graph}");
+    let plain = run(&["log"]);
+    assert!(!plain.contains('\x1b') && plain.lines().all(|line| line.contains("Z ")), "{plain}");
+    let relative = run(&["log", "--relative"]);
+    assert!(relative.lines().all(|line| line.contains(" ago ") || line.contains(" just now ")), "{relative}");
+    // On a terminal: `script` gives one.
+    let words = format!(
+        "{} --home {} -C {} log",
+        env!("CARGO_BIN_EXE_cairn"),
+        ana.home.display(),
+        ana.tree.display()
+    );
+    let shown = |colour: Option<&str>| {
+        let mut script = Command::new("script");
+        script.args(["-qec", &words, "/dev/null"]).env("TERM", "xterm").env_remove("NO_COLOR");
+        colour.iter().for_each(|value| {
+            script.env("NO_COLOR", value);
+        });
+        let out = script.stdin(std::process::Stdio::null()).output().unwrap();
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    let (coloured, plain) = (shown(None), shown(Some("1")));
+    assert!(coloured.contains("\x1b[33m") && coloured.contains("just now"), "{coloured}");
+    assert!(!plain.contains('\x1b') && plain.contains("just now"), "{plain}");
 }

@@ -4,7 +4,7 @@ use crate::harness::{Stage, told};
 use serde_json::Value;
 use std::process::Command;
 
-const VERBS: [&str; 38] = [
+const VERBS: [&str; 39] = [
     "init",
     "import",
     "export",
@@ -43,6 +43,7 @@ const VERBS: [&str; 38] = [
     "man",
     "grant",
     "revoke",
+    "held",
 ];
 
 fn cairn(words: &[&str]) -> crate::harness::Out {

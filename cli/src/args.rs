@@ -101,6 +101,8 @@ pub(crate) enum Verb {
     Grant(grant::Args),
     /// Take back what a key may do
     Revoke(revoke::Args),
+    /// List what is kept and does not count, and why
+    Held(held::Args),
     /// Enter a repo by an invitation
     Join(join::Args),
     /// Copy a repo that this device may read

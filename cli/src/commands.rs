@@ -16,6 +16,7 @@ pub(crate) mod fade;
 pub(crate) mod fsck;
 pub(crate) mod get;
 pub(crate) mod grant;
+pub(crate) mod held;
 pub(crate) mod identity;
 pub(crate) mod import;
 pub(crate) mod init;
@@ -91,6 +92,7 @@ pub(crate) fn run(args: Args) -> Result<u8, Failure> {
         Verb::Invite(args) => invite::run(args, &desk),
         Verb::Grant(args) => grant::run(args, &desk),
         Verb::Revoke(args) => revoke::run(args, &desk),
+        Verb::Held(args) => held::run(args, &desk),
         Verb::Join(args) => join::run(args, &desk),
         Verb::Clone(args) => clone::run(args, &desk),
         Verb::Identity(args) => identity::run(args, &desk),

@@ -20,12 +20,14 @@ mod gossip;
 mod lend;
 #[cfg(test)]
 mod loopback;
+pub(crate) mod obstacle;
 mod session;
 mod streams;
 mod verbs;
 mod wire;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use cairn_protocol::key::{DeviceKey, Keypair};
@@ -70,6 +72,20 @@ impl Address {
             Protocol::P2p(peer) => Some(peer),
             _ => None,
         })
+    }
+
+    /// The place of a TCP address that is written in numbers.
+    pub(crate) fn socket(&self) -> Option<(IpAddr, u16)> {
+        let ip = self.0.iter().find_map(|part| match part {
+            Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
+            Protocol::Ip6(ip) => Some(IpAddr::V6(ip)),
+            _ => None,
+        });
+        let port = self.0.iter().find_map(|part| match part {
+            Protocol::Tcp(port) => Some(port),
+            _ => None,
+        });
+        ip.zip(port)
     }
 
     /// Whether this is `other`, or `other` with the peer's name at its end.

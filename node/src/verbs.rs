@@ -16,6 +16,7 @@ pub mod fade;
 pub mod fsck;
 pub mod get;
 pub mod grant;
+pub mod held;
 mod here;
 pub mod identity;
 pub mod import;
@@ -155,6 +156,8 @@ verbs! {
     Grant grant (network);
     /// Takes rights back.
     Revoke revoke ();
+    /// What is kept and does not count.
+    Held held ();
     /// Enters by an invitation.
     Join join (network);
     /// Copies a repo.
@@ -166,7 +169,7 @@ verbs! {
     /// Derives again what can be.
     Fsck fsck ();
     /// What is not as it should be, and what to do.
-    Doctor doctor ();
+    Doctor doctor (network);
     /// The device key.
     Identity identity (network);
     /// The nodes known.

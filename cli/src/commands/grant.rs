@@ -7,14 +7,14 @@ use crate::output::{moment, short};
 use cairn_node::verbs::grant as verb;
 
 const EXAMPLES: &str = "\
+Rights add up; `cairn revoke` takes them back. What is given is signed and travels as everything else does; the
+link that is printed is no secret, since it works for that key alone.
+
 Examples:
   cairn grant
   cairn grant Ben --role admin";
 
 /// The arguments.
-///
-/// Rights add up: to take one back there is `cairn revoke`. Without WHO, the rights of the repo are listed, with
-/// the names that people gave themselves by `cairn identity name`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -30,13 +30,13 @@ pub(crate) struct Args {
     expires: Option<String>,
     /// In every project of the repo, not only in this one
     #[arg(long, requires = "who")]
-    everywhere: bool,
+    all_projects: bool,
 }
 
 /// Asks, and prints.
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
-    let Args { who, role, expires, everywhere } = args;
-    ask!(desk, Grant, verb::Args { here: desk.here(), who, role, expires, everywhere }, words)
+    let Args { who, role, expires, all_projects } = args;
+    ask!(desk, Grant, verb::Args { here: desk.here(), who, role, expires, all_projects }, words)
 }
 
 fn words(answer: &verb::Answer) -> String {
@@ -51,13 +51,13 @@ fn words(answer: &verb::Answer) -> String {
 
 /// One right, on one line.
 pub(super) fn right(right: &verb::Right) -> String {
-    let name = match (&right.name, right.mine, right.link) {
-        (_, true, _) => "this device",
-        (Some(name), ..) => name,
-        (None, _, true) => "a link",
-        (None, ..) => "(no name yet)",
+    let name = match (&right.name, right.link) {
+        (Some(name), _) => name,
+        (None, true) => "a link",
+        (None, false) => "(no name yet)",
     };
-    let mut text = format!("{} {:<7} {name}", short(&right.key), right.role);
+    let mine = if right.mine { ", this device" } else { "" };
+    let mut text = format!("{} {:<7} {name}{mine}", short(&right.key), right.role);
     match (&right.project, right.role.as_str()) {
         (_, "founder") => {}
         (Some(project), _) => text += &format!(", in {project}"),

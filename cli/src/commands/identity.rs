@@ -1,6 +1,7 @@
 //! `identity`: the device key: shown, named, backed up, restored, left for a new one, and joined by another device's.
 
 use super::ask;
+use super::invite::UNSERVED;
 use crate::desk::Desk;
 use crate::error::Failure;
 use crate::output::{count, note, short};
@@ -125,12 +126,16 @@ fn device(answer: &verb::Answer, link: &str) -> String {
             short(&repo.repo)
         ));
     }
+    if answer.addresses.is_empty() {
+        note(UNSERVED);
+    }
     if answer.name.is_none() {
         note("you have no name yet that both could share: `cairn identity name NAME`, then ask again");
     }
-    note(
-        "whoever gets hold of it may do what you may; `cairn grant` lists it, `cairn revoke KEY --keep` closes it",
-    );
+    let key = short(answer.link_key.as_deref().unwrap_or_default());
+    note(&format!(
+        "whoever gets hold of it may do what you may; `cairn revoke {key} --keep --all-repos` closes it, and who came by it stays"
+    ));
     match &answer.path {
         Some(path) => format!("wrote {path}; on the other machine: cairn join {path} DIR\n"),
         None => {

@@ -11,6 +11,10 @@ Examples:
   cairn invite --role write --expires 7d
   cairn invite --role read --uses 5 --json";
 
+/// What to know about a link that does not say where to ask.
+pub(super) const UNSERVED: &str =
+    "nothing is served here now: run `cairn serve` and ask again, or give `join` an address by --peer";
+
 /// The arguments.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -40,15 +44,8 @@ fn words(answer: &verb::Answer, admin: bool) -> String {
             "whoever gets hold of this link becomes an admin; `cairn grant` lists it, `cairn revoke` closes it",
         );
     }
-    unserved(&answer.invite);
-    format!("{}\n", answer.invite)
-}
-
-/// Says so where a link does not tell where this home is reached.
-pub(super) fn unserved(link: &str) {
-    if !link.contains("peer=") {
-        note(
-            "nothing is served here now: run `cairn serve`, then ask again, or give `join` the address by --peer",
-        );
+    if !answer.invite.contains("peer=") {
+        note(UNSERVED);
     }
+    format!("{}\n", answer.invite)
 }

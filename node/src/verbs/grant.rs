@@ -26,7 +26,7 @@ pub struct Args {
     /// How long it lasts: `7d`, `12h`; without end when left out.
     pub expires: Option<String>,
     /// Whether it holds in every project of the repo.
-    pub everywhere: bool,
+    pub all_projects: bool,
 }
 
 /// What `grant` answers.
@@ -83,7 +83,7 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     }
     let terms = Terms {
         role,
-        scope: if args.everywhere { Scope::All } else { Scope::Project(place.project) },
+        scope: if args.all_projects { Scope::All } else { Scope::Project(place.project) },
         not_after_ms: args.expires.as_deref().map(end).transpose()?,
         uses: None,
         delegable: role == Role::Admin,

@@ -45,6 +45,12 @@ pub struct Answer {
     /// The link by which another device of the same person comes in. Whoever holds it has this one's rights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
+    /// The one-time key of that link, by which it can be revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_key: Option<String>,
+    /// Where that link says to ask: this home if it is served now, and peers that share its repos.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<String>,
     /// What that link brings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub handed: Vec<Handed>,
@@ -126,7 +132,9 @@ fn add_device(owner: &mut Owner, out: Option<&Path>, network: &mut dyn Network) 
         identity::write_new(out, format!("{link}\n").as_bytes())?;
     }
     let path = out.map(|out| out.display().to_string());
-    Ok(Answer { link: Some(link), handed, ..told(owner, path, Vec::new())? })
+    let link_key = Some(handover.key().to_string());
+    let addresses = handover.addresses().to_vec();
+    Ok(Answer { link: Some(link), link_key, addresses, handed, ..told(owner, path, Vec::new())? })
 }
 
 /// Sets the name that the next post of each project carries.

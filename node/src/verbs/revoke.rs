@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::verbs::grant::{Right, rights};
+use crate::verbs::identity::Missed;
 use crate::verbs::rights::{Terms, who};
 use crate::verbs::{Here, Site};
 use crate::{clock, entropy, identity};
@@ -24,6 +25,9 @@ pub struct Args {
     pub who: String,
     /// Whether those whom it let in stay: they are given the same by this device.
     pub keep: bool,
+    /// Whether in every repo of the home where that key holds a right: a device that was lost.
+    #[serde(default)]
+    pub all_repos: bool,
 }
 
 /// What `revoke` answers.
@@ -39,14 +43,69 @@ pub struct Answer {
     pub kept: Vec<Right>,
     /// How many waypoints of those keys are here, and go on to count.
     pub waypoints: u64,
+    /// The same of the other repos, where it was asked for in all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Answer>,
+    /// Repos where the key holds a right that this device cannot take back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed: Vec<Missed>,
 }
 
 /// Takes back every right of one key.
 pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
+    if args.all_repos {
+        return everywhere(owner, args);
+    }
     let repo = Site::open(owner, &args.here)?.place.repo;
+    let key = who(owner, owner.replica(repo)?, &args.who)?;
+    revoke(owner, repo, key, args)
+}
+
+/// In every repo of the home; what cannot be taken back in one does not keep it from the others.
+fn everywhere(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
+    let repos = owner.repos();
+    let mut keys = BTreeSet::new();
+    for repo in &repos {
+        match who(owner, owner.replica(*repo)?, &args.who) {
+            Ok(key) => {
+                keys.insert(key);
+            }
+            Err(NodeError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let mut keys = keys.into_iter();
+    let key = match (keys.next(), keys.next()) {
+        (Some(key), None) => key,
+        (None, _) => return Err(nothing_held(&args.who)),
+        (Some(one), Some(other)) => {
+            let candidates = [one, other].into_iter().chain(keys).map(|key| key.to_string()).collect();
+            return Err(NodeError::Ambiguous { name: args.who.clone(), candidates });
+        }
+    };
+    let (mut answers, mut missed, mut first) = (Vec::new(), Vec::new(), None);
+    for repo in repos {
+        match revoke(owner, repo, key, args) {
+            Ok(answer) => answers.push(answer),
+            Err(NodeError::NotFound { .. }) => {}
+            Err(error) => {
+                missed.push(Missed { repo: repo.to_string(), reason: error.to_string() });
+                first.get_or_insert(error);
+            }
+        }
+    }
+    let mut answers = answers.into_iter();
+    let Some(one) = answers.next() else { return Err(first.unwrap_or_else(|| nothing_held(&args.who))) };
+    Ok(Answer { others: answers.collect(), missed, ..one })
+}
+
+fn nothing_held(who: &str) -> NodeError {
+    NodeError::NotFound { what: "right that is held by", name: who.to_owned() }
+}
+
+fn revoke(owner: &mut Owner, repo: RepoId, key: DeviceKey, args: &Args) -> Result<Answer, NodeError> {
     let device = identity::device(owner.home())?;
     let replica = owner.replica(repo)?;
-    let key = who(owner, replica, &args.who)?;
     let grants = replica.grants();
     if grants.is_founder(&key) {
         return Err(NodeError::Refused(
@@ -57,7 +116,7 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     let holds = |id: &GrantId| grants.ended(*id, now_ms).is_none();
     let targets: Vec<_> = grants.of(&key).into_iter().filter(|(id, _)| holds(id)).collect();
     if targets.is_empty() {
-        return Err(NodeError::NotFound { what: "right that is held by", name: args.who.clone() });
+        return Err(nothing_held(&args.who));
     }
     let is_target = |id: &GrantId| targets.iter().any(|(target, _)| target == id);
     let is_below =
@@ -175,5 +234,6 @@ fn told(
         lost: lost.into_iter().filter(|right| !stays(right)).collect(),
         kept: after.iter().filter(|right| is_kept(right)).cloned().collect(),
         waypoints,
+        ..Answer::default()
     })
 }

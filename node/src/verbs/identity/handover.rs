@@ -8,7 +8,7 @@ use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
 use cairn_crdt::id::{RepoId, hex};
 use cairn_protocol::grant::GrantRecord;
 use cairn_protocol::text::is_label;
-use cairn_protocol::{Keypair, Wanted};
+use cairn_protocol::{DeviceKey, Keypair, Wanted};
 use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
@@ -103,6 +103,16 @@ impl Handover {
         let config = owner.config();
         let (name, mail) = (config.name.clone().unwrap_or_default(), config.mail.clone().unwrap_or_default());
         Ok((Self { secret, name, mail, peers, repos }, handed))
+    }
+
+    /// The one-time key.
+    pub(super) fn key(&self) -> DeviceKey {
+        Keypair::from_secret(&self.secret).key()
+    }
+
+    /// Where it says to ask.
+    pub(super) fn addresses(&self) -> &[String] {
+        &self.peers
     }
 
     /// The link.
