@@ -91,6 +91,11 @@ impl Desk {
         })
     }
 
+    /// Whether `serve` runs in the home, or another command works there just now.
+    pub(crate) fn is_served(&self) -> Result<bool, Failure> {
+        Ok(Client::connect(&self.home()?.socket_path())?.is_some())
+    }
+
     /// Prints what was done without the owner of the home.
     pub(crate) fn print(&self, done: &impl Serialize, words: impl FnOnce() -> String) -> Result<u8, Failure> {
         if self.json {

@@ -121,9 +121,9 @@ fn text(program: &Path, home: &Path, listen: &[String], peers: &[String]) -> Res
     options.for_each(|(option, value)| words.extend([option.to_owned(), value.clone()]));
     let line: Vec<String> = words.iter().map(|one| word(one)).collect::<Result<_, _>>()?;
     let (line, home) = (line.join(" "), home.replace('%', "%%"));
+    // The network is no unit of the user's: `serve` calls again until it is there.
     Ok(format!(
-        "{OURS}[Unit]\nDescription=cairn: serves the repos of {home}\nDocumentation=man:cairn-serve(1)\n\
-         Wants=network-online.target\nAfter=network-online.target\n\n\
+        "{OURS}[Unit]\nDescription=cairn: serves the repos of {home}\nDocumentation=man:cairn-serve(1)\n\n\
          [Service]\nExecStart={line}\nRestart=on-failure\nRestartSec=5\nNoNewPrivileges=yes\n\n\
          [Install]\nWantedBy=default.target\n"
     ))

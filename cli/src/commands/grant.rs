@@ -54,7 +54,8 @@ pub(super) fn right(right: &verb::Right) -> String {
     let name = match (&right.name, right.link) {
         (Some(name), _) => name,
         (None, true) => "a link",
-        (None, false) => "(no name yet)",
+        (None, false) if right.waypoints == 0 => "(wrote nothing yet)",
+        (None, false) => "(no name)",
     };
     let mine = if right.mine { ", this device" } else { "" };
     let mut text = format!("{} {:<7} {name}{mine}", short(&right.key), right.role);

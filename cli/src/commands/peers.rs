@@ -37,8 +37,9 @@ fn told(peer: &verb::Peer, serving: bool, look: Look) -> String {
         false => format!("{:<9}", "known"),
     };
     let name = peer.name.as_deref().unwrap_or("(no name yet)");
-    let mut text =
-        format!("{state} {} {} {}\n", look.paint(Paint::Bold, name), peer.peer, peer.addresses.join(" "));
+    let places: Vec<&str> = peer.addresses.iter().map(|address| place(address)).collect();
+    let name = look.paint(Paint::Bold, name);
+    let mut text = format!("{state} {name} {} {}\n", peer.peer, places.join(" "));
     if !peer.connected {
         let seen = peer.seen_ms.map_or_else(|| "never".to_owned(), |at| look.moment(at));
         text +=
@@ -51,10 +52,9 @@ fn told(peer: &verb::Peer, serving: bool, look: Look) -> String {
 }
 
 fn why(peer: &verb::Peer, serving: bool, look: Look) -> String {
-    let failed = peer
-        .failed
-        .as_ref()
-        .map(|failed| format!("{} ({}, {})", failed.reason, failed.address, look.moment(failed.at_ms)));
+    let failed = peer.failed.as_ref().map(|failed| {
+        format!("{} ({}, {})", failed.reason, place(&failed.address), look.moment(failed.at_ms))
+    });
     match (serving, failed) {
         (_, None) if peer.addresses.is_empty() => "no address of it is known: it has to call here".to_owned(),
         (true, Some(failed)) => failed,
@@ -62,4 +62,9 @@ fn why(peer: &verb::Peer, serving: bool, look: Look) -> String {
         (false, Some(failed)) => format!("{failed}; now nothing calls it: `cairn serve` does"),
         (false, None) => "nothing calls it: `cairn serve` does".to_owned(),
     }
+}
+
+/// An address without the peer's name, which is told beside it.
+fn place(address: &str) -> &str {
+    address.split("/p2p/").next().unwrap_or(address)
 }

@@ -64,6 +64,8 @@ pub struct Right {
     pub state: String,
     /// Whether it is the key of a link, by which others come in, and no device.
     pub link: bool,
+    /// How many waypoints of it are here.
+    pub waypoints: u64,
     /// The signed grant; a founder has none.
     pub grant: Option<String>,
 }
@@ -100,10 +102,15 @@ pub(super) fn rights(owner: &Owner, replica: &Replica) -> Result<Vec<Right>, Nod
     let (mine, names) = (identity::device(owner.home())?.key(), names(replica));
     let projects: BTreeMap<_, _> = replica.projects().collect();
     let (grants, now_ms) = (replica.grants(), clock::now_ms());
+    let mut written = BTreeMap::<DeviceKey, u64>::new();
+    for feed in projects.keys().flat_map(|project| replica.feeds(*project)) {
+        *written.entry(feed.key).or_default() += feed.n;
+    }
     let right = |key: &DeviceKey, role: &str| Right {
         key: key.to_string(),
         name: names.get(key).cloned(),
         mine: *key == mine,
+        waypoints: written.get(key).copied().unwrap_or(0),
         role: role.to_owned(),
         state: "holds".to_owned(),
         ..Right::default()
@@ -124,7 +131,7 @@ pub(super) fn rights(owner: &Owner, replica: &Replica) -> Result<Vec<Right>, Nod
         by_name: names.get(&grant.issuer).cloned(),
         expires_ms: grant.not_after_ms,
         state: state(ended).to_owned(),
-        link: is_link(replica, grants, grant),
+        link: is_link(grants, grant, written.contains_key(&grant.subject)),
         grant: Some(id.to_string()),
         ..right(&grant.subject, word(grant.role))
     }));
@@ -142,11 +149,7 @@ fn state(ended: Option<Held>) -> &'static str {
 
 /// Whether a grant's subject is a link's one-time key: it wrote nothing, and may hand on more than an ordinary
 /// device, or has done so.
-fn is_link(replica: &Replica, grants: &Grants, grant: &Grant) -> bool {
-    let key = grant.subject;
-    let wrote = |project| replica.feeds(project).iter().any(|feed| feed.key == key);
-    let has_guests = || grants.all().any(|(_, below)| below.issuer == key);
-    grant.delegable
-        && (grant.role != Role::Admin || has_guests())
-        && !replica.projects().any(|(project, _)| wrote(project))
+fn is_link(grants: &Grants, grant: &Grant, wrote: bool) -> bool {
+    let has_guests = || grants.all().any(|(_, below)| below.issuer == grant.subject);
+    grant.delegable && !wrote && (grant.role != Role::Admin || has_guests())
 }

@@ -100,7 +100,7 @@ fn everywhere(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
 }
 
 fn nothing_held(who: &str) -> NodeError {
-    NodeError::NotFound { what: "right that is held by", name: who.to_owned() }
+    NodeError::NotFound { what: "right held by a key", name: who.to_owned() }
 }
 
 fn revoke(owner: &mut Owner, repo: RepoId, key: DeviceKey, args: &Args) -> Result<Answer, NodeError> {

@@ -167,10 +167,7 @@ pub(super) fn who(owner: &Owner, replica: &Replica, word: &str) -> Result<Device
     let known: BTreeSet<DeviceKey> = known(owner, replica).into_iter().filter(is_meant).collect();
     let mut known = known.into_iter();
     match (known.next(), known.next()) {
-        (None, _) => Err(NodeError::NotFound {
-            what: "key, or name of somebody who wrote here,",
-            name: word.to_owned(),
-        }),
+        (None, _) => Err(NodeError::NotFound { what: "key or author", name: word.to_owned() }),
         (Some(one), None) => Ok(one),
         (Some(one), Some(other)) => {
             let candidates = [one, other].into_iter().chain(known);
