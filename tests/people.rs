@@ -102,6 +102,25 @@ fn a_second_admin_marks_epochs_and_lets_in_as_many_as_the_first() {
     assert_eq!(holders(&ana).iter().filter(|(_, role)| role == "write").count(), 3);
 }
 
+/// Who hands on more than allowed would shut out somebody who is in already: it is refused before.
+#[test]
+fn an_admin_with_a_bound_lets_in_no_more_than_that() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("a.txt", b"1\n")]);
+    ana.serve();
+    let address = ana.address.clone().unwrap();
+    let ben = stage.node("ben");
+    let invite = ana.ok(&["invite", "--role", "admin", "--uses", "1"])["invite"].as_str().unwrap().to_owned();
+    ben.ok(&["join", &invite, "--peer", &address, "."]);
+    let cleo = stage.node("cleo");
+    cleo.ok(&["join", &ben.invite("write"), "--peer", &address, "."]);
+    ben.refused(&["invite"], 4);
+    assert!(shows_at(&cleo, &ana, "c.txt"));
+    ana.ok(&["grant", &key(&ben), "--role", "admin"]);
+    ben.ok(&["put", "--peer", &address]);
+    assert!(ben.invite("write").starts_with("cairn:"), "a grant without a bound lifts it");
+}
+
 #[test]
 fn a_right_is_given_by_key_and_taken_back_by_name() {
     let stage = Stage::new();

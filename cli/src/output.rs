@@ -23,6 +23,11 @@ pub(crate) fn text(text: &str) {
     bytes(text.as_bytes());
 }
 
+/// Whether a person reads what stands beside answers.
+pub(crate) fn is_watched() -> bool {
+    io::stderr().is_terminal()
+}
+
 /// Prints a word beside the answer.
 pub(crate) fn note(text: &str) {
     eprintln!("note: {text}");

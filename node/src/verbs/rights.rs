@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_crdt::id::RepoId;
 use cairn_protocol::grant::{Grant, Grants, Role, Scope};
+use cairn_protocol::hash::GrantId;
 use cairn_protocol::{DeviceKey, Keypair, Replica};
 
 use crate::error::NodeError;
@@ -71,14 +72,21 @@ impl Terms {
         let now_ms = clock::now_ms();
         let fits = |above: &Grant| above.delegable && above.role >= role && above.scope.covers(&scope);
         let mine = grants.of(&issuer).into_iter();
-        let mine = mine.filter(|(id, above)| fits(above) && grants.ended(*id, now_ms).is_none());
+        let mine: Vec<_> =
+            mine.filter(|(id, above)| fits(above) && grants.ended(*id, now_ms).is_none()).collect();
+        let why = match mine.is_empty() {
+            true => "this device may not give that right to others",
+            false => {
+                "this device may hand that right on to so many keys only, and did: ask for `cairn grant`"
+            }
+        };
+        let mine = mine.into_iter().filter(|(id, above)| has_room(grants, id, above, &subject));
         // The one that binds least: no end and no bound come last in this order.
         let loosest = mine.max_by_key(|(_, above)| {
             let end = above.not_after_ms.unwrap_or(u64::MAX);
             (above.uses.unwrap_or(u32::MAX), end, std::cmp::Reverse(above.depth))
         });
-        let (id, above) = loosest
-            .ok_or_else(|| NodeError::Refused("this device may not give that right to others".to_owned()))?;
+        let (id, above) = loosest.ok_or_else(|| NodeError::Refused(why.to_owned()))?;
         Ok(Grant {
             parent: Some(id),
             depth: above.depth.saturating_add(1),
@@ -104,13 +112,25 @@ pub(super) fn handed_on(
     }
     let now_ms = clock::now_ms();
     let mine = grants.of(&giver.key()).into_iter();
-    let mine = mine.filter(|(id, above)| above.delegable && grants.ended(*id, now_ms).is_none());
+    let may = |(id, above): &(_, Grant)| {
+        above.delegable && grants.ended(*id, now_ms).is_none() && has_room(grants, id, above, &subject)
+    };
+    let mine = mine.filter(may);
     let hand_on = |(id, above): (_, Grant)| {
         let (issuer, parent, depth) = (giver.key(), Some(id), above.depth.saturating_add(1));
         let (seen, nonce) = (grants.heads(), entropy::random()?);
         Ok(Grant { issuer, subject, parent, depth, seen, nonce, ..above })
     };
     mine.map(hand_on).collect()
+}
+
+/// Whether a grant may be handed on to one more key. Of those that are too many the smallest names count, so that a
+/// later one could shut out an earlier one.
+fn has_room(grants: &Grants, id: &GrantId, above: &Grant, subject: &DeviceKey) -> bool {
+    let Some(uses) = above.uses else { return true };
+    let below = grants.all().filter(|(_, grant)| grant.parent == Some(*id));
+    let guests: BTreeSet<DeviceKey> = below.map(|(_, grant)| grant.subject).collect();
+    guests.contains(subject) || guests.len() < uses as usize
 }
 
 /// The tighter of two bounds; no bound is the loosest.
