@@ -163,6 +163,7 @@ fn a_revoked_keys_later_work_is_held_and_told_where_it_arrives_by_others() {
     ben.join(&ana, "write");
     cleo.join(&ana, "write");
     cleo.serve();
+    assert!(shows_at(&ben, &ana, "before.txt"));
     ana.stop();
     ana.ok(&["revoke", &key(&ben)]);
     // Cleo has not heard of it either, and passes on what Ben writes.
@@ -173,6 +174,7 @@ fn a_revoked_keys_later_work_is_held_and_told_where_it_arrives_by_others() {
     ana.ok(&["put", "--peer", cleo.address.as_deref().unwrap()]);
     wait_until("ana is told", || ana.saw("held"));
     assert_eq!(ana.run(&["show", "after.txt?main"]).code, 3);
+    assert_eq!(ana.run(&["show", "before.txt?main"]).code, 0, "what was written until then counts");
     let doctor = ana.run(&["doctor"]);
     assert!(doctor.stdout.contains(&held) && doctor.stdout.contains("E_HELD"), "{doctor:#?}");
     let kept = ana.ok(&["held"]);
