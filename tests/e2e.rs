@@ -15,6 +15,7 @@ mod hostile;
 mod merge_file;
 mod overlaps;
 mod owner;
+mod people;
 mod rights;
 mod states;
 mod symbols;

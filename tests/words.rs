@@ -4,7 +4,7 @@ use crate::harness::{Stage, told};
 use serde_json::Value;
 use std::process::Command;
 
-const VERBS: [&str; 34] = [
+const VERBS: [&str; 39] = [
     "init",
     "import",
     "export",
@@ -39,6 +39,11 @@ const VERBS: [&str; 34] = [
     "demo",
     "merge-file",
     "bench",
+    "completions",
+    "man",
+    "grant",
+    "revoke",
+    "held",
 ];
 
 fn cairn(words: &[&str]) -> crate::harness::Out {

@@ -97,6 +97,12 @@ pub(crate) enum Verb {
     Peers(peers::Args),
     /// Make a link that lets another device in
     Invite(invite::Args),
+    /// Give a key a right, or say who holds which
+    Grant(grant::Args),
+    /// Take back what a key may do
+    Revoke(revoke::Args),
+    /// List what is kept and does not count, and why
+    Held(held::Args),
     /// Enter a repo by an invitation
     Join(join::Args),
     /// Copy a repo that this device may read
@@ -125,6 +131,10 @@ pub(crate) enum Verb {
     Demo(demo::Args),
     /// Measure what cairn promises, against other programs
     Bench(bench::Args),
+    /// Print what a shell needs to complete command lines
+    Completions(completions::Args),
+    /// Write the manual as pages, one a verb
+    Man(man::Args),
 }
 
 /// A command line of the one verb that is run again and again, once for each file that git merges: only

@@ -6,6 +6,7 @@ pub(crate) mod bench;
 pub(crate) mod bundle;
 pub(crate) mod clone;
 pub(crate) mod come;
+pub(crate) mod completions;
 pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod diff;
@@ -14,12 +15,15 @@ pub(crate) mod export;
 pub(crate) mod fade;
 pub(crate) mod fsck;
 pub(crate) mod get;
+pub(crate) mod grant;
+pub(crate) mod held;
 pub(crate) mod identity;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod invite;
 pub(crate) mod join;
 pub(crate) mod log;
+pub(crate) mod man;
 pub(crate) mod mark;
 pub(crate) mod merge_file;
 pub(crate) mod overlaps;
@@ -27,6 +31,7 @@ pub(crate) mod peers;
 pub(crate) mod post;
 pub(crate) mod put;
 pub(crate) mod redo;
+pub(crate) mod revoke;
 pub(crate) mod root;
 pub(crate) mod serve;
 pub(crate) mod show;
@@ -85,6 +90,9 @@ pub(crate) fn run(args: Args) -> Result<u8, Failure> {
         Verb::Watch(args) => watch::run(args, &desk),
         Verb::Peers(args) => peers::run(args, &desk),
         Verb::Invite(args) => invite::run(args, &desk),
+        Verb::Grant(args) => grant::run(args, &desk),
+        Verb::Revoke(args) => revoke::run(args, &desk),
+        Verb::Held(args) => held::run(args, &desk),
         Verb::Join(args) => join::run(args, &desk),
         Verb::Clone(args) => clone::run(args, &desk),
         Verb::Identity(args) => identity::run(args, &desk),
@@ -99,6 +107,8 @@ pub(crate) fn run(args: Args) -> Result<u8, Failure> {
         Verb::Fsck(args) => fsck::run(args, &desk),
         Verb::Demo(args) => demo::run(args, &desk),
         Verb::Bench(args) => bench::run(args, &desk),
+        Verb::Completions(args) => completions::run(args, &desk),
+        Verb::Man(args) => man::run(args, &desk),
     }
 }
 

@@ -9,6 +9,7 @@ use cairn_node::net::Session;
 use cairn_node::owner::Owner;
 use cairn_node::verbs::{Answer, Here, Request};
 use cairn_node::worktree::link::Link;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -88,6 +89,21 @@ impl Desk {
             () if answer.asks_attention() => LOOK,
             () => DONE,
         })
+    }
+
+    /// Whether `serve` runs in the home, or another command works there just now.
+    pub(crate) fn is_served(&self) -> Result<bool, Failure> {
+        Ok(Client::connect(&self.home()?.socket_path())?.is_some())
+    }
+
+    /// Prints what was done without the owner of the home.
+    pub(crate) fn print(&self, done: &impl Serialize, words: impl FnOnce() -> String) -> Result<u8, Failure> {
+        if self.json {
+            output::line(&serde_json::to_string(done).map_err(|_| Failure::unasked())?);
+        } else {
+            output::text(&words());
+        }
+        Ok(DONE)
     }
 
     /// Asks the owner of the home, or becomes it for as long as the answer takes.

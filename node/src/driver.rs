@@ -25,6 +25,7 @@ use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, identify};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::net::obstacle::reason;
 use crate::net::{Address, Behaviour, BehaviourEvent, DialBook, device_key, peer_id, topic_hash, topic_of};
 
 /// Reports in the channel.
@@ -256,7 +257,7 @@ impl Driver {
             _ => {}
         }
         self.book.lost(|known| *known == address, Instant::now(), chance());
-        self.report(Report::Unreachable { address, reason: reason_of(error) });
+        self.report(Report::Unreachable { address, reason: reason(error) });
     }
 
     /// A connection came about, by a call of ours where `called` says which.
@@ -471,16 +472,6 @@ fn dial_options(address: &Address) -> DialOpts {
             .condition(PeerCondition::Disconnected)
             .build(),
         None => DialOpts::unknown_peer_id().address(address.multiaddr().clone()).build(),
-    }
-}
-
-fn reason_of(error: &DialError) -> String {
-    match error {
-        DialError::Transport(tries) => match tries.first() {
-            Some((_, error)) => error.to_string(),
-            None => error.to_string(),
-        },
-        other => other.to_string(),
     }
 }
 

@@ -129,6 +129,12 @@ pub enum NodeError {
     /// Rights, verification or policy forbid it.
     #[error("refused: {0}")]
     Refused(String),
+    /// A file stands where one of ours would, and somebody else wrote it.
+    #[error("{} is not from here, and is left as it is", .0.display())]
+    NotOurs(PathBuf),
+    /// A key that others on this machine may read.
+    #[error("others on this machine may read the key {}", .0.display())]
+    Exposed(PathBuf),
     /// The key that writes has signed two histories of its feed.
     #[error("{0}")]
     Forked(String),
@@ -212,6 +218,8 @@ impl NodeError {
             NodeError::TooLarge { .. } => "E_TOO_LARGE",
             NodeError::Usage(_) => "E_USAGE",
             NodeError::Refused(_) => "E_REFUSED",
+            NodeError::NotOurs(_) => "E_NOT_OURS",
+            NodeError::Exposed(_) => "E_PERMISSIONS",
             NodeError::Forked(_) => "E_FORKED",
             NodeError::Behind(_) => "E_ROLLBACK",
             NodeError::Network(_) => "E_NETWORK",
@@ -279,6 +287,10 @@ impl NodeError {
             NodeError::TooLarge { .. } => "large contents do not merge; keep them with `cairn artifact add`",
             NodeError::Usage(_) => "see --help",
             NodeError::Refused(_) => "ask whoever granted your rights",
+            NodeError::Exposed(_) => {
+                "`chmod 600` on it; where others may have read it, `cairn identity fork` gives a new one"
+            }
+            NodeError::NotOurs(_) => "look at it; move it away, or keep it and go without",
             NodeError::Forked(_) => {
                 "`cairn identity fork` gives this machine a key of its own; `cairn doctor` explains"
             }

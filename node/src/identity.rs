@@ -44,8 +44,7 @@ pub fn load(path: &Path) -> Result<Keypair, NodeError> {
     let io = |error| NodeError::io("read", path, error);
     let metadata = fs::metadata(path).map_err(io)?;
     if metadata.permissions().mode() & 0o077 != 0 {
-        let why = format!("others may read the key {}; run `chmod 600` on it", path.display());
-        return Err(NodeError::Refused(why));
+        return Err(NodeError::Exposed(path.to_owned()));
     }
     let format = || NodeError::Format { path: path.to_owned(), why: "not a key file".to_owned() };
     if metadata.len() > KEY_BYTES_MAX {
@@ -104,7 +103,7 @@ fn put_new(path: &Path, secret: &[u8; 32]) -> Result<Keypair, NodeError> {
 }
 
 /// Writes a file that is not there yet, durably; a crash leaves all of it or nothing under its name.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), NodeError> {
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), NodeError> {
     let io = |error| NodeError::io("write", path, error);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temp = path.with_file_name(format!(".{name}.{}", std::process::id()));
@@ -137,7 +136,7 @@ mod tests {
         let mode = fs::metadata(home.key_path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         fs::set_permissions(home.key_path(), fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(device(&home), Err(NodeError::Refused(_))));
+        assert!(matches!(device(&home), Err(NodeError::Exposed(_))));
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod placed;
 pub mod serve;
 pub mod store;
 pub mod telemetry;
+pub mod unit;
 pub mod uri;
 pub mod verbs;
 pub mod worktree;

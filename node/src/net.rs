@@ -20,12 +20,14 @@ mod gossip;
 mod lend;
 #[cfg(test)]
 mod loopback;
+pub(crate) mod obstacle;
 mod session;
 mod streams;
 mod verbs;
 mod wire;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use cairn_protocol::key::{DeviceKey, Keypair};
@@ -72,6 +74,20 @@ impl Address {
         })
     }
 
+    /// The place of a TCP address that is written in numbers.
+    pub(crate) fn socket(&self) -> Option<(IpAddr, u16)> {
+        let ip = self.0.iter().find_map(|part| match part {
+            Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
+            Protocol::Ip6(ip) => Some(IpAddr::V6(ip)),
+            _ => None,
+        });
+        let port = self.0.iter().find_map(|part| match part {
+            Protocol::Tcp(port) => Some(port),
+            _ => None,
+        });
+        ip.zip(port)
+    }
+
     /// Whether this is `other`, or `other` with the peer's name at its end.
     pub(crate) fn starts_with(&self, other: &Address) -> bool {
         self.0.iter().zip(other.0.iter()).all(|(mine, theirs)| mine == theirs)
@@ -115,6 +131,11 @@ impl fmt::Debug for Address {
 /// The name of a device on the network, as it stands at the end of its addresses.
 pub fn peer_name(key: DeviceKey) -> Result<String, NodeError> {
     peer_id(key).map(|peer| peer.to_string())
+}
+
+/// The device behind a peer's name, as it stands at the end of its addresses.
+pub(crate) fn key_of_peer(name: &str) -> Option<DeviceKey> {
+    device_key(&name.parse().ok()?)
 }
 
 /// The network identity of a device.

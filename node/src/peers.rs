@@ -33,6 +33,19 @@ struct Entry {
     addresses: Vec<String>,
     repos: BTreeSet<String>,
     seen_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failed: Option<Failed>,
+}
+
+/// The last call that did not come through, since one did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// Where.
+    pub address: String,
+    /// Why not.
+    pub reason: String,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
 }
 
 /// The remembered peers of one home.
@@ -58,6 +71,7 @@ impl PeerBook {
         let text = address.to_string();
         let entry = self.entries.entry(key.to_string()).or_default();
         entry.seen_ms = now_ms;
+        self.changed |= entry.failed.take().is_some();
         if entry.addresses.first() != Some(&text) {
             entry.addresses.retain(|known| *known != text);
             entry.addresses.insert(0, text);
@@ -67,11 +81,28 @@ impl PeerBook {
         self.forget_oldest();
     }
 
+    /// A call did not come through. The file is written when it says something else than before.
+    pub fn failed(&mut self, address: &Address, reason: &str, now_ms: u64) {
+        let entry = address.peer().and_then(|key| self.entries.get_mut(&key.to_string()));
+        let Some(entry) = entry else { return };
+        let failed = Failed { address: address.to_string(), reason: reason.to_owned(), at_ms: now_ms };
+        let same = entry.failed.as_ref().is_some_and(|last| last.reason == reason);
+        self.changed |= !same;
+        entry.failed = Some(failed);
+    }
+
+    /// When a peer was seen last, and the last call that failed since.
+    pub fn last(&self, key: DeviceKey) -> (Option<u64>, Option<&Failed>) {
+        let entry = self.entries.get(&key.to_string());
+        (entry.map(|entry| entry.seen_ms), entry.and_then(|entry| entry.failed.as_ref()))
+    }
+
     /// `repo` was exchanged with a peer. Only peers of which an address is known are worth a line.
     pub fn exchanged(&mut self, key: DeviceKey, repo: RepoId, now_ms: u64) {
         if let Some(entry) = self.entries.get_mut(&key.to_string()) {
             self.changed |= now_ms.saturating_sub(entry.seen_ms) > SEEN_MS;
             entry.seen_ms = now_ms;
+            self.changed |= entry.failed.take().is_some();
             if entry.repos.len() < REPOS_MAX {
                 self.changed |= entry.repos.insert(repo.to_string());
             }
@@ -167,6 +198,30 @@ mod tests {
         assert!(book.addresses(Some(other)).is_empty());
         assert_eq!(book.addresses(None).len(), 3);
         assert_eq!(book.iter().count(), 2);
+    }
+
+    #[test]
+    fn a_call_that_failed_is_told_until_one_comes_through() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::open(dir.path()).unwrap();
+        let mut book = PeerBook::load(&home);
+        let at = |port| -> Address {
+            let peer = crate::net::peer_name(key(1)).unwrap();
+            format!("/ip4/127.0.0.1/tcp/{port}/p2p/{peer}").parse().unwrap()
+        };
+        book.failed(&at(1), "nobody knows this peer", 4);
+        assert_eq!(book.last(key(1)), (None, None));
+        book.reached(key(1), &at(1), 5);
+        book.failed(&at(1), "nothing listens there", 9);
+        book.save().unwrap();
+        let mut book = PeerBook::load(&home);
+        let (seen, failed) = book.last(key(1));
+        assert_eq!(
+            (seen, failed.map(|failed| (failed.reason.as_str(), failed.at_ms))),
+            (Some(5), Some(("nothing listens there", 9)))
+        );
+        book.reached(key(1), &at(1), 10);
+        assert_eq!(book.last(key(1)), (Some(10), None));
     }
 
     #[test]

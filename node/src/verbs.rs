@@ -15,6 +15,8 @@ pub mod export;
 pub mod fade;
 pub mod fsck;
 pub mod get;
+pub mod grant;
+pub mod held;
 mod here;
 pub mod identity;
 pub mod import;
@@ -33,6 +35,8 @@ pub mod put;
 mod recall;
 pub mod redo;
 mod replay;
+pub mod revoke;
+mod rights;
 pub mod root;
 pub mod show;
 pub mod site;
@@ -148,6 +152,12 @@ verbs! {
     Unbundle unbundle (network);
     /// Lets another device in.
     Invite invite (network);
+    /// Gives a right, or says who holds which.
+    Grant grant (network);
+    /// Takes rights back.
+    Revoke revoke ();
+    /// What is kept and does not count.
+    Held held ();
     /// Enters by an invitation.
     Join join (network);
     /// Copies a repo.
@@ -159,9 +169,9 @@ verbs! {
     /// Derives again what can be.
     Fsck fsck ();
     /// What is not as it should be, and what to do.
-    Doctor doctor ();
+    Doctor doctor (network);
     /// The device key.
-    Identity identity ();
+    Identity identity (network);
     /// The nodes known.
     Peers peers (network);
 }

@@ -1,9 +1,10 @@
-//! `identity`: the device key: shown, named, backed up, restored, left for a new one.
+//! `identity`: the device key: shown, named, backed up, restored, left for a new one, and joined by another device's.
 
 use super::ask;
+use super::invite::UNSERVED;
 use crate::desk::Desk;
 use crate::error::Failure;
-use crate::output::{count, short};
+use crate::output::{count, note, short};
 use cairn_node::verbs::identity as verb;
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -56,6 +57,18 @@ enum Action {
     /// Leave it for a new one, because another machine writes with it too
     #[command(after_help = "Examples:\n  cairn identity fork\n  cairn identity fork --json")]
     Fork,
+    /// Make a link by which another machine of yours comes in, with a key of its own and the same rights
+    ///
+    /// On the other machine `cairn join LINK DIR` brings every repo and makes a worktree of each project below DIR;
+    /// your name is taken over, so that `cairn log` shows one person. Keep the link as you keep a key.
+    #[command(
+        after_help = "Examples:\n  cairn identity add-device\n  cairn identity add-device --out /media/stick/laptop.link"
+    )]
+    AddDevice {
+        /// Write the link to a file that only you can read, which `cairn join FILE DIR` takes
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// Asks, and prints.
@@ -65,6 +78,7 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
         Some(Action::Name { name, mail }) => verb::Action::Name { name, mail },
         Some(Action::Backup { file }) => verb::Action::Backup { out: desk.path(&file) },
         Some(Action::Fork) => verb::Action::Fork,
+        Some(Action::AddDevice { out }) => verb::Action::AddDevice { out: out.map(|out| desk.path(&out)) },
         Some(Action::Restore { file }) => restore(desk, desk.path(&file))?,
     };
     ask!(desk, Identity, verb::Args { here: desk.here(), action }, words)
@@ -81,6 +95,9 @@ fn restore(desk: &Desk, from: PathBuf) -> Result<verb::Action, Failure> {
 }
 
 fn words(answer: &verb::Answer) -> String {
+    if let Some(link) = &answer.link {
+        return device(answer, link);
+    }
     let mut text = format!("key  {}\npeer {}\n", answer.key, answer.peer);
     let rows = [("name", &answer.name), ("mail", &answer.mail), ("file", &answer.path)];
     for (row, value) in rows {
@@ -95,4 +112,35 @@ fn words(answer: &verb::Answer) -> String {
         );
     }
     text
+}
+
+/// The link, or where it lies, on stdout; what to know about it beside that.
+fn device(answer: &verb::Answer, link: &str) -> String {
+    let (handed, left): (Vec<_>, Vec<_>) = answer.handed.iter().partition(|handed| handed.granted);
+    let projects: Vec<&str> = handed.iter().flat_map(|handed| &handed.projects).map(String::as_str).collect();
+    note(&format!("it brings {}", projects.join(" ")));
+    for repo in left {
+        let projects = repo.projects.join(" ");
+        note(&format!(
+            "{projects} (repo {}) it does not: an admin there lets the new device in with `cairn grant`",
+            short(&repo.repo)
+        ));
+    }
+    if answer.addresses.is_empty() {
+        note(UNSERVED);
+    }
+    if answer.name.is_none() {
+        note("you have no name yet that both could share: `cairn identity name NAME`, then ask again");
+    }
+    let key = short(answer.link_key.as_deref().unwrap_or_default());
+    note(&format!(
+        "whoever gets hold of it may do what you may; `cairn revoke {key} --keep --all-repos` closes it, and who came by it stays"
+    ));
+    match &answer.path {
+        Some(path) => format!("wrote {path}; on the other machine: cairn join {path} DIR\n"),
+        None => {
+            note("on the other machine: cairn join LINK DIR");
+            format!("{link}\n")
+        }
+    }
 }

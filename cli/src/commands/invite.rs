@@ -3,12 +3,17 @@
 use super::ask;
 use crate::desk::Desk;
 use crate::error::Failure;
+use crate::output::note;
 use cairn_node::verbs::invite as verb;
 
 const EXAMPLES: &str = "\
 Examples:
   cairn invite --role write --expires 7d
   cairn invite --role read --uses 5 --json";
+
+/// What to know about a link that does not say where to ask.
+pub(super) const UNSERVED: &str =
+    "nothing is served here now: run `cairn serve` and ask again, or give `join` an address by --peer";
 
 /// The arguments.
 #[derive(clap::Args)]
@@ -20,7 +25,8 @@ pub(crate) struct Args {
     /// How long the link may be used: 7d, 12h, 30m
     #[arg(long, value_name = "DURATION")]
     expires: Option<String>,
-    /// How many devices may join by it
+    /// How many devices may join by it: one when left out, by an admin's link any number (a bound would hold for
+    /// what the admin may give as well); `cairn revoke` closes a link
     #[arg(long, value_name = "N")]
     uses: Option<u32>,
 }
@@ -28,9 +34,18 @@ pub(crate) struct Args {
 /// Asks, and prints.
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     let Args { role, expires, uses } = args;
-    ask!(desk, Invite, verb::Args { here: desk.here(), role, expires, uses }, words)
+    let admin = role.as_deref() == Some("admin");
+    ask!(desk, Invite, verb::Args { here: desk.here(), role, expires, uses }, |answer| words(answer, admin))
 }
 
-fn words(answer: &verb::Answer) -> String {
+fn words(answer: &verb::Answer, admin: bool) -> String {
+    if admin {
+        note(
+            "whoever gets hold of this link becomes an admin; `cairn grant` lists it, `cairn revoke` closes it",
+        );
+    }
+    if !answer.invite.contains("peer=") {
+        note(UNSERVED);
+    }
     format!("{}\n", answer.invite)
 }

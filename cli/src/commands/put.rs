@@ -3,7 +3,7 @@
 use super::{ask, overlap_list};
 use crate::desk::Desk;
 use crate::error::Failure;
-use crate::output::{count, short};
+use crate::output::{count, is_watched, note, short};
 use cairn_node::verbs::put as verb;
 
 const EXAMPLES: &str = "\
@@ -25,7 +25,13 @@ pub(crate) struct Args {
 
 /// Asks, and prints.
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
-    ask!(desk, Put, verb::Args { here: desk.here(), uris: args.uris, peers: args.peers }, words)
+    let Args { uris, peers } = args;
+    if uris.is_empty() && peers.is_empty() && is_watched() && !desk.is_served()? {
+        note(
+            "no peer was asked, only what is here is merged: `--peer ADDRESS` asks one (`cairn peers` lists them), `cairn serve` keeps in touch",
+        );
+    }
+    ask!(desk, Put, verb::Args { here: desk.here(), uris, peers }, words)
 }
 
 fn words(answer: &verb::Answer) -> String {

@@ -4,30 +4,63 @@ use crate::desk::Desk;
 use crate::error::{DONE, Failure};
 use crate::output::{count, line, short, shorts};
 use cairn_node::serve::{self, Event, Options};
+use cairn_node::unit::{self, Unit};
 
 const EXAMPLES: &str = "\
 Examples:
   cairn serve
-  cairn serve --listen /ip4/0.0.0.0/tcp/4000 --json";
+  cairn serve --install --listen /ip4/0.0.0.0/tcp/4000";
 
 /// The arguments.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "MULTIADDR", num_args = 1.., default_value = "/ip4/0.0.0.0/tcp/0")]
+    /// Where to listen; every address of this machine and a free port when left out, as /ip4/0.0.0.0/tcp/0
+    #[arg(long, value_name = "MULTIADDR", num_args = 1..)]
     listen: Vec<String>,
     /// Keep calling this peer, beside those that are remembered
     #[arg(long = "peer", value_name = "MULTIADDR")]
     peers: Vec<String>,
+    /// Do not serve now: write a systemd unit of yours that does, with these options, and say how to enable it.
+    /// Without --listen it keeps a port that is free now
+    #[arg(long)]
+    install: bool,
+    /// Remove that unit
+    #[arg(long, conflicts_with_all = ["install", "listen", "peers"])]
+    uninstall: bool,
 }
+
+/// Where `serve` listens when it is not told.
+const ANYWHERE: &str = "/ip4/0.0.0.0/tcp/0";
 
 /// Serves until it is told to stop.
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
-    let options = Options { listen: args.listen, peers: args.peers };
+    if args.install {
+        return written(desk, &unit::install(&desk.home()?, &args.listen, &args.peers)?);
+    }
+    if args.uninstall {
+        return removed(desk, &unit::uninstall()?);
+    }
+    let listen = if args.listen.is_empty() { vec![ANYWHERE.to_owned()] } else { args.listen };
+    let options = Options { listen, peers: args.peers };
     let json = desk.json;
     serve::run(&desk.home()?, &options, &mut |event| tell(&event, json))?;
     Ok(DONE)
+}
+
+fn written(desk: &Desk, unit: &Unit) -> Result<u8, Failure> {
+    desk.print(unit, || {
+        format!(
+            "wrote {}\nit listens on {}\nenable it:              {}\nfrom boot, not log-in:  loginctl enable-linger\n",
+            unit.unit,
+            unit.listen.join(" "),
+            unit.next
+        )
+    })
+}
+
+fn removed(desk: &Desk, unit: &Unit) -> Result<u8, Failure> {
+    desk.print(unit, || format!("removed {}\nend what runs of it: {}\n", unit.unit, unit.next))
 }
 
 /// One line an event.

@@ -3,7 +3,7 @@
 use super::ask;
 use crate::desk::Desk;
 use crate::error::Failure;
-use crate::output::{short, shorts, size};
+use crate::output::{Look, short, shorts, size};
 use cairn_node::verbs::show as verb;
 
 const EXAMPLES: &str = "\
@@ -34,7 +34,7 @@ fn words(answer: &verb::Answer) -> String {
     }
     let mut text = format!("frontier {}\nroot {}\n", shorts(&answer.frontier), short(&answer.root));
     if let Some(waypoint) = &answer.waypoint {
-        text = super::log::waypoint(waypoint);
+        text = super::log::waypoint(waypoint, Look::of_stdout(false));
     }
     answer.symbols.iter().for_each(|symbol| text += &super::diff::symbol(symbol));
     answer.changes.iter().for_each(|change| text += &super::diff::file(change));

@@ -3,7 +3,7 @@
 use super::{ask, overlap_list};
 use crate::desk::Desk;
 use crate::error::Failure;
-use crate::output::{count, short};
+use crate::output::{Look, Paint, count, short};
 use cairn_node::verbs::status as verb;
 
 const EXAMPLES: &str = "\
@@ -23,9 +23,18 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
 }
 
 fn words(answer: &verb::Answer) -> String {
-    let mut text = format!("on {} of {} at root {}\n", answer.branch, answer.project, short(&answer.root));
+    let look = Look::of_stdout(false);
+    let branch = look.paint(Paint::Bold, &answer.branch);
+    let root = look.paint(Paint::Dim, short(&answer.root));
+    let mut text = format!("on {branch} of {} at root {root}\n", answer.project);
     for changed in &answer.changed {
-        text += &format!("  {:<9} {}\n", changed.kind, changed.path);
+        let paint = match changed.kind.as_str() {
+            "added" => Paint::Green,
+            "removed" => Paint::Red,
+            _ => Paint::Yellow,
+        };
+        let kind = look.paint(paint, &format!("{:<9}", changed.kind));
+        text += &format!("  {kind} {}\n", changed.path);
     }
     if answer.changed.is_empty() {
         text += "nothing to post\n";

@@ -4,7 +4,7 @@
 //! the verb first needs a peer; `serve` makes one that listens. While a verb waits for a peer, the
 //! session goes on feeding the core, so inside `serve` everybody else is served meanwhile.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -77,6 +77,8 @@ pub struct Session {
     stop: watch::Sender<bool>,
     /// Numbers the news, so that a wait sees each one once although `serve` takes them away.
     pub(super) heard: u64,
+    /// Repos that could not be exchanged with a peer when that was tried last, and why.
+    pub(super) apart: BTreeMap<(DeviceKey, RepoId), String>,
 }
 
 impl Session {
@@ -91,6 +93,7 @@ impl Session {
             news: VecDeque::new(),
             stop: watch::channel(false).0,
             heard: 0,
+            apart: BTreeMap::new(),
         }
     }
 
@@ -267,9 +270,14 @@ impl Session {
                 self.book.reached(peer, &address, now_ms);
                 self.book.save()?;
             }
-            // Said once; the calls that follow are routine.
-            Report::Unreachable { .. } if old => {}
-            Report::Unreachable { address, reason } => self.tell(News::Unreachable(address, reason)),
+            Report::Unreachable { address, reason } => {
+                self.book.failed(&address, &reason, now_ms);
+                self.book.save()?;
+                // Said once; the calls that follow are routine.
+                if !old {
+                    self.tell(News::Unreachable(address, reason));
+                }
+            }
             Report::MayRead { peer, tag, reply } => {
                 reply.send(core.readable(peer, tag)).ok();
             }
@@ -292,8 +300,15 @@ impl Session {
     }
 
     fn happened(&mut self, event: Event) -> Result<(), NodeError> {
-        if let Event::Synced { repo, peer } = &event {
-            self.remember(*peer, *repo)?;
+        match &event {
+            Event::Synced { repo, peer } => {
+                self.apart.remove(&(*peer, *repo));
+                self.remember(*peer, *repo)?;
+            }
+            Event::SyncFailed { repo, peer, reason } => {
+                self.apart.insert((*peer, *repo), reason.to_string());
+            }
+            _ => {}
         }
         self.tell(News::Event(event));
         Ok(())

@@ -13,7 +13,7 @@ use super::{Exchanged, peer_name};
 use crate::clock;
 use crate::error::{NodeError, Range};
 use crate::owner::Owner;
-use crate::verbs::peers::Peer;
+use crate::verbs::peers::{Apart, Peer};
 use crate::verbs::{Holder, Imported, Network, Synced};
 
 impl Core for Owner {
@@ -129,13 +129,9 @@ impl Network for Session {
 
     fn peers(&self) -> Vec<Peer> {
         let connected = self.connected();
-        let remembered = self.remembered().iter();
-        let mut peers: Vec<_> = remembered
-            .map(|(key, addresses)| peer(key, addresses.to_vec(), connected.contains(&key)))
-            .collect();
-        let is_known = |key: &DeviceKey| self.remembered().iter().any(|(known, _)| known == *key);
-        peers.extend(connected.iter().filter(|key| !is_known(key)).map(|key| peer(*key, Vec::new(), true)));
-        peers
+        let mut keys: Vec<DeviceKey> = self.remembered().iter().map(|(key, _)| key).collect();
+        keys.extend(connected.iter().filter(|key| !keys.contains(key)).copied().collect::<Vec<_>>());
+        keys.into_iter().map(|key| self.peer(key, connected.contains(&key))).collect()
     }
 }
 
@@ -148,8 +144,23 @@ impl Session {
         let peers = exchanged.peers.iter().filter_map(address).collect();
         Synced { received: exchanged.received, peers, ..Synced::default() }
     }
-}
 
-fn peer(key: DeviceKey, addresses: Vec<String>, connected: bool) -> Peer {
-    Peer { peer: peer_name(key).unwrap_or_default(), key: key.to_string(), addresses, connected }
+    fn peer(&self, key: DeviceKey, connected: bool) -> Peer {
+        let book = self.remembered();
+        let addresses = book.iter().find(|(known, _)| *known == key).map(|(_, addresses)| addresses.to_vec());
+        let (seen_ms, failed) = book.last(key);
+        let apart = self.apart.iter().filter(|((peer, _), _)| *peer == key);
+        Peer {
+            peer: peer_name(key).unwrap_or_default(),
+            key: key.to_string(),
+            name: None,
+            addresses: addresses.unwrap_or_default(),
+            connected,
+            seen_ms: if connected { Some(clock::now_ms()) } else { seen_ms },
+            failed: failed.filter(|_| !connected).cloned(),
+            apart: apart
+                .map(|((_, repo), reason)| Apart { repo: repo.to_string(), reason: reason.clone() })
+                .collect(),
+        }
+    }
 }

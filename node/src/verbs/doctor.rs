@@ -1,16 +1,19 @@
 //! `doctor`: says what is not as it should be, and for each thing what to do next. It changes nothing.
 
+mod machine;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use cairn_crdt::id::{FeedId, ProjectId, RepoId};
-use cairn_protocol::replica::HeldFor;
 use cairn_protocol::{FeedName, Replica};
 use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::store::Store;
-use crate::verbs::Here;
+use crate::verbs::held::{Reason, reason};
+use crate::verbs::{Here, Network};
 use crate::worktree::Worktree;
 
 /// What `doctor` is asked.
@@ -49,8 +52,8 @@ impl Problem {
     }
 }
 
-/// Looks at every repo of the home, and at the worktree around the folder.
-pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
+/// Looks at every repo of the home, at the worktree around the folder, and at the machine.
+pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
     let mut problems = Vec::new();
     for (repo, error) in owner.broken() {
         let next = "`cairn fsck --rebuild` keeps what is whole; what is missing comes back from a peer";
@@ -70,6 +73,7 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
         }
     }
     problems.extend(worktree(owner, &args.here));
+    problems.extend(machine::problems(owner, &args.here, network));
     Ok(Answer { ok: problems.is_empty(), problems })
 }
 
@@ -128,36 +132,18 @@ fn feeds(owner: &Owner, replica: &Replica, project: ProjectId, place: &str) -> V
     problems
 }
 
-/// Why something waits, in words; whether that is why; and what to do.
-type Reason = (&'static str, fn(&HeldFor) -> bool, &'static str);
-
 /// What is kept and shows nowhere, by reason.
 fn held(replica: &Replica, project: ProjectId, place: &str) -> Vec<Problem> {
-    let held = replica.held(project);
-    let reasons: [Reason; 3] = [
-        (
-            "its author's key signed two histories",
-            |why| matches!(why, HeldFor::Forked),
-            "`cairn put ?WAYPOINT` takes one in",
-        ),
-        (
-            "its author has no right to write here, or not any more",
-            |why| matches!(why, HeldFor::Rights(_) | HeldFor::Ungranted),
-            "`cairn invite` gives a right; `cairn put ?WAYPOINT` takes one in",
-        ),
-        (
-            "it comes from the future",
-            |why| matches!(why, HeldFor::Future(_)),
-            "it shows when its time comes; check the clocks",
-        ),
-    ];
-    let told = |(why, is, next): Reason| {
-        let ids = held.iter().filter(|(_, reason)| is(reason)).map(|(id, _)| id.to_string());
-        let ids: Vec<String> = ids.collect();
-        let detail = || format!("{} held because {why}: {}", ids.len(), ids.join(" "));
-        (!ids.is_empty()).then(|| Problem::new("E_HELD", place, detail(), next))
+    let mut reasons = BTreeMap::new();
+    for (id, why) in replica.held(project) {
+        let reason = reason(&why);
+        reasons.entry(reason.word).or_insert((reason, Vec::new())).1.push(id.to_string());
+    }
+    let told = |(Reason { detail, next, .. }, ids): (Reason, Vec<String>)| {
+        let detail = format!("{} held because {detail}: {}", ids.len(), ids.join(" "));
+        Problem::new("E_HELD", place, detail, next)
     };
-    reasons.into_iter().filter_map(told).collect()
+    reasons.into_values().map(told).collect()
 }
 
 /// This device has signed more than is here: its store is an older copy, or a peer gave only a part.

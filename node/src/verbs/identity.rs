@@ -1,8 +1,9 @@
-//! `identity`: the device key: shown, named, backed up, restored, and left for a new one.
+//! `identity`: the device key: shown, named, backed up, restored, left for a new one, and joined by another device's.
 
 mod fork;
+mod handover;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,9 +12,10 @@ use crate::identity;
 use crate::net::peer_name;
 use crate::owner::Owner;
 use crate::uri::NAME_BYTES_MAX;
-use crate::verbs::Here;
+use crate::verbs::{Here, Network};
 
 pub use fork::Moved;
+pub use handover::{Handed, Handover, Missed};
 
 /// What `identity` is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +42,18 @@ pub struct Answer {
     /// What became of what the old key had, when there is a new one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repos: Vec<Moved>,
+    /// The link by which another device of the same person comes in. Whoever holds it has this one's rights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// The one-time key of that link, by which it can be revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_key: Option<String>,
+    /// Where that link says to ask: this home if it is served now, and peers that share its repos.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<String>,
+    /// What that link brings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handed: Vec<Handed>,
 }
 
 /// What to do with the device key.
@@ -68,10 +82,15 @@ pub enum Action {
     },
     /// Leaves it for a new one: it was copied, and another machine writes with it too.
     Fork,
+    /// Makes a link by which another device of the same person gets a key of its own, with the same rights.
+    AddDevice {
+        /// The file that the link is written to; an absolute path.
+        out: Option<PathBuf>,
+    },
 }
 
 /// Shows, names, backs up or restores.
-pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
+pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
     let home = owner.home().clone();
     let path = match &args.action {
         Action::Show => None,
@@ -88,6 +107,7 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
             Some(from)
         }
         Action::Fork => return fork::run(owner),
+        Action::AddDevice { out } => return add_device(owner, out.as_deref(), network),
     };
     told(owner, path.map(|path| path.display().to_string()), Vec::new())
 }
@@ -101,7 +121,20 @@ fn told(owner: &Owner, path: Option<String>, repos: Vec<Moved>) -> Result<Answer
         mail: owner.config().mail.clone(),
         path,
         repos,
+        ..Answer::default()
     })
+}
+
+fn add_device(owner: &mut Owner, out: Option<&Path>, network: &mut dyn Network) -> Result<Answer, NodeError> {
+    let (handover, handed) = Handover::make(owner, network)?;
+    let link = handover.link()?;
+    if let Some(out) = out {
+        identity::write_new(out, format!("{link}\n").as_bytes())?;
+    }
+    let path = out.map(|out| out.display().to_string());
+    let link_key = Some(handover.key().to_string());
+    let addresses = handover.addresses().to_vec();
+    Ok(Answer { link: Some(link), link_key, addresses, handed, ..told(owner, path, Vec::new())? })
 }
 
 /// Sets the name that the next post of each project carries.

@@ -2,15 +2,16 @@
 
 use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
 use cairn_crdt::id::hex;
-use cairn_protocol::Keypair;
 use cairn_protocol::grant::{Grant, GrantRecord, Role, Scope};
+use cairn_protocol::{DeviceKey, Keypair};
 use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::uri::{Ref, Uri};
+use crate::verbs::rights::{Terms, role};
 use crate::verbs::{Here, Network, Place, Site};
-use crate::{clock, entropy, identity};
+use crate::{clock, entropy};
 
 /// What `invite` is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +23,8 @@ pub struct Args {
     /// How long the right lasts, the link's and that of who joined by it: `7d`, `12h`, `30m`, `45s`;
     /// without end when left out. A chain of rights only narrows, so no right outlives the link's.
     pub expires: Option<String>,
-    /// How many devices may join by it; one when left out.
+    /// How many devices may join by it; one when left out, any number by an admin's: the bound holds for
+    /// each admin who joins by it as well.
     pub uses: Option<u32>,
 }
 
@@ -37,30 +39,32 @@ pub struct Answer {
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
     let site = Site::open(owner, &args.here)?;
     let place = site.place;
-    let terms = Terms {
-        role: role(args.role.as_deref().unwrap_or("write"))?,
-        not_after_ms: args.expires.as_deref().map(end).transpose()?,
-        uses: args.uses.unwrap_or(1),
-    };
-    let device = identity::device(owner.home())?;
+    let role = role(args.role.as_deref().unwrap_or("write"))?;
     let secret = entropy::random()?;
-    let grant = terms.grant(owner, place, &device, &secret)?;
-    let id = grant.id();
-    owner.grant(place.repo, vec![grant.clone().sign(&device)?])?;
-    let grants = owner.replica(place.repo)?.grants();
-    if !grants.contains(&id) {
-        return Err(NodeError::Refused("the grant was not taken".to_owned()));
-    }
-    let invitation = Invitation { secret, chain: grants.chain(&grant.subject) };
-    let uri = Uri {
+    let subject = Keypair::from_secret(&secret).key();
+    let terms = Terms {
+        role,
+        scope: Scope::Project(place.project),
+        not_after_ms: args.expires.as_deref().map(end).transpose()?,
+        // What bounds the link bounds whoever joins by it: an admin could then let in only as many.
+        uses: args.uses.or((role != Role::Admin).then_some(1)),
+        delegable: true,
+    };
+    terms.give(owner, place.repo, subject)?;
+    let invitation = Invitation { secret, chain: owner.replica(place.repo)?.grants().chain(&subject) };
+    let peers = network.addresses();
+    let uri = Uri { peers, invite: Some(hex(&invitation.to_bytes())), ..link(owner, place, site.branch())? };
+    Ok(Answer { invite: uri.to_string() })
+}
+
+/// The place that a link names; it lets nobody in.
+pub(super) fn link(owner: &Owner, place: Place, branch: &str) -> Result<Uri, NodeError> {
+    Ok(Uri {
         repo: Some(place.repo.to_string()),
         project: Some(place.name(owner)?),
-        refs: vec![Ref { name: site.branch().to_owned(), at: None }],
-        peers: network.addresses(),
-        invite: Some(hex(&invitation.to_bytes())),
+        refs: vec![Ref { name: branch.to_owned(), at: None }],
         ..Uri::default()
-    };
-    Ok(Answer { invite: uri.to_string() })
+    })
 }
 
 /// The most records that an invitation shows: the longest chain.
@@ -87,92 +91,31 @@ impl Encoded for Invitation {
 }
 
 impl Invitation {
-    /// The grant that names the one-time key, which hands it on to `subject`, and the chain above.
-    pub fn accept(&self, subject: cairn_protocol::DeviceKey) -> Result<Vec<GrantRecord>, NodeError> {
-        let refused = || NodeError::Refused("the invitation holds no grant for its own key".to_owned());
+    /// The chains that end in the one-time key, and below each what hands it on to `subject`.
+    pub fn accept(&self, subject: DeviceKey) -> Result<Vec<GrantRecord>, NodeError> {
         let once = Keypair::from_secret(&self.secret);
-        let Some(GrantRecord::Grant(last)) = self.chain.last() else { return Err(refused()) };
-        let above = last.claimed();
-        if above.subject != once.key() || !above.delegable {
-            return Err(refused());
-        }
-        let grant = Grant {
-            issuer: once.key(),
-            subject,
-            delegable: above.role == Role::Admin,
-            depth: above.depth.saturating_add(1),
-            parent: Some(above.id()),
-            seen: Vec::new(),
-            nonce: entropy::random()?,
-            ..above.clone()
-        };
         let mut chain = self.chain.clone();
-        chain.push(grant.sign(&once)?);
-        Ok(chain)
-    }
-}
-
-/// What an invitation gives.
-struct Terms {
-    role: Role,
-    not_after_ms: Option<u64>,
-    uses: u32,
-}
-
-impl Terms {
-    /// The grant to the one-time key, given by this device as a founder or from a right that it may hand on.
-    fn grant(
-        self,
-        owner: &Owner,
-        place: Place,
-        device: &Keypair,
-        secret: &[u8; 32],
-    ) -> Result<Grant, NodeError> {
-        let grants = owner.replica(place.repo)?.grants();
-        let mut grant = Grant {
-            repo: place.repo,
-            issuer: device.key(),
-            subject: Keypair::from_secret(secret).key(),
-            role: self.role,
-            scope: Scope::Project(place.project),
-            delegable: true,
-            depth: 1,
-            not_after_ms: self.not_after_ms,
-            uses: Some(self.uses),
-            parent: None,
-            seen: grants.heads(),
-            nonce: entropy::random()?,
-        };
-        if !grants.is_founder(&device.key()) {
-            let fits = |above: &Grant| {
-                above.delegable && above.role >= grant.role && above.scope.covers(&grant.scope)
+        let claimed = self.chain.iter().filter_map(|record| match record {
+            GrantRecord::Grant(grant) => Some(grant.claimed()),
+            GrantRecord::Revocation(_) => None,
+        });
+        for above in claimed.filter(|above| above.subject == once.key() && above.delegable) {
+            let grant = Grant {
+                issuer: once.key(),
+                subject,
+                delegable: above.role == Role::Admin,
+                depth: above.depth.saturating_add(1),
+                parent: Some(above.id()),
+                seen: Vec::new(),
+                nonce: entropy::random()?,
+                ..above.clone()
             };
-            let mine = grants.of(&device.key()).into_iter().find(|(_, above)| fits(above));
-            let (id, above) =
-                mine.ok_or_else(|| NodeError::Refused("this device may not invite others".to_owned()))?;
-            grant.parent = Some(id);
-            grant.depth = above.depth.saturating_add(1);
-            grant.not_after_ms = sooner(grant.not_after_ms, above.not_after_ms);
-            grant.uses = sooner(grant.uses, above.uses);
+            chain.push(grant.sign(&once)?);
         }
-        Ok(grant)
-    }
-}
-
-/// The tighter of two bounds; no bound is the loosest.
-fn sooner<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
-}
-
-fn role(word: &str) -> Result<Role, NodeError> {
-    match word {
-        "read" => Ok(Role::Read),
-        "write" => Ok(Role::Write),
-        "admin" => Ok(Role::Admin),
-        other => Err(NodeError::Usage(format!("{other:?} is no role: read, write or admin"))),
+        if chain.len() == self.chain.len() {
+            return Err(NodeError::Refused("the invitation holds no grant for its own key".to_owned()));
+        }
+        Ok(chain)
     }
 }
 
@@ -181,7 +124,7 @@ fn no_duration(text: &str) -> NodeError {
 }
 
 /// When a duration that begins now ends.
-fn end(text: &str) -> Result<u64, NodeError> {
+pub(super) fn end(text: &str) -> Result<u64, NodeError> {
     clock::now_ms().checked_add(duration_ms(text)?).ok_or_else(|| no_duration(text))
 }
 

@@ -5,6 +5,7 @@ use cairn_crdt::id::RepoId;
 use cairn_protocol::Wanted;
 use serde::{Deserialize, Serialize};
 
+use super::identity::{Handover, Missed};
 use super::invite::Invitation;
 use crate::error::NodeError;
 use crate::identity;
@@ -47,10 +48,22 @@ pub struct Answer {
     /// How many peers were asked and hold the same: a device that is new here has seen nothing itself
     /// by which it could tell an old state from the newest.
     pub agreed: u64,
+    /// The folder, where the link named several projects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dir: Option<String>,
+    /// What came beside it by the link of a device: one entry a project.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Answer>,
+    /// The repos of such a link that could not be brought; the same command tries again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed: Vec<Missed>,
 }
 
 /// Signs a delegation from the one-time key to the device key, fetches, and checks out.
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
+    if let Some(handover) = Handover::read(&args.invite)? {
+        return handover.enter(owner, &args.here, &args.peers, network);
+    }
     let uri = Uri::parse(&args.invite)?;
     let bad = || NodeError::Usage("this is no invitation: it has no repo, project or key".to_owned());
     let repo = uri.repo.as_deref().and_then(RepoId::from_hex).ok_or_else(bad)?;
@@ -137,11 +150,11 @@ pub(super) fn settle(
         frontier: digits(site.frontier()),
         root: site.view(owner)?.root.to_string(),
         files: moved.written,
-        agreed: 0,
+        ..Answer::default()
     })
 }
 
-fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
+pub(super) fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(2) || !text.is_ascii() {
         return None;
     }

@@ -29,6 +29,9 @@ pub struct Args {
     pub limit: Option<usize>,
     /// Only the marks, as a changelog.
     pub changelog: bool,
+    /// Whether each waypoint names those of the list that it stands on.
+    #[serde(default)]
+    pub graph: bool,
 }
 
 /// What `log` answers.
@@ -68,6 +71,9 @@ pub struct Logged {
     pub imported: Option<Imported>,
     /// The version it was written on.
     pub parents: Vec<String>,
+    /// What of the list it stands on, where that was asked for: what lies between is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_on: Option<Vec<String>>,
     /// The branch it was written to.
     pub branch: Option<String>,
     /// What it is about.
@@ -191,9 +197,33 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
         Some(touched) => touched.contains(&entry.id),
         None => !entry.continued,
     };
+    let mut below = args.graph.then(|| below(&entries, is_told));
     let told = entries.iter().filter(is_told).take(args.limit.unwrap_or(usize::MAX));
-    let waypoints = told.map(|entry| logged(entry, &marks)).collect();
+    let waypoints = told.map(|entry| Logged {
+        stands_on: below.as_mut().and_then(|below| below.remove(&entry.id)),
+        ..logged(entry, &marks)
+    });
+    let waypoints = waypoints.collect();
     Ok(Answer { waypoints, changelog: None })
+}
+
+/// For each waypoint that is told, the nearest told ones that it stands on.
+fn below(log: &[LogEntry], is_told: impl Fn(&&LogEntry) -> bool) -> BTreeMap<WaypointId, Vec<String>> {
+    let (mut nearest, mut below) = (BTreeMap::<WaypointId, Vec<WaypointId>>::new(), BTreeMap::new());
+    for entry in log.iter().rev() {
+        let mut found: Vec<WaypointId> = Vec::new();
+        for near in entry.parents.iter().filter_map(|parent| nearest.get(parent)).flatten() {
+            if !found.contains(near) {
+                found.push(*near);
+            }
+        }
+        if is_told(&entry) {
+            below.insert(entry.id, found.iter().map(WaypointId::to_string).collect());
+            found = vec![entry.id];
+        }
+        nearest.insert(entry.id, found);
+    }
+    below
 }
 
 /// The log of a version, with what was carried over into it from beside its epoch.
@@ -243,6 +273,7 @@ pub(super) fn logged(entry: &LogEntry, marks: &Marks) -> Logged {
         imported: Imported::of(entry),
         stamp: Stamp { wall_ms: entry.stamp.wall_ms, counter: entry.stamp.counter },
         parents: entry.parents.iter().map(WaypointId::to_string).collect(),
+        stands_on: None,
         branch: entry.branch.clone(),
         message: entry.message.clone().or_else(|| entry.mark.as_ref().map(|mark| mark.message.clone())),
         marks: marks.standing.get(&entry.id).cloned().unwrap_or_default(),

@@ -211,8 +211,18 @@ impl Grants {
         }
     }
 
+    /// Every grant, in the order of their names.
+    pub fn all(&self) -> impl Iterator<Item = (GrantId, &Grant)> {
+        self.records.keys().filter_map(|id| Some((*id, self.placed(*id).ok()?)))
+    }
+
+    /// Why a grant gives nothing any more at `at_ms`, if it does not.
+    pub fn ended(&self, id: GrantId, at_ms: u64) -> Option<Held> {
+        self.worth(id, at_ms, None).err()
+    }
+
     /// The grants from `id` up to the founder's.
-    fn chain_of(&self, id: GrantId) -> Vec<(GrantId, &Grant)> {
+    pub fn chain_of(&self, id: GrantId) -> Vec<(GrantId, &Grant)> {
         let mut chain = Vec::new();
         let mut next = Some(id);
         while let Some(id) = next {

@@ -3,13 +3,13 @@
 
 use cairn_crdt::id::{ProjectId, RepoId, WaypointId};
 use cairn_crdt::{Draft, Frontier};
-use cairn_protocol::grant::{Grant, GrantRecord, Role, Scope};
 use cairn_protocol::{DeviceKey, FeedName, Keypair, Labels};
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, told};
 use crate::error::NodeError;
 use crate::owner::{Owner, Write};
+use crate::verbs::rights::handed_on;
 use crate::{clock, entropy, identity};
 
 /// What became of what the old key had in one repo.
@@ -29,7 +29,8 @@ pub(super) fn run(owner: &mut Owner) -> Result<Answer, NodeError> {
     let secret: [u8; 32] = entropy::random()?;
     let key = Keypair::from_secret(&secret).key();
     for repo in owner.repos() {
-        let grants = handed_on(owner, repo, &old, key)?;
+        let grants = handed_on(owner.replica(repo)?, &old, key)?.into_iter();
+        let grants = grants.map(|grant| grant.sign(&old)).collect::<Result<Vec<_>, _>>()?;
         if !grants.is_empty() {
             owner.grant(repo, grants)?;
         }
@@ -40,47 +41,6 @@ pub(super) fn run(owner: &mut Owner) -> Result<Answer, NodeError> {
         repos.push(moved(owner, repo, old.key(), key)?);
     }
     told(owner, Some(kept.display().to_string()), repos)
-}
-
-/// What the old key can give the new one: everything, as a founder; else those of its rights that may be handed on.
-fn handed_on(
-    owner: &Owner,
-    repo: RepoId,
-    old: &Keypair,
-    key: DeviceKey,
-) -> Result<Vec<GrantRecord>, NodeError> {
-    let grants = owner.replica(repo)?.grants();
-    let all = Grant {
-        repo,
-        issuer: old.key(),
-        subject: key,
-        role: Role::Admin,
-        scope: Scope::All,
-        delegable: true,
-        depth: 1,
-        not_after_ms: None,
-        uses: None,
-        parent: None,
-        seen: grants.heads(),
-        nonce: entropy::random()?,
-    };
-    if grants.is_founder(&old.key()) {
-        return Ok(vec![all.sign(old)?]);
-    }
-    let mut records = Vec::new();
-    for (id, above) in grants.of(&old.key()).into_iter().filter(|(_, above)| above.delegable) {
-        let depth = above.depth.saturating_add(1);
-        let grant = Grant {
-            issuer: old.key(),
-            subject: key,
-            depth,
-            parent: Some(id),
-            nonce: entropy::random()?,
-            ..above
-        };
-        records.push(Grant { seen: grants.heads(), ..grant }.sign(old)?);
-    }
-    Ok(records)
 }
 
 fn moved(owner: &mut Owner, repo: RepoId, old: DeviceKey, key: DeviceKey) -> Result<Moved, NodeError> {
