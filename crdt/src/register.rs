@@ -10,6 +10,7 @@ use crate::encoding::Encoded;
 use crate::graph::Graph;
 use crate::id::WaypointId;
 use crate::op::{Body, Place};
+use crate::state::room_for_one;
 
 /// One write of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +66,7 @@ impl<T: Ord> Register<T> {
     pub(crate) fn write(&mut self, by: WaypointId, value: T, graph: &Graph) {
         self.writes.retain(|write| !graph.is_ancestor(&write.by, &by));
         let at = self.writes.partition_point(|write| write.by < by);
+        room_for_one(&mut self.writes);
         self.writes.insert(at, Write { by, value });
     }
 

@@ -75,8 +75,15 @@ pub(crate) struct Node {
     pub(crate) body: Register<Body>,
     /// Its executable bit.
     pub(crate) mode: Register<bool>,
-    /// The leaves of all text bodies it ever had.
-    pub(crate) texts: BTreeMap<LeafId, Body>,
+    /// The leaves of all text bodies it ever had, in order; nearly always one, so a list: there are as many as files.
+    pub(crate) texts: Vec<(LeafId, Body)>,
+}
+
+/// Makes room in an empty list for no more than the one that it will nearly always hold.
+pub(crate) fn room_for_one<T>(list: &mut Vec<T>) {
+    if list.is_empty() {
+        list.reserve_exact(1);
+    }
 }
 
 /// What was written about one leaf.
@@ -135,6 +142,7 @@ impl State {
         node.place.write(by, place.clone(), graph);
         if let Some(place) = place {
             node.at.write(by, place.clone(), graph);
+            room_for_one(&mut node.places);
             node.places.push(Write { by, value: place.clone() });
         }
     }
@@ -143,7 +151,11 @@ impl State {
         let written = self.node(node);
         written.body.write(by, body.clone(), graph);
         if let Body::Text { content, .. } = body {
-            written.texts.insert(LeafId::of(node, *content), body.clone());
+            let leaf = LeafId::of(node, *content);
+            written.texts.retain(|(known, _)| *known != leaf);
+            room_for_one(&mut written.texts);
+            let at = written.texts.partition_point(|(known, _)| *known < leaf);
+            written.texts.insert(at, (leaf, body.clone()));
         }
     }
 

@@ -11,9 +11,9 @@ use crate::error::Reject;
 const WINDOW_LOG: u32 = 23;
 /// The effort of the compressor: the library's default.
 const COMPRESSION_EFFORT: i32 = 3;
-/// The effort for what is written again soon.
+/// The effort for what somebody waits for, where it is not much.
 const QUICK_EFFORT: i32 = 7;
-/// The effort for what is written once and kept for long.
+/// The effort for what nobody waits for and is kept for long.
 const TIGHT_EFFORT: i32 = 19;
 /// How bytes are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,9 +50,9 @@ pub(crate) fn pack(bytes: &[u8]) -> (Method, Vec<u8>) {
 pub(crate) enum Effort {
     /// The bytes are random.
     None,
-    /// Somebody waits.
+    /// They are many, and somebody waits.
     Swift,
-    /// They will soon be packed again.
+    /// Somebody waits.
     Quick,
     /// They will lie for long.
     Tight,

@@ -318,7 +318,7 @@ impl<'a> Report<'a, '_> {
     /// Edits of a body that someone replaced without having seen them.
     fn hidden_edits(&mut self, at: At<'_>, written: &Node, shown: Option<&[u8]>) -> Result<(), CrdtError> {
         if written.texts.len() < 2
-            && written.body.only().is_some_and(|body| written.texts.values().all(|text| text == body))
+            && written.body.only().is_some_and(|body| written.texts.iter().all(|(_, text)| text == body))
         {
             return Ok(());
         }

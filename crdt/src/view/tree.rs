@@ -60,7 +60,8 @@ impl<'a> Ground<'a> {
 
     /// The text leaves that a node ever had, with the one it was cut as.
     pub(crate) fn leaves(&self, node: &NodeId) -> Vec<LeafId> {
-        let written = self.state.nodes.get(node).into_iter().flat_map(|node| node.texts.keys().copied());
+        let written =
+            self.state.nodes.get(node).into_iter().flat_map(|node| node.texts.iter().map(|(leaf, _)| *leaf));
         written.chain(self.piece(node).and_then(|piece| piece.leaf)).collect()
     }
 }

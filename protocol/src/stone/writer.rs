@@ -62,8 +62,7 @@ impl StoneWriter {
         Ok((writer, header))
     }
 
-    /// From now on all packs are worth the work of packing them tightly, and not only full ones: the stone will lie for
-    /// long as it is.
+    /// From now on packs are worth the work of packing them tightly: the stone will lie for long as it is.
     pub fn last(&mut self) {
         self.lasts = true;
     }
@@ -156,7 +155,7 @@ impl StoneWriter {
         if items == 0 {
             return bytes;
         }
-        let effort = self.effort(items, taker.bytes());
+        let effort = self.effort(taker.bytes());
         let Streams { alike, random, contents } = taker.finish();
         // What is alike is one block as far as a block may be that large: it is read whole anyway.
         let alike = self.put_blocks(alike.chunks(BLOCK_BYTES_MAX), effort, &mut bytes);
@@ -168,11 +167,11 @@ impl StoneWriter {
         bytes
     }
 
-    /// A pack that is full stays as it is in every larger stone. One of many small waypoints is worth more work; one of few
-    /// that bring large files came at once, and whoever wrote them waits.
-    fn effort(&self, items: u32, bytes: usize) -> Effort {
-        match is_full(items, bytes) {
-            _ if self.lasts || items >= PACK_ITEMS_MAX => Effort::Tight,
+    /// What is written while somebody waits is packed in the time that its bytes are worth; a fade, for which nobody waits,
+    /// packs tightly.
+    fn effort(&self, bytes: usize) -> Effort {
+        match bytes >= PACK_BYTES_TARGET / 2 {
+            _ if self.lasts => Effort::Tight,
             true => Effort::Swift,
             false => Effort::Quick,
         }
