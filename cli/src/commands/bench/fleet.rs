@@ -31,6 +31,9 @@ pub(crate) struct Args {
     /// Two agents share each function
     #[arg(long)]
     same: bool,
+    /// Leave git out
+    #[arg(long)]
+    alone: bool,
 }
 
 /// Where a fleet works.
@@ -74,33 +77,36 @@ pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     let time = Duration::from_secs(args.seconds.max(1));
     let stage = Stage::new()?;
     let ours = fleet(&cairn::Cairn::begin(&stage, &code)?, &code, time)?;
-    let theirs = fleet(&git::Git::begin(&stage, &code)?, &code, time)?;
-    for figure in figures(agents, &ours, &theirs, &super::git::name()?) {
+    let theirs = match args.alone {
+        true => None,
+        false => Some((super::git::name()?, fleet(&git::Git::begin(&stage, &code)?, &code, time)?)),
+    };
+    for figure in figures(agents, &ours, theirs.as_ref()) {
         figure.print(desk.json);
     }
     Ok(DONE)
 }
 
-fn figures(agents: usize, ours: &Outcome, theirs: &Outcome, rival: &str) -> [Figure; 5] {
-    let figure = |name: &str, unit, cairn, git, limit| Figure {
+fn figures(agents: usize, ours: &Outcome, theirs: Option<&(String, Outcome)>) -> [Figure; 5] {
+    let figure = |name: &str, unit, value: fn(&Outcome) -> f64, limit| Figure {
         bench: "fleet",
         figure: format!("{agents} agents: {name}"),
         unit,
-        cairn,
-        rival: Some((rival.to_owned(), git)),
+        cairn: value(ours),
+        rival: theirs.map(|(rival, theirs)| (rival.clone(), value(theirs))),
         limit,
         runs: 1,
     };
     // With few agents git has nobody to wait for.
     let times = if agents < 32 { 2.0 } else { 50.0 };
-    let least = Limit::AtLeast(times * theirs.landed_per_s);
+    let least = Limit::AtLeast(times * theirs.map_or(0.0, |(_, theirs)| theirs.landed_per_s));
     let none = Limit::AtMost(0.0);
     [
-        figure("landed", "/s", ours.landed_per_s, theirs.landed_per_s, least),
-        figure("rejected", "", ours.rejected as f64, theirs.rejected as f64, none),
-        figure("lost", "", ours.lost as f64, theirs.lost as f64, none),
-        figure("landing, median", "ms", ours.p50_ms, theirs.p50_ms, Limit::AtMost(1000.0)),
-        figure("landing, p99", "ms", ours.p99_ms, theirs.p99_ms, Limit::AtMost(1000.0)),
+        figure("landed", "/s", |fleet| fleet.landed_per_s, least),
+        figure("rejected", "", |fleet| fleet.rejected as f64, none),
+        figure("lost", "", |fleet| fleet.lost as f64, none),
+        figure("landing, median", "ms", |fleet| fleet.p50_ms, Limit::AtMost(1000.0)),
+        figure("landing, p99", "ms", |fleet| fleet.p99_ms, Limit::AtMost(1000.0)),
     ]
 }
 
