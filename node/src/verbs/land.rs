@@ -12,9 +12,12 @@ use std::thread;
 use crate::error::NodeError;
 use crate::owner::{Owner, Write};
 use crate::verbs::put::Putting;
-use crate::verbs::site::{Posted, Ready};
+use crate::verbs::site::{Brought, Posted, Ready};
 use crate::verbs::{Answer, Network, Request, Site, post, put};
 use crate::worktree::Worktree;
+
+/// How many threads wait for the disk.
+const THREADS_MAX: usize = 16;
 
 /// What lands.
 #[derive(Debug, Clone, Copy)]
@@ -115,9 +118,13 @@ fn side_by_side(
     let mut slots: Vec<Slot<'_>> = begun.collect();
     write(owner, &mut slots);
     each(&mut slots, |member| member.set_out(owner));
-    save(&mut slots);
-    each(&mut slots, |member| member.go(owner, network));
-    save(&mut slots);
+    at_once(&mut slots, |member| member.save());
+    // What no thread was to be had for: in the second case with all else that goes alone.
+    each(&mut slots, |member| member.save());
+    let mut brought = Brought::default();
+    each(&mut slots, |member| member.bring(owner, &mut brought));
+    at_once(&mut slots, |member| member.go(&brought));
+    each(&mut slots, |member| member.go_alone(owner, network));
     slots.into_iter().map(|slot| slot?.answer(owner, network)).collect()
 }
 
@@ -157,28 +164,20 @@ fn write(owner: &mut Owner, slots: &mut [Slot<'_>]) {
     }
 }
 
-/// Writes down what is not yet, all at once: the disk is waited for together.
-fn save(slots: &mut [Slot<'_>]) {
-    let is_unsaved =
-        |slot: &&mut Slot<'_>| slot.as_ref().is_ok_and(|member| member.unsaved != Unsaved::Nothing);
-    let unsaved: Vec<_> = slots.iter_mut().filter(is_unsaved).collect();
-    if unsaved.len() > 1 {
-        thread::scope(|scope| {
-            for slot in unsaved {
-                // Where there is no thread to be had it is saved below.
-                drop(thread::Builder::new().spawn_scoped(scope, move || save_one(slot)));
-            }
-        });
-    }
-    slots.iter_mut().for_each(save_one);
-}
-
-fn save_one(slot: &mut Slot<'_>) {
-    let Ok(member) = slot else { return };
-    let unsaved = std::mem::replace(&mut member.unsaved, Unsaved::Nothing);
-    if let Err(error) = unsaved.save(&member.site.worktree) {
-        *slot = Err(error);
-    }
+/// Takes all members one step on at once, so that they wait for the disk together. Where there is no thread to be had, some
+/// are not taken on.
+fn at_once(slots: &mut [Slot<'_>], step: impl Fn(&mut Member<'_>) -> Result<(), NodeError> + Sync) {
+    let share = slots.len().div_ceil(THREADS_MAX).max(1);
+    thread::scope(|scope| {
+        let mut shares = slots.chunks_mut(share);
+        // This thread has its share too: one member needs no other.
+        let own = shares.next();
+        let step = &step;
+        for share in shares {
+            drop(thread::Builder::new().spawn_scoped(scope, move || each(share, step)));
+        }
+        own.into_iter().for_each(|share| each(share, step));
+    });
 }
 
 impl Unsaved {
@@ -233,13 +232,32 @@ impl<'a> Member<'a> {
         Ok(())
     }
 
-    /// Writes the files.
-    fn go(&mut self, owner: &mut Owner, network: &mut dyn Network) -> Result<(), NodeError> {
+    fn save(&mut self) -> Result<(), NodeError> {
+        std::mem::replace(&mut self.unsaved, Unsaved::Nothing).save(&self.site.worktree)
+    }
+
+    fn bring(&mut self, owner: &mut Owner, brought: &mut Brought) -> Result<(), NodeError> {
         if self.underway {
-            self.putting.go(owner, network, &mut self.site)?;
-            self.unsaved = Unsaved::Both;
+            self.putting.bring(owner, &self.site, brought)?;
         }
         Ok(())
+    }
+
+    /// Writes the files from what was brought, and stands there.
+    fn go(&mut self, brought: &Brought) -> Result<(), NodeError> {
+        if self.underway && self.putting.go(&mut self.site, brought)? {
+            self.underway = false;
+            self.site.worktree.save()?;
+        }
+        Ok(())
+    }
+
+    /// Goes the way of one whose files need more than was brought, or that somebody changes meanwhile.
+    fn go_alone(&mut self, owner: &mut Owner, network: &mut dyn Network) -> Result<(), NodeError> {
+        match self.underway {
+            true => self.putting.go_alone(owner, network, &mut self.site),
+            false => Ok(()),
+        }
     }
 
     fn answer(self, owner: &mut Owner, network: &mut dyn Network) -> Result<Answer, NodeError> {

@@ -1,15 +1,18 @@
 //! `put`: merges a branch, other branches, or the state of a peer into the worktree.
 
+use std::sync::Arc;
+
 use cairn_crdt::id::WaypointId;
-use cairn_crdt::{Draft, Frontier};
+use cairn_crdt::{Draft, Frontier, View};
 use cairn_protocol::Labels;
+use cairn_protocol::limits::PARENTS_COUNT_MAX;
 use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::verbs::land::{self, Errand};
 use crate::verbs::overlaps::{Spot, spots};
-use crate::verbs::site::{Gathered, Met, Moved, Posted, Posting, Ready, Target};
+use crate::verbs::site::{Brought, Gathered, Met, Moved, Posted, Posting, Ready, Target};
 use crate::verbs::{Here, Network, Site, Version};
 use crate::worktree::Stand;
 use crate::worktree::link::digits;
@@ -71,6 +74,8 @@ pub(super) struct Putting {
     received: u64,
     /// Where to stand; set once that is worked out.
     merge: Merge,
+    /// From which version to which the files go, once what they will hold is brought.
+    way: Option<(Arc<View>, Arc<View>)>,
     moved: Moved,
 }
 
@@ -112,21 +117,36 @@ impl Putting {
         Ok(true)
     }
 
-    /// Writes the files. Where somebody changes them meanwhile, what he wrote is kept first. The worktree is to be
-    /// saved then.
-    pub(super) fn go(
+    /// Brings what the files will hold, if it is little; whether it did.
+    pub(super) fn bring(
+        &mut self,
+        owner: &mut Owner,
+        site: &Site,
+        brought: &mut Brought,
+    ) -> Result<bool, NodeError> {
+        let (known, to) = (site.view(owner)?, site.place.view(owner, &self.merge.target)?);
+        let is_brought = brought.bring(owner, site.place, &known, &to)?;
+        self.way = is_brought.then_some((known, to));
+        Ok(is_brought)
+    }
+
+    /// Writes the files from what was brought; whether all are written.
+    pub(super) fn go(&mut self, site: &mut Site, brought: &Brought) -> Result<bool, NodeError> {
+        let Some((known, to)) = self.way.take() else { return Ok(false) };
+        let surprises = site.go(&mut brought.files(&to), &[known], &to, &mut self.moved)?;
+        Ok(surprises.is_empty())
+    }
+
+    /// Writes the files one by one. Where somebody changes them meanwhile, what he wrote is kept first.
+    pub(super) fn go_alone(
         &mut self,
         owner: &mut Owner,
         network: &mut dyn Network,
         site: &mut Site,
     ) -> Result<(), NodeError> {
-        let (target, known) = (self.merge.target.clone(), vec![site.view(owner)?]);
-        let to = site.place.view(owner, &target)?;
-        if !site.go(owner, network, &known, &to, &mut self.moved)?.is_empty() {
-            let rest = site.move_to(owner, network, Target::merging(target))?;
-            self.moved.written += rest.written;
-            self.moved.removed += rest.removed;
-        }
+        let rest = site.move_to(owner, network, Target::merging(self.merge.target.clone()))?;
+        self.moved.written += rest.written;
+        self.moved.removed += rest.removed;
         Ok(())
     }
 
@@ -139,7 +159,7 @@ impl Putting {
         site: &Site,
         posted: Option<Posted>,
     ) -> Result<Answer, NodeError> {
-        let Self { received, merge: Merge { waypoint, met, gathered, .. }, moved } = self;
+        let Self { received, merge: Merge { waypoint, met, gathered, .. }, moved, .. } = self;
         if !args.peers.is_empty() && (posted.is_some() || waypoint.is_some() || !gathered.carried.is_empty())
         {
             network.sync(owner, site.place.repo, &args.peers)?;
@@ -214,9 +234,23 @@ fn target(owner: &mut Owner, site: &Site, others: &[Frontier]) -> Result<Merge, 
     if all == own.frontier && all.heads().len() <= HEADS_MAX {
         return Ok(Merge { target: all.clone(), waypoint: None, met: all, gathered });
     }
-    let message = Some("merge".to_owned());
-    let labels = Labels { branch: Some(site.branch().to_owned()), message, ..Labels::default() };
-    let written = site.write(owner, all.clone(), Draft::default(), labels)?;
-    let target = Frontier::from_iter([written.waypoint]);
-    Ok(Merge { target, waypoint: Some(written.waypoint), met: all, gathered })
+    let waypoint = join(owner, site, all.clone())?;
+    let target = Frontier::from_iter([waypoint]);
+    Ok(Merge { target, waypoint: Some(waypoint), met: all, gathered })
+}
+
+/// Writes a waypoint that stands on all heads; on so many that no waypoint can stand on them, several that do.
+fn join(owner: &mut Owner, site: &Site, all: Frontier) -> Result<WaypointId, NodeError> {
+    let mut heads = all.heads().to_vec();
+    loop {
+        let rest = heads.split_off(heads.len().min(PARENTS_COUNT_MAX));
+        let message = Some("merge".to_owned());
+        let labels = Labels { branch: Some(site.branch().to_owned()), message, ..Labels::default() };
+        let on = std::mem::replace(&mut heads, rest).into_iter().collect();
+        let written = site.write(owner, on, Draft::default(), labels)?;
+        if heads.is_empty() {
+            return Ok(written.waypoint);
+        }
+        heads.push(written.waypoint);
+    }
 }

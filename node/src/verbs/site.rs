@@ -24,7 +24,7 @@ mod epoch;
 mod moving;
 mod portions;
 
-pub use carry::{Files, Imports};
+pub use carry::{Brought, Files, Imports};
 pub use epoch::{Gathered, Met};
 pub use moving::{Moved, Target};
 use portions::portions;

@@ -12,7 +12,7 @@ use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::verbs::Network;
 use crate::worktree::Stand;
-use crate::worktree::checkout::Outcome;
+use crate::worktree::checkout::{Outcome, Source};
 use crate::worktree::scan::{Change, Difference, shows};
 
 /// How often files that someone changes meanwhile are saved before giving up.
@@ -100,7 +100,8 @@ impl Site {
             let to = self.place.view(owner, &target.frontier)?;
             self.set_out(&target);
             self.worktree.link.save(self.worktree.root())?;
-            let surprises = self.go(owner, network, &known, &to, &mut moved)?;
+            let mut files = Files { owner, network, place: self.place, view: to.clone() };
+            let surprises = self.go(&mut files, &known, &to, &mut moved)?;
             if surprises.is_empty() {
                 self.worktree.save()?;
                 return Ok(moved);
@@ -139,13 +140,13 @@ impl Site {
     /// still to be saved.
     pub(crate) fn go(
         &mut self,
-        owner: &mut Owner,
-        network: &mut dyn Network,
+        source: &mut dyn Source,
         known: &[Arc<View>],
-        to: &Arc<View>,
+        to: &View,
         moved: &mut Moved,
     ) -> Result<BTreeSet<RepoPath>, NodeError> {
-        let outcome = self.check_out(owner, network, known, to, to)?;
+        let known: Vec<&View> = known.iter().map(|view| &**view).collect();
+        let outcome = self.worktree.checkout(&known, to, source)?;
         moved.written += outcome.written;
         moved.removed += outcome.removed;
         if outcome.surprises.is_empty() {
