@@ -205,7 +205,10 @@ mod tests {
         let mut step = 1;
         loop {
             let (dir, files) = (tempfile::tempdir().unwrap(), FaultFiles::default());
-            let (mut owner, repo, project) = founded(dir.path(), &files);
+            let (owner, repo, project) = founded(dir.path(), &files);
+            drop(owner);
+            let files = files.crash(Kept::All);
+            let mut owner = self::owner(dir.path(), &files);
             files.plan(Plan { crash_at: Some(step), ..Plan::default() });
             let answers = together(&mut owner, repo, project, &[1, 2, 3]);
             let went_through = files.steps() < step;

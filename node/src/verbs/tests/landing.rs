@@ -1,6 +1,7 @@
 //! Several worktrees that land at once.
 
 use super::*;
+use crate::uri::Uri;
 use crate::verbs::land::{Errand, together};
 use cairn_crdt::Frontier;
 
@@ -10,6 +11,8 @@ impl World {
         let uses = Some(names.len() as u32);
         let args = invite::Args { here: self.here("a"), uses, ..invite::Args::default() };
         let invite = invite::run(&mut self.owner, &args, &mut self.network).unwrap().invite;
+        // The repo is here: nobody has to be asked.
+        let invite = Uri { peers: Vec::new(), ..Uri::parse(&invite).unwrap() }.to_string();
         for name in names {
             let here = Here { key: Some(self.path(&format!("{name}.key"))), ..self.here(name) };
             let args = join::Args { here, invite: invite.clone(), ..join::Args::default() };
@@ -102,11 +105,8 @@ fn what_stands_in_the_way_of_one_is_kept_and_artifacts_come_too() {
     let answers = world.land(&[world.putting("b"), world.putting("c")]);
     assert!(put_of(&answers[0]).overlaps > 0, "{answers:?}");
     assert_eq!(put_of(&answers[1]).overlaps, 0);
-    let told = overlaps::run(
-        &mut world.owner,
-        &overlaps::Args { here: world.here("b"), ..overlaps::Args::default() },
-        &mut world.network,
-    );
+    let args = overlaps::Args { here: world.here("b"), ..overlaps::Args::default() };
+    let told = overlaps::run(&mut world.owner, &args, &mut world.network);
     assert!(format!("{told:?}").contains("a log of b"), "{told:?}");
     assert_eq!(world.read("c/log.txt"), "a log of a\n");
     for name in ["b", "c"] {
