@@ -253,7 +253,7 @@ fn a_right_that_comes_after_joining_reaches_the_peer_and_both_come_to_rest() {
         issuer: founder.key(),
         subject: Keypair::from_secret(&[7; 32]).key(),
         role: cairn_protocol::grant::Role::Write,
-        scope: cairn_protocol::grant::Scope::Repo,
+        scope: cairn_protocol::grant::Scope::All,
         delegable: false,
         depth: 1,
         not_after_ms: None,
