@@ -31,7 +31,8 @@ impl Cairn {
         for node in 0..nodes {
             fleet.serving.push(serve(&own(&fleet.dir, "home", node))?);
         }
-        let uses = code.agents.to_string();
+        // Each home that joins has a key of its own beside those of its agents.
+        let uses = (code.agents + nodes).to_string();
         let words = ["-C", "seed", "invite", "--role", "write", "--uses", &uses, "--json"];
         let invite = text(&fleet.run(0, None, &words)?, "invite")?;
         for agent in 0..code.agents {
@@ -61,7 +62,10 @@ impl Cairn {
         let output = command.output()?;
         match output.status.code() {
             Some(0 | 1) => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-            _ => Err(bug(&format!("{words:?}: {}", String::from_utf8_lossy(&output.stderr).trim()))),
+            _ => {
+                let told = [output.stdout, output.stderr].concat();
+                Err(bug(&format!("{words:?}: {}", String::from_utf8_lossy(&told).trim())))
+            }
         }
     }
 }
