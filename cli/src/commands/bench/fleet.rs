@@ -111,7 +111,7 @@ fn figures(agents: usize, ours: &Outcome, theirs: Option<&(String, Outcome)>) ->
     let none = Limit::AtMost(0.0);
     [
         figure("landed", "/s", |fleet| fleet.landed_per_s, least),
-        figure("last third / first", "", |fleet| fleet.late, Limit::AtLeast(0.75)),
+        figure("last third / first", "", |fleet| fleet.late, Limit::AtLeast(0.5)),
         figure("rejected", "", |fleet| fleet.rejected as f64, none),
         figure("lost", "", |fleet| fleet.lost as f64, none),
         figure("landing, median", "ms", |fleet| fleet.p50_ms, Limit::AtMost(1000.0)),
