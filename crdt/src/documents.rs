@@ -23,8 +23,12 @@ use crate::view::resolve::{Resolved, resolve};
 use crate::view::reuse::Before;
 use crate::view::tree::Ground;
 
-/// How many versions are kept ready.
-const KEPT_MAX: usize = 8;
+/// How many versions are kept ready, however large they are.
+const KEPT_MIN: usize = 8;
+/// How many are kept of a small project, in which many write at once, each on a version of its own.
+const KEPT_MAX: usize = 256;
+/// How many nodes and leaves they have together.
+const KEPT_NODES_MAX: usize = 200_000;
 
 /// One waypoint, as far as documents care: where it stands and what it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +83,8 @@ pub struct Documents {
 pub(crate) struct Ready {
     frontier: Frontier,
     state: Arc<State>,
+    /// How many waypoints of its epoch were taken into the state.
+    grown: usize,
     /// The state with all edits routed, and its view.
     resolved: Option<(Arc<State>, Arc<Resolved>)>,
 }
@@ -368,22 +374,25 @@ impl Documents {
         Some(Arc::new(foreseen.resolved.standing(frontier.clone(), *head)))
     }
 
-    /// The kept versions that lie within a frontier, in its epoch.
-    fn within(&self, frontier: &Frontier) -> impl Iterator<Item = &Ready> {
-        let (heads, epoch) = (frontier.heads().to_vec(), self.epochs.of(frontier.heads()).ok());
-        self.kept.iter().filter(move |kept| {
+    /// The kept version that lacks least of a frontier and `suits`, among those that lie within it, in its epoch.
+    fn nearest(&self, frontier: &Frontier, suits: impl Fn(&Ready) -> bool) -> Option<&Ready> {
+        let (heads, epoch) = (frontier.heads(), self.epochs.of(frontier.heads()).ok()?);
+        let lies_within = |kept: &&Ready| {
             let below = kept.frontier.heads();
-            epoch.is_some()
-                && self.epochs.of(below).ok() == epoch
-                && below.iter().all(|id| self.graph.is_within(id, &heads))
-        })
+            below.iter().all(|id| self.graph.is_within(id, heads))
+                && self.epochs.of(below).ok() == Some(epoch)
+        };
+        let mut suiting: Vec<&Ready> = self.kept.iter().filter(|kept| suits(kept)).collect();
+        // Whoever lies within lacks the less the more it has.
+        suiting.sort_by_key(|kept| std::cmp::Reverse(kept.grown));
+        suiting.into_iter().find(lies_within)
     }
 
     /// The kept view that lacks least of a frontier, and what it lacks.
     fn older_view(&self, frontier: &Frontier) -> Option<(Arc<Resolved>, Vec<WaypointId>)> {
-        let ready = self.within(frontier).filter_map(|kept| Some((kept, kept.resolved.clone()?.1)));
-        let lacking = |kept: &Ready| self.since(kept.frontier.heads(), frontier.heads());
-        ready.map(|(kept, resolved)| (resolved, lacking(kept))).min_by_key(|(_, missing)| missing.len())
+        let kept = self.nearest(frontier, |kept| kept.resolved.is_some())?;
+        let (_, resolved) = kept.resolved.clone()?;
+        Some((resolved, self.since(kept.frontier.heads(), frontier.heads())))
     }
 
     /// What the waypoints of a frontier have written.
@@ -400,18 +409,27 @@ impl Documents {
         // What has faded may not know its epoch any more.
         self.epochs.check_held(frontier.heads())?;
         self.epochs.of(frontier.heads())?;
-        let (mut state, missing) = self.nearest(frontier);
+        let nearest = self.nearest(frontier, |_| true);
+        let below = nearest.map_or(&[][..], |kept| kept.frontier.heads());
+        let missing = self.since(below, frontier.heads());
+        let grown = nearest.map_or(0, |kept| kept.grown) + missing.len();
+        let mut state = nearest.map(|kept| kept.state.clone()).unwrap_or_default();
         self.epochs.check_held(&missing)?;
         self.check_whole(&missing)?;
         self.fetch(&missing, contents)?;
         self.note_needed(&missing);
-        let grown = Arc::make_mut(&mut state);
+        let growing = Arc::make_mut(&mut state);
         for id in missing {
             let acts = self.acts.get(&id).map_or(&[][..], |acts| acts);
-            grown.apply(id, acts, &self.graph);
+            growing.apply(id, acts, &self.graph);
         }
-        self.kept.truncate(KEPT_MAX - 1);
-        self.kept.push_front(Ready { frontier: frontier.clone(), state: state.clone(), resolved: None });
+        self.kept.truncate((KEPT_NODES_MAX / state.size()).clamp(KEPT_MIN, KEPT_MAX) - 1);
+        self.kept.push_front(Ready {
+            frontier: frontier.clone(),
+            state: state.clone(),
+            grown,
+            resolved: None,
+        });
         Ok(state)
     }
 
@@ -421,15 +439,5 @@ impl Documents {
         let mut below = standing.flat_map(|id| self.parents(id));
         let gone = below.find(|id| !self.graph.contains(id));
         gone.map_or(Ok(()), |id| Err(CrdtError::Faded(*id)))
-    }
-
-    /// The kept state that lacks least of a frontier, and what it lacks.
-    fn nearest(&self, frontier: &Frontier) -> (Arc<State>, Vec<WaypointId>) {
-        let lacking = |kept: &Ready| self.since(kept.frontier.heads(), frontier.heads());
-        let nearest = self.within(frontier).map(|kept| (lacking(kept), &kept.state));
-        match nearest.min_by_key(|(missing, _)| missing.len()) {
-            Some((missing, state)) => (state.clone(), missing),
-            None => (Arc::default(), self.since(&[], frontier.heads())),
-        }
     }
 }

@@ -112,12 +112,14 @@ impl Graph {
         }
     }
 
-    /// The lane of the first parent that nobody has followed yet, or a new one.
+    /// The lane of the first parent that nobody has followed yet, else any such lane whose last waypoint lies in the past,
+    /// or a new one. So there are never more lanes than hands that ever wrote at once.
     fn next_in_lane(&mut self, parents: &[WaypointId]) -> (u32, u32) {
-        let spots = parents.iter().filter_map(|parent| self.spot(parent));
-        let free = spots.map(|spot| (spot.lane, spot.index));
-        let mut free = free.filter(|(lane, index)| self.tips.get(*lane as usize) == Some(index));
-        match free.next() {
+        let spots: Vec<&Spot> = parents.iter().filter_map(|parent| self.spot(parent)).collect();
+        let own = spots.iter().map(|spot| (spot.lane, spot.index));
+        let below = spots.iter().flat_map(|spot| spot.seen.iter().map(|(lane, index)| (*lane, *index)));
+        let is_free = |(lane, index): &(u32, u32)| self.tips.get(*lane as usize) == Some(index);
+        match own.chain(below).find(is_free) {
             Some((lane, index)) => {
                 if let Some(tip) = self.tips.get_mut(lane as usize) {
                     *tip = index + 1;
@@ -275,6 +277,17 @@ mod tests {
             let expected = (0..parents.len()).filter(|n| reaches(&parents, b, *n) && !reaches(&parents, a, *n));
             prop_assert_eq!(found, expected.map(id).collect());
         }
+    }
+
+    #[test]
+    fn hands_that_write_at_once_again_and_again_need_no_more_lanes() {
+        let mut parents = vec![Vec::new()];
+        for round in 0..20 {
+            let joined = round * 5;
+            parents.extend((1..=4).map(|_| vec![joined]));
+            parents.push((1..=4).map(|hand| joined + hand).collect());
+        }
+        assert_eq!(graph(&parents).tips.len(), 4);
     }
 
     #[test]

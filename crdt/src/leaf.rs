@@ -6,7 +6,7 @@
 //! nobody has edited is its bytes and costs nothing more.
 //!
 //! The work is divided by what can go wrong in it: `document` gives all tokens an identity and an order
-//! (automerge), `order` sets runs that met at one gap in the order of their text, `settle` says what was put
+//! (automerge; `plain` tells where it is not asked), `order` sets runs that met at one gap in the order of their text, `settle` says what was put
 //! to rest, `contest` who takes effect where several cannot, `resolve` what is then shown and
 //! hidden, `balance` gives a region to one side where hunks that do not collide make no sense together (`sight`
 //! tells the sides), and `edit` turns a new text into hunks.
@@ -17,6 +17,7 @@ mod contest;
 mod document;
 mod edit;
 mod order;
+mod plain;
 mod rank;
 mod resolve;
 mod settle;
@@ -33,6 +34,7 @@ use crate::hunk::{Hunk, Origin, RUNS_MAX, SETTLES_MAX, TOKEN_BYTES_MAX, TOKENS_M
 use crate::id::{HunkId, LeafId};
 use crate::token::tokenize;
 use document::Document;
+use plain::plain_order;
 use resolve::{Resolution, resolve};
 pub(crate) use sight::Sight;
 use weave::{Held, Weave};
@@ -316,9 +318,9 @@ impl Leaf {
     fn extend(&mut self, sorted: Vec<(HunkId, Held)>) -> Result<(), LeafError> {
         let genesis = tokenize(&self.genesis).len();
         let fresh = sorted.iter().map(|(id, held)| (id, held));
-        let flat = flat_order(genesis, self.held.iter().chain(fresh.clone()));
+        let plain = plain_order(genesis, self.held.iter().chain(fresh.clone()));
         let tokens = self.held.iter().chain(fresh).map(|(_, held)| held.hunk.inserted.len()).sum::<usize>();
-        let (document, order) = match flat {
+        let (document, order) = match plain {
             Some(order) => (None, order),
             None => {
                 let document = self.grown(&sorted)?;
@@ -355,38 +357,6 @@ impl Leaf {
         document.apply(held).map_err(|_| LeafError::Engine)?;
         Ok(document)
     }
-}
-
-/// The order of all tokens where no run stands behind a token of another run.
-///
-/// Then each run is simply behind its token, and where several are behind one they are put in
-/// order by their text anyway: most leaves never need the engine.
-fn flat_order<'a>(
-    genesis: usize,
-    hunks: impl Iterator<Item = (&'a HunkId, &'a Held)>,
-) -> Option<Vec<TokenId>> {
-    let mut runs: Vec<(usize, HunkId, usize)> = Vec::new();
-    for (id, held) in hunks {
-        let behind = match held.hunk.after {
-            None => 0,
-            Some(TokenId { origin: Origin::Genesis, index }) => index as usize + 1,
-            Some(_) => return None,
-        };
-        runs.push((behind, *id, held.hunk.inserted.len()));
-    }
-    runs.sort_unstable();
-    let mut order = Vec::with_capacity(genesis + runs.iter().map(|run| run.2).sum::<usize>());
-    let pristine = |range: std::ops::Range<usize>| {
-        range.map(|index| TokenId { origin: Origin::Genesis, index: index as u32 })
-    };
-    let mut at = 0;
-    for (behind, id, count) in runs {
-        order.extend(pristine(at..behind));
-        at = behind;
-        order.extend((0..count as u32).map(|index| TokenId { origin: Origin::Hunk(id), index }));
-    }
-    order.extend(pristine(at..genesis));
-    Some(order)
 }
 
 fn check_bounds(id: HunkId, hunk: &Hunk) -> Result<(), LeafError> {

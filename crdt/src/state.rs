@@ -116,6 +116,11 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// How many nodes and leaves were written, and one for the state itself.
+    pub(crate) fn size(&self) -> usize {
+        1 + self.nodes.len() + self.leaves.len()
+    }
+
     /// Takes in a waypoint, all of whose past is in.
     pub(crate) fn apply(&mut self, by: WaypointId, acts: &[Act], graph: &Graph) {
         for act in acts {

@@ -6,7 +6,7 @@
 //! so it cannot make a waypoint invalid; but every replica that has the bytes passes over
 //! the same hunks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::documents::Contents;
@@ -23,6 +23,8 @@ use crate::token::tokenize;
 
 /// How many edited leaves are kept.
 const KEPT_MAX: usize = 4096;
+/// How many texts of one leaf: those who write on older versions want other ones than those who write on the newest.
+const VERSIONS_MAX: usize = 4;
 
 /// One edited leaf.
 #[derive(Debug)]
@@ -39,7 +41,8 @@ pub(crate) struct Text {
 /// The texts of leaves.
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
-    kept: BTreeMap<LeafId, Arc<Text>>,
+    /// The text used last comes first.
+    kept: BTreeMap<LeafId, VecDeque<Arc<Text>>>,
     /// The last text that was cut: several drafts on one base cut the same.
     cut: Option<LastCut>,
 }
@@ -80,14 +83,12 @@ impl Texts {
         graph: &Graph,
     ) -> Result<Arc<Text>, CrdtError> {
         let wanted: Vec<_> = log.hunks.keys().copied().collect();
-        let kept = self.kept.get(&id);
-        let is_same = |text: &&Arc<Text>| {
-            text.wanted == wanted && (!text.is_tilted || text.leaf.sight() == sight(log, graph).as_ref())
-        };
-        if let Some(text) = kept.filter(is_same) {
-            return Ok(text.clone());
+        if let Some(text) = self.ready(id, &wanted, log, graph) {
+            return Ok(text);
         }
-        let before = kept.filter(|text| text.leaf.hunks().all(|hunk| log.hunks.contains_key(&hunk)));
+        let kept = self.kept.get(&id).into_iter().flatten();
+        let within = kept.filter(|text| text.leaf.hunks().all(|hunk| log.hunks.contains_key(&hunk)));
+        let before = within.max_by_key(|text| text.leaf.hunks().count());
         let mut leaf = before.map_or_else(|| Leaf::genesis(id, genesis), |text| text.leaf.clone());
         let mut fresh = sound(log, tokenize(genesis).len());
         fresh.retain(|id, _| !leaf.contains(*id));
@@ -101,8 +102,22 @@ impl Texts {
         if self.kept.len() >= KEPT_MAX {
             self.kept.clear();
         }
-        self.kept.insert(id, text.clone());
+        let kept = self.kept.entry(id).or_default();
+        kept.truncate(VERSIONS_MAX - 1);
+        kept.push_front(text.clone());
         Ok(text)
+    }
+
+    /// A text that is kept of a leaf with just these hunks.
+    fn ready(&mut self, id: LeafId, wanted: &[HunkId], log: &LeafLog, graph: &Graph) -> Option<Arc<Text>> {
+        let kept = self.kept.get_mut(&id)?;
+        let is_same = |text: &Arc<Text>| {
+            text.wanted == wanted && (!text.is_tilted || text.leaf.sight() == sight(log, graph).as_ref())
+        };
+        let at = kept.iter().position(is_same)?;
+        let text = kept.remove(at)?;
+        kept.push_front(text.clone());
+        Some(text)
     }
 }
 

@@ -39,7 +39,7 @@ pub const HEARTBEAT: Duration = Duration::from_secs(2);
 pub const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 /// Conversations held at once; each costs a thread.
-pub const CONVERSATIONS_MAX: usize = 64;
+pub const CONVERSATIONS_MAX: usize = 256;
 
 /// The exit code of a command that was refused.
 const REFUSED: u8 = 4;

@@ -203,6 +203,20 @@ impl NodeError {
         NodeError::Io { doing, path: path.to_owned(), source }
     }
 
+    /// The error once more, for others whom the same failure met.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            NodeError::Io { doing, path, source } => {
+                let source = io::Error::new(source.kind(), source.to_string());
+                NodeError::Io { doing, path: path.clone(), source }
+            }
+            NodeError::Poisoned => NodeError::Poisoned,
+            NodeError::Damaged(damage) => NodeError::Damaged(damage.clone()),
+            NodeError::Bug(what) => NodeError::Bug(what),
+            other => NodeError::Refused(other.to_string()),
+        }
+    }
+
     /// A stable word for programs.
     pub fn code(&self) -> &'static str {
         match self {

@@ -30,6 +30,7 @@ mod perform;
 mod restore;
 #[cfg(test)]
 mod tests;
+mod together;
 
 pub use fade::Keep;
 
@@ -235,7 +236,7 @@ impl Owner {
         let project = replica.add_project(name)?;
         if known.is_none() {
             let batch = Batch { projects: vec![name.to_owned()], ..Batch::new(repo) };
-            self.commit(repo, &batch)?;
+            self.commit(repo, &[&batch])?;
         }
         Ok(project)
     }
@@ -253,6 +254,15 @@ impl Owner {
         write: Write,
         then: Vec<(Draft, Labels)>,
     ) -> Result<Written, NodeError> {
+        let batch = self.sign(repo, write, then)?;
+        let written = written(&batch)?;
+        self.commit(repo, &[&batch])?;
+        self.show(repo, vec![batch])?;
+        Ok(written)
+    }
+
+    /// Signs a local write and others on top of it. Nobody sees them before they are durable.
+    fn sign(&mut self, repo: RepoId, write: Write, then: Vec<(Draft, Labels)>) -> Result<Batch, NodeError> {
         self.revive(repo)?;
         let entropy = entropy::random()?;
         let key = write.key.as_ref().unwrap_or(&self.key).clone();
@@ -267,14 +277,18 @@ impl Owner {
             entropy,
         };
         let (replica, _) = self.with(repo)?;
-        let batch = replica.write_all(post, then)?;
-        let written = written(&batch)?;
-        self.commit(repo, &batch)?;
-        self.input(Input::Written { batch })?;
+        Ok(replica.write_all(post, then)?)
+    }
+
+    /// Lets the service show and announce what is durable.
+    fn show(&mut self, repo: RepoId, batches: Vec<Batch>) -> Result<(), NodeError> {
+        for batch in batches {
+            self.input(Input::Written { batch })?;
+        }
         if let Some(replica) = self.service.replica_mut(repo) {
             replica.let_go();
         }
-        Ok(written)
+        Ok(())
     }
 
     /// Begins waypoints of a key, the home's acting one when left out, that will be signed together.
@@ -312,7 +326,7 @@ impl Owner {
         let key = key.unwrap_or(&self.key).clone();
         let sealed = self.with(repo).and_then(|(replica, _)| Ok(replica.seal(stack, &key)?));
         let batch = sealed.inspect_err(|_| self.reopen(repo))?;
-        self.commit(repo, &batch)?;
+        self.commit(repo, &[&batch])?;
         self.input(Input::Written { batch })
     }
 
@@ -339,11 +353,11 @@ impl Owner {
         Err(damage.map_or(NodeError::Bug("a feed was restored in part"), NodeError::from))
     }
 
-    /// Commits a batch. Where that fails nobody may go on as if it were there, so the repo is
+    /// Commits batches together. Where that fails nobody may go on as if they were there, so the repo is
     /// opened again from what is on the disk.
-    fn commit(&mut self, repo: RepoId, batch: &Batch) -> Result<(), NodeError> {
+    fn commit(&mut self, repo: RepoId, batches: &[&Batch]) -> Result<(), NodeError> {
         let missing = self.missing(repo);
-        let committed = self.stores.get_mut(&repo).ok_or(missing)?.commit(batch);
+        let committed = self.stores.get_mut(&repo).ok_or(missing)?.commit_all(batches);
         match &committed {
             Ok(()) => self.cut_large(repo),
             Err(_) => self.reopen(repo),

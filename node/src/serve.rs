@@ -17,12 +17,15 @@ use crate::error::{Kind, NodeError};
 use crate::home::Home;
 use crate::net::{Address, Session, Waited, peer_name};
 use crate::owner::Owner;
+use crate::verbs::land::{self, Errand};
 use crate::verbs::{Answer, Request};
 use keeper::Keeper;
 use teller::Teller;
 
 /// Commands that wait for their turn.
 const CALLS_MAX: usize = 64;
+/// Commands that are answered together.
+const TOGETHER_MAX: usize = 64;
 /// After this long without a word from anybody there is time to look at what was merged.
 const IDLE: Duration = Duration::from_millis(200);
 
@@ -260,7 +263,11 @@ fn serve(
         };
         match session.wait_with(owner, IDLE, next) {
             Waited::Other(Next::Stop) => return Ok(()),
-            Waited::Other(Next::Call(call)) => answer(owner, session, call)?,
+            Waited::Other(Next::Call(call)) => {
+                // Whoever came meanwhile shares the disk's time with the first.
+                let others = std::iter::from_fn(|| calls.try_recv().ok()).take(TOGETHER_MAX - 1);
+                answer(owner, session, std::iter::once(call).chain(others).collect())?;
+            }
             Waited::Report(report) => go_on(session.take_in(owner, Some(*report)))?,
             Waited::Nothing => {
                 go_on(session.take_in(owner, None))?;
@@ -278,12 +285,27 @@ fn ready(owner: &Owner, session: &Session) -> Result<Event, NodeError> {
     Ok(Event::Ready { peer, listen, http: None })
 }
 
-/// Runs a verb for a command. While it waits for a peer, the session serves everybody else.
-fn answer(owner: &mut Owner, session: &mut Session, call: Call<Request, Answer>) -> Result<(), NodeError> {
-    let Call { request, reply } = call;
-    let answer = request.run(owner, session);
-    reply.send(answer.as_ref().map(Clone::clone).map_err(Refusal::from));
-    go_on(session.settle(owner))
+/// Runs verbs for commands: what lands in worktrees together, all else one by one. While one waits for a peer, the session
+/// serves everybody else.
+fn answer(
+    owner: &mut Owner,
+    session: &mut Session,
+    calls: Vec<Call<Request, Answer>>,
+) -> Result<(), NodeError> {
+    let (landing, others): (Vec<_>, Vec<_>) =
+        calls.into_iter().partition(|call| Errand::of(&call.request).is_some());
+    let errands: Vec<Errand<'_>> = landing.iter().filter_map(|call| Errand::of(&call.request)).collect();
+    let answers = land::together(owner, session, &errands);
+    for (call, answer) in landing.into_iter().zip(answers) {
+        call.reply.send(answer.map_err(|error| Refusal::from(&error)));
+    }
+    go_on(session.settle(owner))?;
+    for Call { request, reply } in others {
+        let answer = request.run(owner, session);
+        reply.send(answer.map_err(|error| Refusal::from(&error)));
+        go_on(session.settle(owner))?;
+    }
+    Ok(())
 }
 
 /// One failed write or one bad peer must not end the process: the store reopens what it must, and the

@@ -23,6 +23,7 @@ pub mod import;
 pub mod init;
 pub mod invite;
 pub mod join;
+pub(crate) mod land;
 pub mod log;
 pub mod mark;
 pub mod merge_file;

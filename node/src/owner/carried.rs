@@ -17,7 +17,7 @@ impl Owner {
             Some(founding) if !self.stores.contains_key(&repo) => self.create_store(repo, founding)?,
             _ => self.revive(repo)?,
         }
-        self.commit(repo, &batch)?;
+        self.commit(repo, &[&batch])?;
         self.input(Input::Carried { batch })
     }
 

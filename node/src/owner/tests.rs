@@ -241,3 +241,29 @@ fn many_contents_come_back_from_one_waypoint() {
         assert_eq!(read(&mut a, repo, &name).unwrap(), format!("text of {number}\n").into_bytes());
     }
 }
+
+/// Whoever joined goes on to tell the peer what rights come later: it was asked for ever, and told nothing.
+#[test]
+fn a_right_that_comes_after_joining_reaches_the_peer_and_both_come_to_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut a, mut b, repo) = joined(dir.path());
+    let founder = identity::device(a.home()).unwrap();
+    let grant = cairn_protocol::grant::Grant {
+        repo,
+        issuer: founder.key(),
+        subject: Keypair::from_secret(&[7; 32]).key(),
+        role: cairn_protocol::grant::Role::Write,
+        scope: cairn_protocol::grant::Scope::All,
+        delegable: false,
+        depth: 1,
+        not_after_ms: None,
+        uses: None,
+        parent: None,
+        seen: Vec::new(),
+        nonce: [7; 16],
+    };
+    let id = grant.id();
+    b.grant(repo, vec![grant.sign(&founder).unwrap()]).unwrap();
+    exchange(&mut a, &mut b);
+    assert!(a.replica(repo).unwrap().grants().contains(&id));
+}

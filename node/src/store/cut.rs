@@ -168,11 +168,13 @@ impl Store {
         }
     }
 
-    /// Replaces the manifest. After a failure nobody knows which one counts, so the store stops.
+    /// Replaces the manifest, once the names of the stones that it speaks of are durable. After a failure nobody knows
+    /// which one counts, so the store stops.
     pub(super) fn put_manifest(&mut self, log: u64, feeds: Vec<FeedRecord>) -> Result<(), NodeError> {
         let generation = self.manifest.generation + 1;
         let manifest = Manifest { generation, log, feeds, ..self.manifest.clone() };
-        if let Err(error) = manifest.replace(&*self.files, &self.dir) {
+        let named = self.stones.sync_names();
+        if let Err(error) = named.and_then(|()| manifest.replace(&*self.files, &self.dir)) {
             self.log.poison();
             return Err(error);
         }

@@ -60,7 +60,7 @@ impl Store {
     /// Lets the manifest name the new stone wherever it names the old one, unless it has the old one's name and bytes.
     pub(super) fn swap_stone(&mut self, old: &StoneRecord, new: StoneRecord) -> Result<(), NodeError> {
         if *old == new {
-            return Ok(());
+            return self.stones.sync_names();
         }
         let swap = |stone: &mut StoneRecord| {
             if stone == old {

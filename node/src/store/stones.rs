@@ -125,7 +125,8 @@ impl Chisel<'_> {
         Ok(())
     }
 
-    /// Ends the stone, proves what its file holds, and puts it under its name, durable.
+    /// Ends the stone, proves what its file holds, and puts it under its name. Its bytes are durable; its name is after
+    /// [`Stones::sync_names`].
     pub(crate) fn finish(mut self, subtree: LogHash) -> Result<StoneRecord, NodeError> {
         let (ending, _) = self.writer.finish().map_err(|_| UNWRITABLE)?;
         self.sheet.write(&ending)?;
@@ -139,8 +140,7 @@ impl Chisel<'_> {
         let record = record(self.name, subtree, len, &hash.finalize());
         let path = stones.path(&record);
         let named = reader.source().file.sync().and_then(|()| stones.files.rename(&temp, &path));
-        let durable = named.and_then(|()| stones.files.sync_dir(&stones.dir));
-        durable.map_err(|error| NodeError::io("write", &path, error))?;
+        named.map_err(|error| NodeError::io("write", &path, error))?;
         stones.close(&record);
         Ok(record)
     }
@@ -155,6 +155,11 @@ impl Stones {
     /// A stone's file.
     pub(crate) fn path(&self, record: &StoneRecord) -> PathBuf {
         self.dir.join(&record.file)
+    }
+
+    /// Makes the names of all stones durable, before anything says that they are there.
+    pub(crate) fn sync_names(&self) -> Result<(), NodeError> {
+        self.files.sync_dir(&self.dir).map_err(|error| NodeError::io("sync", &self.dir, error))
     }
 
     /// Begins to write a stone, under a name that nobody reads.

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::uri::{Uri, check_label};
-use crate::verbs::site::{Posted, Posting};
+use crate::verbs::land::{self, Errand};
+use crate::verbs::site::{Posted, Posting, Ready};
 use crate::verbs::{Here, Network, Site};
 use crate::worktree::link::digits;
 
@@ -55,8 +56,20 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     if !args.from.is_empty() {
         return gather::gather(owner, args, network);
     }
-    let mut site = Site::open(owner, &args.here)?;
-    let paths = paths(&site, &args.paths)?;
+    match land::alone(owner, network, Errand::Post(args))? {
+        super::Answer::Post(answer) => Ok(answer),
+        _ => Err(NodeError::Bug("a post that answers like another verb")),
+    }
+}
+
+/// What is to be written; the paths that were named must be somewhere.
+pub(super) fn ready(
+    owner: &mut Owner,
+    network: &mut dyn Network,
+    args: &Args,
+    site: &mut Site,
+) -> Result<Option<Ready>, NodeError> {
+    let paths = paths(site, &args.paths)?;
     let branch = args.uri.as_deref().map(branch).transpose()?;
     site.finish(owner, network)?;
     let base = site.view(owner)?;
@@ -67,15 +80,15 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
         }
     }
     let posting = Posting { paths: &paths, branch: branch.as_deref(), message: args.message.as_deref() };
-    let posted = site.post(owner, network, &posting)?;
-    answer(owner, &site, posted)
+    site.ready(owner, network, &posting)
 }
 
 fn is_on_disk(root: &Path, path: &RepoPath) -> bool {
     root.join(OsStr::from_bytes(path.as_bytes())).symlink_metadata().is_ok()
 }
 
-fn answer(owner: &mut Owner, site: &Site, posted: Option<Posted>) -> Result<Answer, NodeError> {
+/// Says what was written.
+pub(super) fn answer(owner: &mut Owner, site: &Site, posted: Option<Posted>) -> Result<Answer, NodeError> {
     Ok(Answer {
         waypoint: posted.map(|posted| posted.written.waypoint.to_string()),
         feed: site.feed(owner).to_string(),

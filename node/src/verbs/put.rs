@@ -1,14 +1,18 @@
 //! `put`: merges a branch, other branches, or the state of a peer into the worktree.
 
+use std::sync::Arc;
+
 use cairn_crdt::id::WaypointId;
-use cairn_crdt::{Draft, Frontier};
+use cairn_crdt::{Draft, Frontier, View};
 use cairn_protocol::Labels;
+use cairn_protocol::limits::PARENTS_COUNT_MAX;
 use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
 use crate::owner::Owner;
+use crate::verbs::land::{self, Errand};
 use crate::verbs::overlaps::{Spot, spots};
-use crate::verbs::site::{Gathered, Met, Moved, Posting, Target};
+use crate::verbs::site::{Brought, Gathered, Met, Moved, Posted, Posting, Ready, Target};
 use crate::verbs::{Here, Network, Site, Version};
 use crate::worktree::Stand;
 use crate::worktree::link::digits;
@@ -57,49 +61,129 @@ pub struct Answer {
 
 /// Posts what is unposted, exchanges with peers if asked, merges, and writes the files.
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
-    let mut site = Site::open(owner, &args.here)?;
-    site.finish(owner, network)?;
-    let mut received = 0;
-    if !args.peers.is_empty() {
-        received = network.sync(owner, site.place.repo, &args.peers)?.received;
+    match land::alone(owner, network, Errand::Put(args))? {
+        super::Answer::Put(answer) => Ok(answer),
+        _ => Err(NodeError::Bug("a put that answers like another verb")),
     }
-    let posted = site.post(owner, network, &Posting::default())?;
-    let others = others(owner, &site, &args.uris)?;
-    let Merge { target, waypoint, met, gathered } = target(owner, &site, &others)?;
-    let before = site.frontier().clone();
-    let moved = if target == before {
-        Moved::default()
-    } else {
+}
+
+/// How far a merge has come.
+#[derive(Debug, Default)]
+pub(super) struct Putting {
+    /// How many waypoints came from peers.
+    received: u64,
+    /// Where to stand; set once that is worked out.
+    merge: Merge,
+    /// From which version to which the files go, once what they will hold is brought.
+    way: Option<(Arc<View>, Arc<View>)>,
+    moved: Moved,
+}
+
+/// Exchanges with peers if asked; what is unposted is to be written.
+pub(super) fn ready(
+    owner: &mut Owner,
+    network: &mut dyn Network,
+    args: &Args,
+    site: &mut Site,
+) -> Result<(Putting, Option<Ready>), NodeError> {
+    site.finish(owner, network)?;
+    let mut putting = Putting::default();
+    if !args.peers.is_empty() {
+        putting.received = network.sync(owner, site.place.repo, &args.peers)?.received;
+    }
+    Ok((putting, site.ready(owner, network, &Posting::default())?))
+}
+
+impl Putting {
+    /// Works out where to stand, and sets out for it; whether there is a way to go. The link is to be saved then.
+    pub(super) fn set_out(
+        &mut self,
+        owner: &mut Owner,
+        args: &Args,
+        site: &mut Site,
+    ) -> Result<bool, NodeError> {
+        let others = others(owner, site, &args.uris)?;
+        self.merge = target(owner, site, &others)?;
+        let target = &self.merge.target;
+        if target == site.frontier() {
+            return Ok(false);
+        }
         // Only a merge that someone asked for is a step; what others wrote on the branch is theirs.
-        if let Some(waypoint) = waypoint.filter(|_| !others.is_empty()) {
+        if let Some(waypoint) = self.merge.waypoint.filter(|_| !others.is_empty()) {
             let branch = site.branch().to_owned();
             site.note("put", Stand { frontier: target.clone(), branch }, Some(waypoint));
         }
-        site.move_to(owner, network, Target::merging(target))?
-    };
-    if !args.peers.is_empty() && (posted.is_some() || waypoint.is_some() || !gathered.carried.is_empty()) {
-        // What was written here after the exchange is for them too.
-        network.sync(owner, site.place.repo, &args.peers)?;
+        site.set_out(&Target::merging(target.clone()));
+        Ok(true)
     }
-    let view = site.view(owner)?;
-    let mut places = spots(owner, site.place, &view)?;
-    if waypoint.is_some() {
-        // The waypoint that joins the sides has seen them both, so only before it they stand side by side.
-        let before = site.place.view(owner, &met)?;
-        places.extend(spots(owner, site.place, &before)?.into_iter().filter(|spot| spot.soft));
+
+    /// Brings what the files will hold, if it is little; whether it did.
+    pub(super) fn bring(
+        &mut self,
+        owner: &mut Owner,
+        site: &Site,
+        brought: &mut Brought,
+    ) -> Result<bool, NodeError> {
+        let (known, to) = (site.view(owner)?, site.place.view(owner, &self.merge.target)?);
+        let is_brought = brought.bring(owner, site.place, &known, &to)?;
+        self.way = is_brought.then_some((known, to));
+        Ok(is_brought)
     }
-    Ok(Answer {
-        posted: posted.map(|posted| posted.written.waypoint.to_string()),
-        waypoint: waypoint.map(|waypoint| waypoint.to_string()),
-        frontier: digits(site.frontier()),
-        root: view.root.to_string(),
-        files: moved.written + moved.removed,
-        overlaps: view.overlaps.len() as u64,
-        places,
-        carried: gathered.carried.iter().map(WaypointId::to_string).collect(),
-        met: gathered.met,
-        received,
-    })
+
+    /// Writes the files from what was brought; whether all are written.
+    pub(super) fn go(&mut self, site: &mut Site, brought: &Brought) -> Result<bool, NodeError> {
+        let Some((known, to)) = self.way.take() else { return Ok(false) };
+        let surprises = site.go(&mut brought.files(&to), &[known], &to, &mut self.moved)?;
+        Ok(surprises.is_empty())
+    }
+
+    /// Writes the files one by one. Where somebody changes them meanwhile, what he wrote is kept first.
+    pub(super) fn go_alone(
+        &mut self,
+        owner: &mut Owner,
+        network: &mut dyn Network,
+        site: &mut Site,
+    ) -> Result<(), NodeError> {
+        let rest = site.move_to(owner, network, Target::merging(self.merge.target.clone()))?;
+        self.moved.written += rest.written;
+        self.moved.removed += rest.removed;
+        Ok(())
+    }
+
+    /// Tells peers what was written here after the exchange, and says what was done.
+    pub(super) fn answer(
+        self,
+        owner: &mut Owner,
+        network: &mut dyn Network,
+        args: &Args,
+        site: &Site,
+        posted: Option<Posted>,
+    ) -> Result<Answer, NodeError> {
+        let Self { received, merge: Merge { waypoint, met, gathered, .. }, moved, .. } = self;
+        if !args.peers.is_empty() && (posted.is_some() || waypoint.is_some() || !gathered.carried.is_empty())
+        {
+            network.sync(owner, site.place.repo, &args.peers)?;
+        }
+        let view = site.view(owner)?;
+        let mut places = spots(owner, site.place, &view)?;
+        if waypoint.is_some() {
+            // The waypoint that joins the sides has seen them both, so only before it they stand side by side.
+            let before = site.place.view(owner, &met)?;
+            places.extend(spots(owner, site.place, &before)?.into_iter().filter(|spot| spot.soft));
+        }
+        Ok(Answer {
+            posted: posted.map(|posted| posted.written.waypoint.to_string()),
+            waypoint: waypoint.map(|waypoint| waypoint.to_string()),
+            frontier: digits(site.frontier()),
+            root: view.root.to_string(),
+            files: moved.written + moved.removed,
+            overlaps: view.overlaps.len() as u64,
+            places,
+            carried: gathered.carried.iter().map(WaypointId::to_string).collect(),
+            met: gathered.met,
+            received,
+        })
+    }
 }
 
 /// The versions that were named, beside the worktree's own branch.
@@ -116,6 +200,7 @@ fn others(owner: &mut Owner, site: &Site, uris: &[String]) -> Result<Vec<Frontie
 }
 
 /// A merge as it was worked out.
+#[derive(Debug, Default)]
 struct Merge {
     /// The version to stand on.
     target: Frontier,
@@ -149,9 +234,23 @@ fn target(owner: &mut Owner, site: &Site, others: &[Frontier]) -> Result<Merge, 
     if all == own.frontier && all.heads().len() <= HEADS_MAX {
         return Ok(Merge { target: all.clone(), waypoint: None, met: all, gathered });
     }
-    let message = Some("merge".to_owned());
-    let labels = Labels { branch: Some(site.branch().to_owned()), message, ..Labels::default() };
-    let written = site.write(owner, all.clone(), Draft::default(), labels)?;
-    let target = Frontier::from_iter([written.waypoint]);
-    Ok(Merge { target, waypoint: Some(written.waypoint), met: all, gathered })
+    let waypoint = join(owner, site, all.clone())?;
+    let target = Frontier::from_iter([waypoint]);
+    Ok(Merge { target, waypoint: Some(waypoint), met: all, gathered })
+}
+
+/// Writes a waypoint that stands on all heads; on so many that no waypoint can stand on them, several that do.
+fn join(owner: &mut Owner, site: &Site, all: Frontier) -> Result<WaypointId, NodeError> {
+    let mut heads = all.heads().to_vec();
+    loop {
+        let rest = heads.split_off(heads.len().min(PARENTS_COUNT_MAX));
+        let message = Some("merge".to_owned());
+        let labels = Labels { branch: Some(site.branch().to_owned()), message, ..Labels::default() };
+        let on = std::mem::replace(&mut heads, rest).into_iter().collect();
+        let written = site.write(owner, on, Draft::default(), labels)?;
+        if heads.is_empty() {
+            return Ok(written.waypoint);
+        }
+        heads.push(written.waypoint);
+    }
 }

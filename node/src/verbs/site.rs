@@ -24,7 +24,7 @@ mod epoch;
 mod moving;
 mod portions;
 
-pub use carry::{Files, Imports};
+pub use carry::{Brought, Files, Imports};
 pub use epoch::{Gathered, Met};
 pub use moving::{Moved, Target};
 use portions::portions;
@@ -49,6 +49,15 @@ pub struct Posting<'a> {
     pub branch: Option<&'a str>,
     /// What it is about.
     pub message: Option<&'a str>,
+}
+
+/// What a post is to write.
+#[derive(Debug)]
+pub struct Ready {
+    /// The waypoint, not yet signed.
+    pub write: Write,
+    /// How many files and links it changes.
+    pub files: u64,
 }
 
 /// What a post wrote.
@@ -154,9 +163,20 @@ impl Site {
         draft: Draft,
         labels: Labels,
     ) -> Result<Written, NodeError> {
-        let labels = Labels { profile: labels.profile.clone().or(self.profile(owner)?), ..labels };
-        let write = Write { project: self.place.project, parents, draft, labels, key: self.key.clone() };
+        let write = self.writing(owner, parents, draft, labels)?;
         owner.write(self.place.repo, write)
+    }
+
+    /// A waypoint that the worktree's key is to sign.
+    fn writing(
+        &self,
+        owner: &Owner,
+        parents: Frontier,
+        draft: Draft,
+        labels: Labels,
+    ) -> Result<Write, NodeError> {
+        let labels = Labels { profile: labels.profile.clone().or(self.profile(owner)?), ..labels };
+        Ok(Write { project: self.place.project, parents, draft, labels, key: self.key.clone() })
     }
 
     /// The author's name, if the project does not know it yet.
@@ -175,21 +195,40 @@ impl Site {
         network: &mut dyn Network,
         posting: &Posting<'_>,
     ) -> Result<Option<Posted>, NodeError> {
-        let mut changes = self.changes(owner)?;
-        if !posting.paths.is_empty() {
-            changes.retain(|change| posting.paths.iter().any(|path| change.path.is_within(path)));
-        }
-        let posted = self.keep(owner, network, &changes, posting)?;
+        let posted = match self.ready(owner, network, posting)? {
+            Some(Ready { write, files }) => {
+                Some(Posted { written: owner.write(self.place.repo, write)?, files })
+            }
+            None => None,
+        };
         if let Some(posted) = &posted {
-            let waypoint = posted.written.waypoint;
-            let branch = posting.branch.unwrap_or(self.branch()).to_owned();
-            let to = Stand { frontier: Frontier::from_iter([waypoint]), branch };
-            self.note("post", to.clone(), Some(waypoint));
-            (self.worktree.link.frontier, self.worktree.link.branch) = (to.frontier, to.branch);
+            self.stand_on(posted.written.waypoint, posting.branch);
             self.worktree.link.save(self.worktree.root())?;
         }
         self.worktree.index.save(self.worktree.root())?;
         Ok(posted)
+    }
+
+    /// What changed on disk as a waypoint that is to be written.
+    pub fn ready(
+        &mut self,
+        owner: &mut Owner,
+        network: &mut dyn Network,
+        posting: &Posting<'_>,
+    ) -> Result<Option<Ready>, NodeError> {
+        let mut changes = self.changes(owner)?;
+        if !posting.paths.is_empty() {
+            changes.retain(|change| posting.paths.iter().any(|path| change.path.is_within(path)));
+        }
+        self.drafted(owner, network, &changes, posting)
+    }
+
+    /// Stands on what was posted from here. The link is still to be saved.
+    pub fn stand_on(&mut self, waypoint: WaypointId, branch: Option<&str>) {
+        let branch = branch.unwrap_or(self.branch()).to_owned();
+        let to = Stand { frontier: Frontier::from_iter([waypoint]), branch };
+        self.note("post", to.clone(), Some(waypoint));
+        (self.worktree.link.frontier, self.worktree.link.branch) = (to.frontier, to.branch);
     }
 
     /// Where the worktree stands.
@@ -218,46 +257,60 @@ impl Site {
         changes: &[Change],
         posting: &Posting<'_>,
     ) -> Result<Option<Posted>, NodeError> {
+        let Some(Ready { write, files }) = self.drafted(owner, network, changes, posting)? else {
+            return Ok(None);
+        };
+        Ok(Some(Posted { written: owner.write(self.place.repo, write)?, files }))
+    }
+
+    /// These changes as a waypoint on the version stood on.
+    fn drafted(
+        &mut self,
+        owner: &mut Owner,
+        network: &mut dyn Network,
+        changes: &[Change],
+        posting: &Posting<'_>,
+    ) -> Result<Option<Ready>, NodeError> {
         if changes.is_empty() {
             return Ok(None);
         }
         let view = self.view(owner)?;
-        let Some(written) = self.write_changes(owner, network, changes, posting)? else { return Ok(None) };
+        let Some(write) = self.portioned(owner, network, changes, posting)? else { return Ok(None) };
         let is_file = |change: &&Change| match change.disk {
             None => view.files.contains_key(&change.path),
             Some(Disk::Dir) => false,
             Some(_) => true,
         };
         let files = changes.iter().filter(is_file).count() as u64;
-        Ok(Some(Posted { written, files }))
+        Ok(Some(Ready { write, files }))
     }
 
-    /// Writes changes portion by portion, each durable before the bytes of the next are read; the labels come with the last.
-    fn write_changes(
+    /// Writes changes portion by portion, each durable before the bytes of the next are read; the last one, with which
+    /// the labels come, is still to be written.
+    fn portioned(
         &mut self,
         owner: &mut Owner,
         network: &mut dyn Network,
         changes: &[Change],
         posting: &Posting<'_>,
-    ) -> Result<Option<Written>, NodeError> {
-        let (mut base, mut written, portions) = (self.frontier().clone(), None, portions(changes));
+    ) -> Result<Option<Write>, NodeError> {
+        let (mut base, mut is_begun, portions) = (self.frontier().clone(), false, portions(changes));
         let last = portions.len().saturating_sub(1);
         for (number, portion) in portions.into_iter().enumerate() {
             let mut imports = Imports { owner, network, repo: self.place.repo };
             let edits = self.worktree.edits(portion, &mut imports)?;
             let draft = self.place.draft(owner, &base, &edits)?;
-            if draft.is_empty() && (number < last || written.is_none()) {
+            if draft.is_empty() && (number < last || !is_begun) {
                 continue;
             }
-            let labels = match number < last {
-                true => Labels { continued: true, ..Labels::default() },
-                false => self.labels(posting),
-            };
-            let part = self.write(owner, base, draft, labels)?;
-            base = Frontier::from_iter([part.waypoint]);
-            written = Some(part);
+            if number == last {
+                return self.writing(owner, base, draft, self.labels(posting)).map(Some);
+            }
+            let labels = Labels { continued: true, ..Labels::default() };
+            base = Frontier::from_iter([self.write(owner, base, draft, labels)?.waypoint]);
+            is_begun = true;
         }
-        Ok(written)
+        Ok(None)
     }
 
     fn labels(&self, posting: &Posting<'_>) -> Labels {

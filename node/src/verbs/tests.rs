@@ -11,6 +11,8 @@ use super::*;
 use crate::Home;
 
 #[cfg(test)]
+mod landing;
+#[cfg(test)]
 mod marks;
 #[cfg(test)]
 mod undoing;

@@ -265,7 +265,7 @@ fn above(path: &RepoPath) -> impl Iterator<Item = Option<RepoPath>> {
 }
 
 /// The paths at which `to` differs from one of the versions that the files may show.
-fn differing(known: &[&View], to: &View) -> BTreeSet<RepoPath> {
+pub(crate) fn differing(known: &[&View], to: &View) -> BTreeSet<RepoPath> {
     let mut paths: BTreeMap<&RepoPath, ()> = BTreeMap::new();
     for view in known {
         let other = |path: &RepoPath| view.files.get(path).map(|file| (&file.body, file.executable));

@@ -4,7 +4,8 @@
 //! nothing else; so a damaged one is as good as none.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
 
 use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
@@ -83,13 +84,17 @@ impl Index {
         Self::from_bytes(&bytes).unwrap_or_default()
     }
 
-    /// Writes the index. It is not made durable: half of it has a wrong sum, and counts as none.
+    /// Writes the index over the one before. It is not made durable, nor all at once: half of it has a wrong sum, and counts
+    /// as none.
     pub fn save(&self, root: &Path) -> Result<(), NodeError> {
         let dir = link::private_dir(root);
-        let (path, fresh) = (dir.join(INDEX_FILE), dir.join(INDEX_FILE).with_extension("new"));
-        let written = fs::create_dir_all(&dir).and_then(|()| fs::write(&fresh, self.to_bytes()));
-        let placed = written.and_then(|()| fs::rename(&fresh, &path));
-        placed.map_err(|error| NodeError::io("write", &path, error))
+        let (path, bytes) = (dir.join(INDEX_FILE), self.to_bytes());
+        let written = fs::create_dir_all(&dir).and_then(|()| {
+            let mut file = File::options().write(true).create(true).truncate(false).open(&path)?;
+            file.write_all(&bytes)?;
+            file.set_len(bytes.len() as u64)
+        });
+        written.map_err(|error| NodeError::io("write", &path, error))
     }
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -179,6 +184,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         index().save(dir.path()).unwrap();
         assert_eq!(Index::load(dir.path()), index());
+        let shorter = Index { files: index().files.into_iter().take(1).collect() };
+        shorter.save(dir.path()).unwrap();
+        assert_eq!(Index::load(dir.path()), shorter);
     }
 
     #[test]

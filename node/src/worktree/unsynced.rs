@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::AsFd;
+use std::sync::OnceLock;
 
 use cairn_crdt::View;
 use cairn_crdt::path::RepoPath;
@@ -49,9 +50,12 @@ impl Unsynced {
     }
 }
 
-/// The run of the machine; `None` where the system does not tell.
+/// The run of the machine; `None` where the system does not tell. It is asked once, for no process outlives it.
 fn boot() -> Option<String> {
-    fs::read_to_string(BOOT).ok().map(|words| words.trim().to_owned()).filter(|words| !words.is_empty())
+    static KNOWN: OnceLock<Option<String>> = OnceLock::new();
+    let words = || fs::read_to_string(BOOT).ok();
+    let known = KNOWN.get_or_init(|| words().map(|words| words.trim().to_owned()));
+    known.clone().filter(|words| !words.is_empty())
 }
 
 impl Worktree {

@@ -135,6 +135,8 @@ impl Service {
         let Some(replica) = self.replicas.get(&repo) else { return };
         let ours: Vec<GrantRecord> = replica.grants().records().cloned().collect();
         let Some(conversation) = self.talk(peer, repo) else { return };
+        // The repo is here with all that was wanted: from now on what is owed goes out, which else were owed for ever.
+        conversation.joining = None;
         let theirs: std::collections::BTreeSet<_> = theirs.iter().map(GrantRecord::id).collect();
         let fresh = |record: &GrantRecord| !theirs.contains(&record.id());
         let owed = ours.into_iter().filter(fresh);

@@ -1,17 +1,21 @@
 //! Bytes on their way between a worktree and the stores.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use cairn_crdt::View;
-use cairn_crdt::id::{ArtifactId, RepoId};
+use cairn_crdt::id::{ArtifactId, ContentHash, RepoId};
 use cairn_crdt::path::RepoPath;
+use cairn_crdt::{FileBody, View};
 
 use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::verbs::{Network, Place};
-use crate::worktree::checkout::Source;
+use crate::worktree::checkout::{Source, differing};
 use crate::worktree::edits::Artifacts;
+
+/// The most bytes that are brought at once; worktrees that need more are written one by one.
+const BROUGHT_BYTES_MAX: u64 = 64 << 20;
 
 /// From the stores to a worktree.
 pub struct Files<'a> {
@@ -43,6 +47,66 @@ impl Source for Files<'_> {
             return Ok(false);
         }
         self.network.export_artifact(self.owner, repo, artifact, out).map(|_| true)
+    }
+}
+
+/// Bytes that were brought from the stores before, for several worktrees that are written at once.
+#[derive(Debug, Default)]
+pub struct Brought(BTreeMap<ContentHash, Vec<u8>>);
+
+impl Brought {
+    /// Brings what `to` shows otherwise than `known`; `false` where that is more than what is brought for all together
+    /// may be, or lies elsewhere.
+    pub fn bring(
+        &mut self,
+        owner: &mut Owner,
+        place: Place,
+        known: &View,
+        to: &View,
+    ) -> Result<bool, NodeError> {
+        for path in differing(&[known], to) {
+            match to.files.get(&path).map(|file| &file.body) {
+                None | Some(FileBody::Link { .. }) => {}
+                Some(FileBody::Artifact { .. }) => return Ok(false),
+                Some(FileBody::Bytes { content, .. }) if self.0.contains_key(content) => {}
+                Some(FileBody::Bytes { bytes, .. }) if self.bytes() + bytes > BROUGHT_BYTES_MAX => {
+                    return Ok(false);
+                }
+                Some(FileBody::Bytes { content, .. }) => {
+                    self.0.insert(*content, place.bytes(owner, to, &path)?);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.values().map(|bytes| bytes.len() as u64).sum()
+    }
+
+    /// The files of a version.
+    pub fn files<'a>(&'a self, view: &'a View) -> impl Source + 'a {
+        BroughtFiles { brought: self, view }
+    }
+}
+
+/// The files of a version whose bytes were brought.
+struct BroughtFiles<'a> {
+    brought: &'a Brought,
+    view: &'a View,
+}
+
+impl Source for BroughtFiles<'_> {
+    fn bytes(&mut self, path: &RepoPath) -> Result<Vec<u8>, NodeError> {
+        let content = match self.view.files.get(path).map(|file| &file.body) {
+            Some(FileBody::Bytes { content, .. }) => self.brought.0.get(content),
+            _ => None,
+        };
+        content.cloned().ok_or(NodeError::Bug("a file whose bytes were not brought"))
+    }
+
+    fn export(&mut self, _artifact: ArtifactId, _out: &Path) -> Result<bool, NodeError> {
+        Err(NodeError::Bug("an artifact among what was brought"))
     }
 }
 

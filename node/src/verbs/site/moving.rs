@@ -12,7 +12,7 @@ use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::verbs::Network;
 use crate::worktree::Stand;
-use crate::worktree::checkout::Outcome;
+use crate::worktree::checkout::{Outcome, Source};
 use crate::worktree::scan::{Change, Difference, shows};
 
 /// How often files that someone changes meanwhile are saved before giving up.
@@ -95,23 +95,19 @@ impl Site {
         mut target: Target,
     ) -> Result<Moved, NodeError> {
         let mut moved = Moved::default();
-        let mut known = vec![self.view(owner)?];
-        if let Some(cut_off) = self.worktree.link.underway.clone() {
-            known.push(self.place.view(owner, &cut_off.frontier)?);
-        }
+        let mut known = self.known(owner)?;
         for _ in 0..ATTEMPTS_MAX {
             let to = self.place.view(owner, &target.frontier)?;
-            self.begin(&target)?;
-            let outcome = self.check_out(owner, network, &known, &to, &to)?;
-            moved.written += outcome.written;
-            moved.removed += outcome.removed;
-            if outcome.surprises.is_empty() {
-                moved.overlaps = to.overlaps.len() as u64;
-                self.arrive(&to)?;
+            self.set_out(&target);
+            self.worktree.link.save(self.worktree.root())?;
+            let mut files = Files { owner, network, place: self.place, view: to.clone() };
+            let surprises = self.go(&mut files, &known, &to, &mut moved)?;
+            if surprises.is_empty() {
+                self.worktree.save()?;
                 return Ok(moved);
             }
             known.push(to);
-            if let Some(saved) = self.save_surprises(owner, network, &outcome.surprises)? {
+            if let Some(saved) = self.save_surprises(owner, network, &surprises)? {
                 let alone = Frontier::from_iter([saved]);
                 known.push(self.place.view(owner, &alone)?);
                 moved.saved = Some(saved);
@@ -123,12 +119,41 @@ impl Site {
         Err(NodeError::Refused("files keep changing while they are checked out; nothing was lost".to_owned()))
     }
 
-    /// Notes where the move goes, so that a crash half-way is no change of the user's.
-    fn begin(&mut self, target: &Target) -> Result<(), NodeError> {
+    /// The versions that files may show: the one stood on, and where a checkout went that was cut off.
+    pub(crate) fn known(&self, owner: &mut Owner) -> Result<Vec<Arc<View>>, NodeError> {
+        let mut known = vec![self.view(owner)?];
+        if let Some(cut_off) = &self.worktree.link.underway {
+            known.push(self.place.view(owner, &cut_off.frontier)?);
+        }
+        Ok(known)
+    }
+
+    /// Notes where a move goes, so that a crash half-way is no change of the user's: the link is to be saved before any
+    /// file is written.
+    pub(crate) fn set_out(&mut self, target: &Target) {
         let branch = target.branch.clone().unwrap_or_else(|| self.branch().to_owned());
         self.worktree.link.underway = Some(Stand { frontier: target.frontier.clone(), branch });
         self.worktree.note_unsynced();
-        self.worktree.link.save(self.worktree.root())
+    }
+
+    /// Writes the files of a move, and stands where it went unless there were surprises, which it gives. The worktree is
+    /// still to be saved.
+    pub(crate) fn go(
+        &mut self,
+        source: &mut dyn Source,
+        known: &[Arc<View>],
+        to: &View,
+        moved: &mut Moved,
+    ) -> Result<BTreeSet<RepoPath>, NodeError> {
+        let known: Vec<&View> = known.iter().map(|view| &**view).collect();
+        let outcome = self.worktree.checkout(&known, to, source)?;
+        moved.written += outcome.written;
+        moved.removed += outcome.removed;
+        if outcome.surprises.is_empty() {
+            moved.overlaps = to.overlaps.len() as u64;
+            self.arrive(to)?;
+        }
+        Ok(outcome.surprises)
     }
 
     fn arrive(&mut self, shown: &View) -> Result<(), NodeError> {
@@ -137,8 +162,7 @@ impl Site {
             self.worktree.link.branch = branch;
         }
         self.worktree.link.absent.retain(|path| shown.files.contains_key(path));
-        self.worktree.note_written()?;
-        self.worktree.save()
+        self.worktree.note_written()
     }
 
     /// Makes the files show `to` where they show what is known. Bytes are those of `from`, which

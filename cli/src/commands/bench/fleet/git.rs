@@ -80,8 +80,8 @@ impl Ground for Git {
         self.must(&self.tree(agent), &["pull", "-q", "--rebase", "origin", "main"])
     }
 
-    fn end(&self) -> Result<PathBuf, Failure> {
+    fn end(&self) -> Result<Vec<PathBuf>, Failure> {
         self.refresh(0)?;
-        Ok(self.tree(0))
+        Ok(vec![self.tree(0)])
     }
 }
