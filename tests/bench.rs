@@ -122,7 +122,7 @@ fn a_join_is_compared_with_a_clone() {
 #[test]
 fn saves_arrive_on_the_other_side() {
     let stage = Stage::new();
-    let out = stage.node("a").run(&["bench", "live", "--seconds", "2", "--rate", "5"]);
+    let out = stage.node("a").run(&["bench", "live", "--seconds", "2", "--rate", "5", "--both"]);
     let lines = figures("live", &out);
     assert_eq!(lines.len(), 4, "{out:#?}");
     let missed = &lines[3];

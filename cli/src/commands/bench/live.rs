@@ -1,7 +1,8 @@
 //! `bench live`: how soon a save on one machine lies on the disk of the other, with `watch` on both.
 //!
-//! Each of two homes is served and has a worktree that is watched. Files are saved in turn, half of them in one worktree
-//! and half in the other, and the same file of the other worktree is looked at until it holds those bytes.
+//! Each of two homes is served and has a worktree that is watched. Files are saved in turn in one worktree, and the same
+//! file of the other one is looked at until it holds those bytes. With `--both`, every second file is saved on the other
+//! side.
 
 use super::figure::{Figure, Limit};
 use super::home::{Home, Running};
@@ -40,19 +41,23 @@ pub(crate) struct Args {
     /// How many saves a second
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
     rate: u64,
+    /// Save on both sides in turn, not on one alone
+    #[arg(long)]
+    both: bool,
 }
 
 /// Measures, and prints the figures.
 pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     let stage = Stage::new()?;
-    let (mut sides, _running) = Sides::begin(&stage)?;
+    let (mut sides, _running) = Sides::begin(&stage, args.both)?;
     // What is done once, such as the first waypoint of a device, is over when these have arrived.
     sides.save_all(2 * FILES as u64, 4)?;
     let saves = args.seconds.max(1) * args.rate;
     let took_ms = sides.save_all(saves, args.rate)?;
     let arrived: Vec<f64> = took_ms.iter().flatten().copied().collect();
     if !desk.json {
-        output::line(&format!("{saves} saves, {} a second, in {FILES} files, half on each side", args.rate));
+        let whose = if args.both { "half on each side" } else { "on one side" };
+        output::line(&format!("{saves} saves, {} a second, in {FILES} files, {whose}", args.rate));
     }
     for figure in figures(&took_ms, &arrived)? {
         figure.print(desk.json);
@@ -94,6 +99,7 @@ struct Save {
 /// Two worktrees, and what is on its way between them.
 struct Sides {
     trees: [PathBuf; 2],
+    both: bool,
     /// What each function of each file says.
     said: Vec<[u64; FUNCTIONS]>,
     saved: u64,
@@ -102,10 +108,11 @@ struct Sides {
 
 impl Sides {
     /// Founds a repo in one home, lets the other join, serves and watches both.
-    fn begin(stage: &Stage) -> Result<(Self, Vec<Running>), Failure> {
+    fn begin(stage: &Stage, both: bool) -> Result<(Self, Vec<Running>), Failure> {
         let (one, two) = (Home::new(stage.dir(), "home"), Home::new(stage.dir(), "guest"));
         let sides = Self {
             trees: [stage.path("one"), stage.path("two")],
+            both,
             said: vec![[0; FUNCTIONS]; FILES],
             saved: 0,
             open: (0..FILES).map(|_| VecDeque::new()).collect(),
@@ -121,6 +128,11 @@ impl Sides {
         let guest = two.start(&["serve", "--listen", "/ip4/127.0.0.1/tcp/0", "--peer", &address])?;
         let watches = [one.start(&["-C", "one", "watch"])?, two.start(&["-C", "two", "watch"])?];
         Ok((sides, watches.into_iter().chain([serve, guest]).collect()))
+    }
+
+    /// Where a file is saved.
+    fn side(&self, file: usize) -> usize {
+        if self.both { file % 2 } else { 0 }
     }
 
     fn path(&self, side: usize, file: usize) -> PathBuf {
@@ -172,7 +184,7 @@ impl Sides {
         *said.ok_or_else(|| bug("no such function"))? = self.saved;
         let text = self.text(file);
         let at = Instant::now();
-        fs::write(self.path(file % 2, file), &text)?;
+        fs::write(self.path(self.side(file), file), &text)?;
         if let Some(open) = self.open.get_mut(file) {
             open.push_back(Save { number, text, at });
         }
@@ -182,7 +194,7 @@ impl Sides {
     /// Takes out of what is open what lies on the other side by now; what a later save has overtaken came with that.
     fn arrive(&mut self, took_ms: &mut [Option<f64>]) {
         for file in 0..FILES {
-            let path = self.path(1 - file % 2, file);
+            let path = self.path(1 - self.side(file), file);
             let Some(open) = self.open.get_mut(file).filter(|open| !open.is_empty()) else { continue };
             // A file that is being replaced is looked at again.
             let Ok(shown) = fs::read(path) else { continue };

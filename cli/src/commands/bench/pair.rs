@@ -107,8 +107,7 @@ impl Pair {
 
     /// Prints how many times as long as git cairn takes, from times in turn.
     pub(super) fn compare(&self, name: &str, times: &[(f64, f64)], limit: Limit) {
-        let of = |side: fn(&(f64, f64)) -> f64| median(times.iter().map(side).collect());
-        if let (Some(ours), Some(theirs)) = (of(|times| times.0), of(|times| times.1)) {
+        if let Some((ours, theirs)) = medians(times) {
             self.tell(&format!("{name}: {ours:.0} ms, {}: {theirs:.0} ms", self.git));
             self.ratio(name, ours / theirs, limit, times.len());
         }
@@ -117,10 +116,7 @@ impl Pair {
     /// Compares what is done by itself with what is done through a running `serve`: the limit is for the better one,
     /// since everybody may have that.
     pub(super) fn compare_both(&self, name: &str, alone: &[(f64, f64)], served: &[(f64, f64)], limit: f64) {
-        let ratio = |times: &[(f64, f64)]| {
-            let of = |side: fn(&(f64, f64)) -> f64| median(times.iter().map(side).collect());
-            of(|times| times.0).zip(of(|times| times.1)).map_or(f64::MAX, |(ours, theirs)| ours / theirs)
-        };
+        let ratio = |times| medians(times).map_or(f64::MAX, |(ours, theirs)| ours / theirs);
         let limits = match ratio(served) <= ratio(alone) {
             true => (Limit::Nothing, Limit::AtMost(limit)),
             false => (Limit::AtMost(limit), Limit::Nothing),
@@ -149,4 +145,10 @@ impl Pair {
             output::line(words);
         }
     }
+}
+
+/// The median of each side.
+fn medians(times: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let (ours, theirs) = times.iter().copied().unzip();
+    median(ours).zip(median(theirs))
 }
