@@ -1,6 +1,6 @@
 //! Benchmarks: what they print, never how fast anything is.
 
-use crate::harness::Stage;
+use crate::harness::{Node, Out, Stage};
 use serde_json::Value;
 use std::fs;
 
@@ -22,20 +22,35 @@ fn releases(stage: &Stage) -> String {
     stage.path().join("releases").display().to_string()
 }
 
+/// What a benchmark printed, one figure a line.
+fn figures(bench: &str, out: &Out) -> Vec<Value> {
+    assert_eq!(out.code, 0, "{out:#?}");
+    let lines: Vec<Value> = out.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for line in &lines {
+        assert_eq!(line["bench"], bench);
+        assert!(line["figure"].is_string() && line["unit"].is_string(), "{line}");
+        assert!(["cairn", "runs"].iter().all(|field| line[field].is_number()), "{line}");
+        assert_eq!(line["rival"].is_null(), line["rival_name"].is_null());
+        assert_eq!(line["limit"].is_number(), line["met"].is_boolean(), "{line}");
+    }
+    lines
+}
+
+/// Which figures a benchmark printed, and which of them have no limit.
+fn names(bench: &str, out: &Out) -> (Vec<String>, usize) {
+    let lines = figures(bench, out);
+    let names = lines.iter().map(|line| line["figure"].as_str().unwrap().to_owned());
+    (names.collect(), lines.iter().filter(|line| line["limit"].is_null()).count())
+}
+
 #[test]
 fn merges_of_dealt_edits_are_figures_with_limits() {
     let stage = Stage::new();
     let (dir, node) = (releases(&stage), stage.node("a"));
     let run = || node.run(&["bench", "merge", &dir, "--cases", "4", "--seed", "3"]);
     let out = run();
-    assert_eq!(out.code, 0, "{out:#?}");
-    let lines: Vec<Value> = out.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    for line in &lines {
-        assert_eq!(line["bench"], "merge");
-        assert!(line["figure"].is_string() && line["unit"].is_string() && line["met"].is_boolean(), "{line}");
-        assert!(["cairn", "limit", "runs"].iter().all(|field| line[field].is_number()), "{line}");
-        assert_eq!(line["rival"].is_null(), line["rival_name"].is_null());
-    }
+    let lines = figures("merge", &out);
+    assert!(lines.iter().all(|line| line["met"].is_boolean()));
     let figure =
         |name: &str| lines.iter().find(|line| line["figure"] == name).map(|line| line["cairn"].clone());
     assert_eq!(figure("all markers"), Some(0.0.into()));
@@ -54,4 +69,63 @@ fn a_folder_without_releases_is_told() {
     let node = stage.node("a");
     let empty = stage.path().display().to_string();
     assert_eq!(node.refused(&["bench", "merge", &empty], 3)["code"], "E_NOT_FOUND");
+}
+
+/// A node, and a folder with nine files, two of them alike.
+fn few(stage: &Stage) -> (Node, String) {
+    let dir = stage.path().join("few");
+    fs::create_dir(&dir).unwrap();
+    for number in 0..8 {
+        fs::write(dir.join(format!("work{number}.rs")), release(&[number])).unwrap();
+    }
+    fs::write(dir.join("again.rs"), release(&[3])).unwrap();
+    (stage.node("a"), dir.display().to_string())
+}
+
+#[test]
+fn posts_are_compared_with_commits() {
+    let stage = Stage::new();
+    let (node, dir) = few(&stage);
+    let out = node.run(&["bench", "post", &dir, "--runs", "1", "--edits", "2"]);
+    let (names, unlimited) = names("post", &out);
+    let one = ["post of one file, alone", "post of one file, served", "store, over git's after gc"];
+    assert_eq!(names[..3], ["first post", "store", "first post, peak memory"]);
+    assert_eq!(names[3..], one);
+    // Of the two ways to post one file the better one has a limit, and git's store after gc is no promise.
+    assert_eq!(unlimited, 2);
+    assert!(out.stderr.contains("only 8 files were found, not 50000"), "{}", out.stderr);
+}
+
+#[test]
+fn looks_are_compared_with_looks() {
+    let stage = Stage::new();
+    let (node, dir) = few(&stage);
+    let out = node.run(&["bench", "status", &dir, "--files", "8", "--runs", "2"]);
+    assert_eq!(out.stderr, "");
+    let (names, unlimited) = names("status", &out);
+    assert_eq!(
+        (names, unlimited),
+        (["status, alone", "status, served", "idle serve"].map(str::to_owned).into(), 1)
+    );
+}
+
+#[test]
+fn a_join_is_compared_with_a_clone() {
+    let stage = Stage::new();
+    let (node, dir) = few(&stage);
+    let out = node.run(&["bench", "clone", &dir, "--files", "5", "--runs", "2"]);
+    let (names, unlimited) = names("clone", &out);
+    let all = ["join over clone", "join, peak memory", "serve, peak memory"];
+    assert_eq!((names, unlimited), (all.map(str::to_owned).into(), 0));
+}
+
+#[test]
+fn saves_arrive_on_the_other_side() {
+    let stage = Stage::new();
+    let out = stage.node("a").run(&["bench", "live", "--seconds", "2", "--rate", "5", "--both"]);
+    let lines = figures("live", &out);
+    assert_eq!(lines.len(), 4, "{out:#?}");
+    let missed = &lines[3];
+    assert_eq!((&missed["figure"], &missed["cairn"]), (&"saves that did not arrive".into(), &0.0.into()));
+    assert_eq!(missed["runs"], 10);
 }

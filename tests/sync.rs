@@ -1,8 +1,11 @@
 //! Real nodes exchange, verify and merge; whatever the order, they end at the same bytes.
 
 use crate::harness::{Node, PATIENCE, Stage, assert_same_trees, copy, wait_for_agreement, wait_until};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread;
@@ -298,6 +301,32 @@ fn watched_worktrees_follow_each_other() {
         String::from_utf8_lossy(&ana.read("shared.rs")).contains("loud")
             && ana.read("shared.rs") == ben.read("shared.rs")
     });
+}
+
+/// Who asks for another version than the branch shows is answered when it shows one.
+#[test]
+fn a_question_waits_for_the_branch_to_move() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("a.rs", b"fn a() {}\n")]);
+    ana.serve();
+    let args = json!({ "here": { "dir": ana.tree }, "uri": "?main", "unlike": ana.branch().1 });
+    let asked = json!({ "level": 1, "request": { "verb": "root", "args": args } }).to_string();
+    let mut socket = UnixStream::connect(ana.home.join("owner.sock")).unwrap();
+    socket.write_all(&[&(asked.len() as u32).to_le_bytes(), asked.as_bytes()].concat()).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    let mut length = [0; 4];
+    assert!(socket.read_exact(&mut length).is_err(), "answered before anything was posted");
+    ana.write("a.rs", "fn a() { b() }\n");
+    let waypoint = ana.post("second");
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    // Empty frames only say that the owner lives.
+    while length == [0; 4] {
+        socket.read_exact(&mut length).unwrap();
+    }
+    let mut body = vec![0; u32::from_le_bytes(length) as usize];
+    socket.read_exact(&mut body).unwrap();
+    let answer: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(answer["answer"]["answer"]["frontier"], json!([waypoint]), "{answer}");
 }
 
 /// A `watch` that ends with the test.

@@ -6,6 +6,7 @@ mod keeper;
 #[cfg(test)]
 mod loopback;
 mod teller;
+mod waiting;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::verbs::land::{self, Errand};
 use crate::verbs::{Answer, Request};
 use keeper::Keeper;
 use teller::Teller;
+use waiting::Waiting;
 
 /// Commands that wait for their turn.
 const CALLS_MAX: usize = 64;
@@ -252,7 +254,7 @@ fn serve(
             tracing::warn!(%repo, ?problem, "damage found");
         }
     }
-    let (mut teller, mut keeper) = (Teller::default(), Keeper::new());
+    let (mut teller, mut keeper, mut waiting) = (Teller::default(), Keeper::new(), Waiting::default());
     loop {
         teller.tell(owner, session, events);
         let next = async {
@@ -266,7 +268,9 @@ fn serve(
             Waited::Other(Next::Call(call)) => {
                 // Whoever came meanwhile shares the disk's time with the first.
                 let others = std::iter::from_fn(|| calls.try_recv().ok()).take(TOGETHER_MAX - 1);
-                answer(owner, session, std::iter::once(call).chain(others).collect())?;
+                let now = std::iter::once(call).chain(others).filter_map(|call| waiting.keep(owner, call));
+                let now = now.collect();
+                answer(owner, session, now)?;
             }
             Waited::Report(report) => go_on(session.take_in(owner, Some(*report)))?,
             Waited::Nothing => {
@@ -274,6 +278,10 @@ fn serve(
                 teller.look(owner, events);
                 keeper.look(owner, events);
             }
+        }
+        let due = waiting.due(owner);
+        if !due.is_empty() {
+            answer(owner, session, due)?;
         }
         go_on(owner.cut(false))?;
     }

@@ -3,27 +3,36 @@
 //! Figures are medians or shares of many runs; nothing here is asserted, and nothing is tuned to the machine.
 
 mod churn;
+mod clone;
 mod dice;
 mod figure;
 mod fleet;
 mod git;
 mod history;
+mod home;
 mod import;
 mod items;
 mod keep;
 mod late;
 mod lines;
+mod live;
 mod memory;
+mod pair;
+mod post;
+mod process;
 mod proxy;
 mod quality;
 mod releases;
+mod repository;
 mod rivals;
 mod score;
 mod speed;
 mod split;
 mod stage;
+mod status;
 mod steps;
 mod tower;
+mod tree;
 mod words;
 
 use crate::desk::Desk;
@@ -34,7 +43,7 @@ With --json, one line a figure that has a limit; else more, in tables.
 
 Examples:
   cairn bench merge ~/releases --cases 400
-  cairn bench history ~/releases/tokio --steps 200";
+  cairn bench post --files 5000";
 
 /// The arguments.
 #[derive(clap::Args)]
@@ -57,6 +66,14 @@ enum Name {
     Fleet(fleet::Args),
     /// Weigh a real history and check out its marks, against git
     History(history::Args),
+    /// Post a large tree, and then one changed file, against git's commits
+    Post(post::Args),
+    /// Look at a large tree in which nothing has changed, against git
+    Status(status::Args),
+    /// Fetch a large tree over loopback, against a clone from a git daemon
+    Clone(clone::Args),
+    /// Save files in two worktrees that are watched, and time how soon each is on the other's disk
+    Live(live::Args),
     /// Import a git history, against a clone by git that is checked afterwards
     Import(import::Args),
 }
@@ -69,6 +86,10 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
         Name::Tower(args) => tower::run(args, desk),
         Name::Fleet(args) => fleet::run(args, desk),
         Name::History(args) => history::run(args, desk),
+        Name::Post(args) => post::run(args, desk),
+        Name::Status(args) => status::run(args, desk),
+        Name::Clone(args) => clone::run(args, desk),
+        Name::Live(args) => live::run(args, desk),
         Name::Import(args) => import::run(args, desk),
     }
 }

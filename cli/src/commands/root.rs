@@ -21,7 +21,7 @@ pub(crate) struct Args {
 
 /// Asks, and prints.
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
-    ask!(desk, Root, verb::Args { here: desk.here(), uri: args.uri }, words)
+    ask!(desk, Root, verb::Args { here: desk.here(), uri: args.uri, unlike: None }, words)
 }
 
 fn words(answer: &verb::Answer) -> String {

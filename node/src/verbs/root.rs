@@ -14,6 +14,10 @@ pub struct Args {
     pub here: Here,
     /// The version; what the worktree stands on when left out.
     pub uri: Option<String>,
+    /// A version of the branch that is named: a serving node answers when the branch shows another one, or after a
+    /// while with the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlike: Option<Vec<String>>,
 }
 
 /// What `root` answers.

@@ -161,7 +161,7 @@ impl World {
     }
 
     fn root(&mut self, at: &str, uri: Option<&str>) -> Result<root::Answer, NodeError> {
-        let args = root::Args { here: self.here(at), uri: uri.map(str::to_owned) };
+        let args = root::Args { here: self.here(at), uri: uri.map(str::to_owned), unlike: None };
         root::run(&mut self.owner, &args)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::output;
 
-/// A figure that has a limit.
+/// A figure, mostly one that has a limit.
 #[derive(Debug, Clone)]
 pub(super) struct Figure {
     /// The benchmark.
@@ -28,14 +28,17 @@ pub(super) enum Limit {
     AtMost(f64),
     /// At least so much.
     AtLeast(f64),
+    /// Nothing: it stands beside one that has a limit.
+    Nothing,
 }
 
 impl Figure {
-    /// Whether the promise is kept.
-    pub(super) fn met(&self) -> bool {
+    /// Whether the promise is kept, where there is one.
+    pub(super) fn met(&self) -> Option<bool> {
         match self.limit {
-            Limit::AtMost(most) => self.cairn <= most,
-            Limit::AtLeast(least) => self.cairn >= least,
+            Limit::AtMost(most) => Some(self.cairn <= most),
+            Limit::AtLeast(least) => Some(self.cairn >= least),
+            Limit::Nothing => None,
         }
     }
 
@@ -49,26 +52,30 @@ impl Figure {
     }
 
     fn json(&self) -> serde_json::Value {
-        let (Limit::AtMost(limit) | Limit::AtLeast(limit)) = self.limit;
+        let limit = match self.limit {
+            Limit::AtMost(limit) | Limit::AtLeast(limit) => Some(rounded(limit)),
+            Limit::Nothing => None,
+        };
         let rival = self.rival.as_ref().map(|(_, rival)| rounded(*rival));
         let ratio = self.rival.as_ref().filter(|(_, rival)| *rival > 0.0);
         serde_json::json!({
             "bench": self.bench, "figure": self.figure, "unit": self.unit, "cairn": rounded(self.cairn),
             "rival": rival, "rival_name": self.rival.as_ref().map(|(name, _)| name),
             "ratio": ratio.map(|(_, rival)| rounded(self.cairn / rival)),
-            "limit": rounded(limit), "met": self.met(), "runs": self.runs,
+            "limit": limit, "met": self.met(), "runs": self.runs,
         })
     }
 
     fn row(&self) -> String {
-        let (sign, limit) = match self.limit {
-            Limit::AtMost(limit) => ("<=", limit),
-            Limit::AtLeast(limit) => (">=", limit),
+        let limit = match self.limit {
+            Limit::AtMost(limit) => format!("<= {limit:8.2}"),
+            Limit::AtLeast(limit) => format!(">= {limit:8.2}"),
+            Limit::Nothing => String::new(),
         };
         let rival = self.rival.as_ref().map_or(String::new(), |(name, rival)| format!("{rival:9.2} {name}"));
-        let met = if self.met() { "met" } else { "MISSED" };
+        let met = self.met().map_or("", |met| if met { "met" } else { "MISSED" });
         let Self { figure, cairn, unit, runs, .. } = self;
-        format!("{figure:28} {cairn:9.2} {unit:4} {sign} {limit:8.2}  {met:6} {runs:6} runs  {rival}")
+        format!("{figure:28} {cairn:9.2} {unit:4} {limit:11}  {met:6} {runs:6} runs  {rival}")
     }
 }
 
@@ -97,6 +104,12 @@ mod tests {
             r#"{"bench":"merge","cairn":1.0,"figure":"clean silent wrong","limit":3.0,"met":true,"ratio":0.25,"rival":4.0,"rival_name":"git 2.39","runs":12,"unit":"%"}"#
         );
         let figure = Figure { rival: None, limit: Limit::AtLeast(3.0), ..figure };
-        assert!(!figure.met() && figure.json()["rival"].is_null() && figure.json()["ratio"].is_null());
+        assert!(
+            figure.met() == Some(false)
+                && figure.json()["rival"].is_null()
+                && figure.json()["ratio"].is_null()
+        );
+        let figure = Figure { limit: Limit::Nothing, ..figure };
+        assert!(figure.json()["limit"].is_null() && figure.json()["met"].is_null());
     }
 }

@@ -9,6 +9,7 @@ mod code;
 mod git;
 
 use super::figure::{Figure, Limit};
+use super::score::percentile;
 use super::stage::{Stage, bug};
 use crate::desk::Desk;
 use crate::error::{DONE, Failure};
@@ -137,16 +138,15 @@ fn fleet(ground: &dyn Ground, code: &Code, time: Duration) -> Result<Outcome, Fa
     let (first, last): (Vec<f64>, Vec<f64>) = times_s
         .filter(|time| !(took / 3.0..took / 1.5).contains(*time))
         .partition(|time| **time < took / 2.0);
-    let mut latencies_ms: Vec<f64> = tallies.iter().flat_map(|tally| &tally.latencies_ms).copied().collect();
-    latencies_ms.sort_by(f64::total_cmp);
-    let at = |share: f64| latencies_ms.get(((latencies_ms.len() as f64 - 1.0) * share) as usize).copied();
+    let latencies_ms: Vec<f64> = tallies.iter().flat_map(|tally| &tally.latencies_ms).copied().collect();
+    let at = |share| percentile(latencies_ms.clone(), share).ok_or_else(|| bug("nothing landed"));
     Ok(Outcome {
         landed_per_s: landed.len() as f64 / took,
         rejected: tallies.iter().map(|tally| tally.rejected).sum(),
         lost: landed.iter().filter(|line| !is_shown(line)).count(),
         late: last.len() as f64 / first.len().max(1) as f64,
-        p50_ms: at(0.5).ok_or_else(|| bug("nothing landed"))?,
-        p99_ms: at(0.99).ok_or_else(|| bug("nothing landed"))?,
+        p50_ms: at(0.5)?,
+        p99_ms: at(0.99)?,
     })
 }
 

@@ -120,7 +120,7 @@ fn run(command: &mut Command) -> Result<(), Failure> {
     }
 }
 
-fn missing() -> Failure {
+pub(super) fn missing() -> Failure {
     Failure::new(NOT_FOUND, "E_NOT_FOUND", "git is not here", "install git, which this is measured against")
 }
 

@@ -3,12 +3,27 @@
 use super::stage::{Stage, bug};
 use crate::error::Failure;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 /// The most memory that this process has held, in MB; nothing is known where the system keeps no such file.
 pub(super) fn peak_mb() -> Result<f64, Failure> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    field("self", "VmHWM:")
+}
+
+/// The most memory that a running process has held so far, in MB.
+pub(super) fn peak_mb_of(process: u32) -> Result<f64, Failure> {
+    field(&process.to_string(), "VmHWM:")
+}
+
+/// What a running process holds now, in MB.
+pub(super) fn held_mb_of(process: u32) -> Result<f64, Failure> {
+    field(&process.to_string(), "VmRSS:")
+}
+
+fn field(process: &str, name: &str) -> Result<f64, Failure> {
+    let status = fs::read_to_string(Path::new("/proc").join(process).join("status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib: Option<f64> = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok());
     kib.map(|kib| kib * 1024.0 / 1e6).ok_or_else(|| bug("the system does not say how much memory was held"))
 }

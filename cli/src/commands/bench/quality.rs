@@ -3,7 +3,7 @@
 use super::dice::Dice;
 use super::figure::{Figure, Limit};
 use super::keep::Keep;
-use super::releases::{Pair, pairs};
+use super::releases::{Pair, folders, pairs};
 use super::rivals::Merger;
 use super::score::{Class, Score, median, share};
 use super::split::{Case, Change, Kind};
@@ -53,16 +53,6 @@ pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
         run.tables();
     }
     Ok(DONE)
-}
-
-/// The folders that were named, or where cargo unpacks what it downloads.
-fn folders(named: &[PathBuf], desk: &Desk) -> Vec<PathBuf> {
-    if !named.is_empty() {
-        return named.iter().map(|dir| desk.path(dir)).collect();
-    }
-    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"));
-    let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from).or(home);
-    cargo.map(|cargo| cargo.join("registry/src")).into_iter().collect()
 }
 
 /// How many cases of a hundred are of a kind.

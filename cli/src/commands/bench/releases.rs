@@ -3,6 +3,7 @@
 //! A release is a folder `NAME-1.2.3`, as cargo unpacks them, or `1.2.3` in a folder of its package.
 
 use super::dice::Dice;
+use crate::desk::Desk;
 use cairn_node::measure::Files;
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
@@ -80,6 +81,16 @@ pub(super) fn longest(folders: &[PathBuf]) -> Vec<(String, PathBuf)> {
     longest.into_iter().map(|(version, path)| (word(version), path)).collect()
 }
 
+/// The folders that were named, or where cargo unpacks what it downloads.
+pub(super) fn folders(named: &[PathBuf], desk: &Desk) -> Vec<PathBuf> {
+    if !named.is_empty() {
+        return named.iter().map(|dir| desk.path(dir)).collect();
+    }
+    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"));
+    let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from).or(home);
+    cargo.map(|cargo| cargo.join("registry/src")).into_iter().collect()
+}
+
 /// Every file of a release, by its path; links are left out.
 pub(super) fn files(release: &Path) -> std::io::Result<Files> {
     let (mut all, mut open) = (Files::new(), vec![release.to_owned()]);
@@ -139,7 +150,8 @@ fn folders_in(folder: &Path) -> Vec<(String, PathBuf)> {
     entries(folder).into_iter().filter(|(_, path)| path.is_dir() && !path.is_symlink()).collect()
 }
 
-fn entries(folder: &Path) -> Vec<(String, PathBuf)> {
+/// What stands in a folder, in order; names that are no UTF-8 are left out.
+pub(super) fn entries(folder: &Path) -> Vec<(String, PathBuf)> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let named = entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
     let mut named: Vec<_> = named.collect();

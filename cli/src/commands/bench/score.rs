@@ -108,9 +108,20 @@ pub(super) fn share(scores: &[&Score], holds: impl Fn(&Score) -> bool) -> Option
 }
 
 /// The middle of some numbers.
-pub(super) fn median(mut numbers: Vec<f64>) -> Option<f64> {
+pub(super) fn median(numbers: Vec<f64>) -> Option<f64> {
+    let middle = numbers.len() / 2;
+    nth(numbers, middle)
+}
+
+/// The number below which a share of them lies: 0.99 leaves out the highest hundredth.
+pub(super) fn percentile(numbers: Vec<f64>, share: f64) -> Option<f64> {
+    let at = (numbers.len() as f64 - 1.0) * share;
+    nth(numbers, at as usize)
+}
+
+fn nth(mut numbers: Vec<f64>, at: usize) -> Option<f64> {
     numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied()
+    numbers.get(at).copied()
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! A folder for as long as something is measured.
 
+use super::home::Home;
 use crate::error::{BUG, Failure, REFUSED};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Instant;
 
 /// How many names are tried.
 const NAMES_MAX: u32 = 100;
@@ -44,15 +43,7 @@ impl Stage {
 
     /// Runs this program in it, with a home of its own; how long it took, in milliseconds.
     pub(super) fn cairn(&self, words: &[&str]) -> Result<f64, Failure> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.env_remove("CAIRN_KEY").arg("--home").arg(self.path("home")).args(words).current_dir(&self.0);
-        let begun = Instant::now();
-        let output = command.output()?;
-        let ms = begun.elapsed().as_secs_f64() * 1000.0;
-        match output.status.success() {
-            true => Ok(ms),
-            false => Err(bug(String::from_utf8_lossy(&output.stderr).trim())),
-        }
+        Ok(Home::new(&self.0, "home").run(words)?.ms)
     }
 
     /// Writes a file in it.

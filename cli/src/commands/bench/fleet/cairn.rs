@@ -3,11 +3,11 @@
 
 use super::code::Code;
 use super::{Ground, own};
+use crate::commands::bench::home::{Home, Running};
+use crate::commands::bench::process;
 use crate::commands::bench::stage::{Stage, bug};
 use crate::error::Failure;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How long nodes may take until they show the same, once nobody lands any more.
@@ -16,57 +16,40 @@ const AGREEMENT_MAX: Duration = Duration::from_secs(120);
 /// Homes that are served, and their worktrees.
 pub(super) struct Cairn {
     dir: PathBuf,
-    serving: Vec<Child>,
+    homes: Vec<Home>,
+    _serving: Vec<Running>,
 }
 
 impl Cairn {
     /// Founds a repo, serves it, and lets all agents in, dealt to so many homes.
     pub(super) fn begin(stage: &Stage, code: &Code, nodes: usize) -> Result<Self, Failure> {
-        let mut fleet = Self { dir: stage.path("fleet"), serving: Vec::new() };
-        let seed = fleet.dir.join("seed");
-        std::fs::create_dir_all(&seed)?;
-        fleet.run(0, None, &["init", "seed", "--project", "@bench/fleet"])?;
-        code.write(&seed)?;
-        fleet.run(0, None, &["-C", "seed", "post", "-m", "the shared files"])?;
-        for node in 0..nodes {
-            fleet.serving.push(serve(&own(&fleet.dir, "home", node))?);
-        }
+        let dir = stage.path("fleet");
+        std::fs::create_dir_all(dir.join("seed"))?;
+        let founder = Home::new(&dir, "home-0");
+        founder.run(&["init", "seed", "--project", "@bench/fleet"])?;
+        code.write(&dir.join("seed"))?;
+        founder.run(&["-C", "seed", "post", "-m", "the shared files"])?;
+        let homes: Vec<Home> = (0..nodes).map(|node| Home::new(&dir, &format!("home-{node}"))).collect();
+        let serving = homes.iter().map(Home::serve).collect::<Result<_, Failure>>()?;
         // Each home that joins has a key of its own beside those of its agents.
-        let uses = (code.agents + nodes).to_string();
-        let words = ["-C", "seed", "invite", "--role", "write", "--uses", &uses, "--json"];
-        let invite = text(&fleet.run(0, None, &words)?, "invite")?;
+        let invite = founder.invite("seed", code.agents + nodes)?;
+        let fleet = Self { dir, homes, _serving: serving };
         for agent in 0..code.agents {
-            let words = ["join", invite.as_str(), &format!("tree-{agent}")];
-            fleet.run(fleet.node(agent), Some(agent), &words)?;
+            let mut join = fleet.home(agent)?.command(&["join", &invite, &format!("tree-{agent}")])?;
+            process::run(join.env("CAIRN_KEY", own(&fleet.dir, "key", agent)), true)?;
         }
         Ok(fleet)
     }
 
-    /// The node that an agent works at.
-    fn node(&self, agent: usize) -> usize {
-        agent % self.serving.len()
+    /// The home that an agent works in.
+    fn home(&self, agent: usize) -> Result<&Home, Failure> {
+        self.homes.get(agent % self.homes.len()).ok_or_else(|| bug("no such home"))
     }
 
-    /// What a verb says as JSON in an agent's worktree.
-    fn agent(&self, agent: usize, verb: &str) -> Result<String, Failure> {
-        self.run(self.node(agent), None, &["-C", &format!("tree-{agent}"), verb, "--json"])
-    }
-
-    /// Runs a command; 1 says that edits met, which is no failure.
-    fn run(&self, node: usize, key: Option<usize>, words: &[&str]) -> Result<String, Failure> {
-        let mut command = Command::new(std::env::current_exe()?);
-        if let Some(agent) = key {
-            command.env("CAIRN_KEY", own(&self.dir, "key", agent));
-        }
-        command.arg("--home").arg(own(&self.dir, "home", node)).args(words).current_dir(&self.dir);
-        let output = command.output()?;
-        match output.status.code() {
-            Some(0 | 1) => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-            _ => {
-                let told = [output.stdout, output.stderr].concat();
-                Err(bug(&format!("{words:?}: {}", String::from_utf8_lossy(&told).trim())))
-            }
-        }
+    /// Lands what an agent's worktree holds, and takes in what the others landed; the root of both.
+    fn put(&self, agent: usize) -> Result<String, Failure> {
+        let (answer, _) = self.home(agent)?.ask(&["-C", &format!("tree-{agent}"), "put"])?;
+        answer["root"].as_str().map(str::to_owned).ok_or_else(|| bug("an answer without a root"))
     }
 }
 
@@ -76,7 +59,7 @@ impl Ground for Cairn {
     }
 
     fn land(&self, agent: usize, _edit: &dyn Fn() -> Result<(), Failure>) -> Result<u64, Failure> {
-        self.agent(agent, "put").map(|_| 0)
+        self.put(agent).map(|_| 0)
     }
 
     /// Landing has taken in what the others landed.
@@ -86,10 +69,10 @@ impl Ground for Cairn {
 
     /// The worktree of one agent at each node, once all show the same.
     fn end(&self) -> Result<Vec<PathBuf>, Failure> {
-        let (agents, until) = (0..self.serving.len(), Instant::now() + AGREEMENT_MAX);
+        let (agents, until) = (0..self.homes.len(), Instant::now() + AGREEMENT_MAX);
         loop {
-            let roots = agents.clone().map(|agent| text(&self.agent(agent, "put")?, "root"));
-            let roots = roots.collect::<Result<Vec<String>, Failure>>()?;
+            let roots =
+                agents.clone().map(|agent| self.put(agent)).collect::<Result<Vec<String>, Failure>>()?;
             if roots.windows(2).all(|pair| pair[0] == pair[1]) {
                 return Ok(agents.map(|agent| self.tree(agent)).collect());
             }
@@ -99,36 +82,4 @@ impl Ground for Cairn {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
-}
-
-impl Drop for Cairn {
-    fn drop(&mut self) {
-        for serve in &mut self.serving {
-            let _ = serve.kill();
-            let _ = serve.wait();
-        }
-    }
-}
-
-/// Starts a server, and waits until it is ready.
-fn serve(home: &Path) -> Result<Child, Failure> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("--home").arg(home).args(["serve", "--listen", "/ip4/127.0.0.1/tcp/0", "--json"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    let output = child.stdout.take().ok_or_else(|| bug("a server without output"))?;
-    let mut line = String::new();
-    let mut output = BufReader::new(output);
-    output.read_line(&mut line)?;
-    // What it goes on to say is read, so that it never waits for a reader.
-    std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
-    match line.contains("\"ready\"") {
-        true => Ok(child),
-        false => Err(bug("the server did not come up")),
-    }
-}
-
-/// One text of an answer in JSON.
-fn text(answer: &str, name: &str) -> Result<String, Failure> {
-    let answer: serde_json::Value = serde_json::from_str(answer).map_err(|_| bug("an answer in no JSON"))?;
-    answer[name].as_str().map(str::to_owned).ok_or_else(|| bug("an answer that lacks something"))
 }

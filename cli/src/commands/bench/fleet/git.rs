@@ -2,10 +2,10 @@
 
 use super::code::Code;
 use super::{Ground, own};
+use crate::commands::bench::repository;
 use crate::commands::bench::stage::{Stage, bug};
 use crate::error::Failure;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// A bare repository and its clones.
 pub(super) struct Git {
@@ -32,12 +32,7 @@ impl Git {
     }
 
     fn git(&self, dir: &Path, words: &[&str]) -> Result<bool, Failure> {
-        let mut command = Command::new("git");
-        for (name, value) in [("NAME", "bench"), ("EMAIL", "bench@example.org")] {
-            command.env(format!("GIT_AUTHOR_{name}"), value).env(format!("GIT_COMMITTER_{name}"), value);
-        }
-        command.env_remove("GIT_DIR").env_remove("GIT_INDEX_FILE").env("GIT_EDITOR", "true");
-        Ok(command.args(words).current_dir(dir).output()?.status.success())
+        Ok(repository::command(dir, words).output()?.status.success())
     }
 
     fn must(&self, dir: &Path, words: &[&str]) -> Result<(), Failure> {
