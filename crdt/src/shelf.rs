@@ -94,13 +94,9 @@ impl Documents {
     /// Lets go of all operations that the disk gives again, and of what was made of them, once there are more than
     /// `count_max`, and twice as many as a version needed lately.
     pub fn let_go(&mut self, count_max: usize) {
-        if self.shelf.held > count_max.max(2 * self.shelf.needed) {
-            self.rest();
+        if self.shelf.held <= count_max.max(2 * self.shelf.needed) {
+            return;
         }
-    }
-
-    /// Lets go of all that the disk gives again, and of what was made of it: nobody has asked for a while.
-    pub fn rest(&mut self) {
         self.shelf.needed = 0;
         let (graph, shelf) = (&self.graph, &self.shelf);
         let lies = |id: &WaypointId| graph.number(id).is_some_and(|number| shelf.get(number).is_some());
@@ -284,8 +280,8 @@ mod tests {
         assert!(documents.acts.is_empty());
         assert_eq!(*documents.view(&tip(&disk), &disk).unwrap(), *view);
         let edit = FileEdit::Write { path: path(), bytes: b"fn g() {}\n"[..].into(), executable: false };
-        documents.rest();
-        assert!(documents.acts.is_empty() && documents.kept.is_empty());
+        documents.shelf.needed = 0;
+        documents.let_go(0);
         assert!(!documents.draft(&tip(&disk), &[edit], &disk).unwrap().is_empty());
     }
 

@@ -129,16 +129,6 @@ impl Owner {
         self.at_ms.unwrap_or_else(clock::now_ms)
     }
 
-    /// Lets go of all that the disk gives again: nobody has asked for a while.
-    pub(crate) fn rest(&mut self) {
-        for (repo, store) in &self.stores {
-            store.rest();
-            if let Some(replica) = self.service.replica_mut(*repo) {
-                replica.rest();
-            }
-        }
-    }
-
     /// The home.
     pub fn home(&self) -> &Home {
         &self.home

@@ -5,7 +5,6 @@
 mod keeper;
 #[cfg(test)]
 mod loopback;
-mod rest;
 mod teller;
 mod waiting;
 
@@ -22,7 +21,6 @@ use crate::owner::Owner;
 use crate::verbs::land::{self, Errand};
 use crate::verbs::{Answer, Request};
 use keeper::Keeper;
-use rest::Rest;
 use teller::Teller;
 use waiting::Waiting;
 
@@ -257,7 +255,6 @@ fn serve(
         }
     }
     let (mut teller, mut keeper, mut waiting) = (Teller::default(), Keeper::new(), Waiting::default());
-    let mut rest = Rest::new();
     loop {
         teller.tell(owner, session, events);
         let next = async {
@@ -269,7 +266,6 @@ fn serve(
         match session.wait_with(owner, IDLE, next) {
             Waited::Other(Next::Stop) => return Ok(()),
             Waited::Other(Next::Call(call)) => {
-                rest.wake();
                 // Whoever came meanwhile shares the disk's time with the first.
                 let others = std::iter::from_fn(|| calls.try_recv().ok()).take(TOGETHER_MAX - 1);
                 let now = std::iter::once(call).chain(others).filter_map(|call| waiting.keep(owner, call));
@@ -281,7 +277,6 @@ fn serve(
                 go_on(session.take_in(owner, None))?;
                 teller.look(owner, events);
                 keeper.look(owner, events);
-                rest.look(owner);
             }
         }
         let due = waiting.due(owner);

@@ -212,11 +212,6 @@ impl Replica {
         self.projects.values_mut().for_each(|project| project.documents.let_go(OPS_HELD_COUNT_MAX));
     }
 
-    /// Lets go of all that the disk gives again.
-    pub fn rest(&mut self) {
-        self.projects.values_mut().for_each(|project| project.documents.rest());
-    }
-
     /// What a version shows.
     pub fn view(
         &mut self,

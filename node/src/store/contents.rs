@@ -9,18 +9,11 @@ use cairn_protocol::replica::Holders;
 use cairn_protocol::stone::Stored;
 use cairn_protocol::waypoint::Waypoint;
 
-use super::cache::Cache;
 use super::stones::Stones;
 use super::{Place, Store};
 use crate::error::NodeError;
 
 impl Store {
-    /// Lets go of what was read and may be read again.
-    pub(crate) fn rest(&self) {
-        *self.cache() = Cache::default();
-        self.stones.rest();
-    }
-
     /// Where a content lies on the disk, as far as that is known: what is read in the order of this is read from the
     /// beginning to the end. Contents of one waypoint count as one.
     pub(crate) fn order_of(&self, content: ContentHash) -> Option<(Place, u64)> {

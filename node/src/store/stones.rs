@@ -295,12 +295,6 @@ impl Stones {
         self.lying.lock().unwrap_or_else(PoisonError::into_inner).remove(&record.file);
     }
 
-    /// Forgets what was read of all stones.
-    pub(crate) fn rest(&self) {
-        self.lock().clear();
-        self.lying.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
     /// Removes the files that `keep` does not name.
     pub(crate) fn sweep(&self, keep: &dyn Fn(&str) -> bool) -> Result<(), NodeError> {
         let paths = self.files.list(&self.dir).map_err(|error| NodeError::io("list", &self.dir, error))?;
