@@ -4,19 +4,27 @@ use std::sync::Arc;
 
 use cairn_crdt::FileEdit;
 use cairn_crdt::path::RepoPath;
+use cairn_protocol::grant::{Grant, Role, Scope};
+use cairn_protocol::hash::GrantId;
 use cairn_protocol::input::ReplyId;
 use cairn_protocol::{DeviceKey, Event, Wanted};
 
 use super::*;
 
-const PROJECT: &str = "@ada/engine";
+pub(super) const PROJECT: &str = "@ada/engine";
 
 fn owner(dir: &Path) -> Owner {
     Owner::open(Home::open(dir).unwrap()).unwrap()
 }
 
-/// Writes one file on top of what the branch shows.
-fn write(owner: &mut Owner, repo: RepoId, name: &str, text: &str) -> Written {
+/// One file, to be written by a key on top of what the branch shows.
+pub(super) fn writing(
+    owner: &mut Owner,
+    repo: RepoId,
+    name: &str,
+    text: &str,
+    key: Option<Keypair>,
+) -> Write {
     let project = owner.replica(repo).unwrap().project(PROJECT).unwrap();
     let (replica, store) = owner.with(repo).unwrap();
     let parents = replica.branch(project, "main");
@@ -24,7 +32,32 @@ fn write(owner: &mut Owner, repo: RepoId, name: &str, text: &str) -> Written {
     let edit = FileEdit::Write { path, bytes: text.as_bytes().into(), executable: false };
     let draft = replica.draft(project, &parents, &[edit], store).unwrap();
     let labels = Labels { branch: Some("main".to_owned()), ..Labels::default() };
-    owner.write(repo, Write { project, parents, draft, labels, key: None }).unwrap()
+    Write { project, parents, draft, labels, key }
+}
+
+/// Writes one file on top of what the branch shows.
+fn write(owner: &mut Owner, repo: RepoId, name: &str, text: &str) -> Written {
+    let write = writing(owner, repo, name, text, None);
+    owner.write(repo, write).unwrap()
+}
+
+/// The right to write, given by the founder of a repo to a key that it is numbered by.
+pub(super) fn right(owner: &Owner, repo: RepoId, number: u8, seen: Vec<GrantId>) -> Grant {
+    let founder = identity::device(owner.home()).unwrap();
+    Grant {
+        repo,
+        issuer: founder.key(),
+        subject: Keypair::from_secret(&[number; 32]).key(),
+        role: Role::Write,
+        scope: Scope::All,
+        delegable: false,
+        depth: 1,
+        not_after_ms: None,
+        uses: None,
+        parent: None,
+        seen,
+        nonce: [number; 16],
+    }
 }
 
 fn read(owner: &mut Owner, repo: RepoId, name: &str) -> Result<Vec<u8>, NodeError> {
@@ -248,20 +281,7 @@ fn a_right_that_comes_after_joining_reaches_the_peer_and_both_come_to_rest() {
     let dir = tempfile::tempdir().unwrap();
     let (mut a, mut b, repo) = joined(dir.path());
     let founder = identity::device(a.home()).unwrap();
-    let grant = cairn_protocol::grant::Grant {
-        repo,
-        issuer: founder.key(),
-        subject: Keypair::from_secret(&[7; 32]).key(),
-        role: cairn_protocol::grant::Role::Write,
-        scope: cairn_protocol::grant::Scope::All,
-        delegable: false,
-        depth: 1,
-        not_after_ms: None,
-        uses: None,
-        parent: None,
-        seen: Vec::new(),
-        nonce: [7; 16],
-    };
+    let grant = right(&a, repo, 7, Vec::new());
     let id = grant.id();
     b.grant(repo, vec![grant.sign(&founder).unwrap()]).unwrap();
     exchange(&mut a, &mut b);

@@ -79,17 +79,15 @@ mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
+    use cairn_crdt::Frontier;
     use cairn_crdt::id::ProjectId;
-    use cairn_crdt::path::RepoPath;
-    use cairn_crdt::{FileEdit, Frontier};
-    use cairn_protocol::grant::{Grant, Role, Scope};
-    use cairn_protocol::{Keypair, Labels};
+    use cairn_protocol::Keypair;
+    use cairn_protocol::grant::{Grant, Scope};
 
+    use super::super::tests::{PROJECT, right, writing};
     use super::*;
     use crate::files::fault::{FaultFiles, Kept, Plan};
     use crate::{Home, identity};
-
-    const PROJECT: &str = "@ada/engine";
 
     fn owner(dir: &Path, files: &FaultFiles) -> Owner {
         Owner::open(Home::with_files(dir, Arc::new(files.clone())).unwrap()).unwrap()
@@ -106,44 +104,16 @@ mod tests {
         let project = owner.add_project(repo, PROJECT).unwrap();
         let founder = identity::device(owner.home()).unwrap();
         for number in 1..=3 {
-            let grant = Grant {
-                repo,
-                issuer: founder.key(),
-                subject: key(number).key(),
-                role: Role::Write,
-                scope: Scope::Project(project),
-                delegable: false,
-                depth: 1,
-                not_after_ms: None,
-                uses: None,
-                parent: None,
-                seen: owner.replica(repo).unwrap().grants().heads(),
-                nonce: [number; 16],
-            };
+            let seen = owner.replica(repo).unwrap().grants().heads();
+            let grant = Grant { scope: Scope::Project(project), ..right(&owner, repo, number, seen) };
             owner.grant(repo, vec![grant.sign(&founder).unwrap()]).unwrap();
         }
         (owner, repo, project)
     }
 
-    /// A new file, written by a key on top of what the branch shows.
-    fn writing(owner: &mut Owner, repo: RepoId, project: ProjectId, by: u8, name: &str) -> Write {
-        let (replica, store) = owner.with(repo).unwrap();
-        let parents = replica.branch(project, "main");
-        let path = RepoPath::new(name.as_bytes()).unwrap();
-        let edit = FileEdit::Write { path, bytes: name.as_bytes().into(), executable: false };
-        let draft = replica.draft(project, &parents, &[edit], store).unwrap();
-        let labels = Labels { branch: Some("main".to_owned()), ..Labels::default() };
-        Write { project, parents, draft, labels, key: Some(key(by)) }
-    }
-
-    fn together(
-        owner: &mut Owner,
-        repo: RepoId,
-        project: ProjectId,
-        by: &[u8],
-    ) -> Vec<Result<Written, NodeError>> {
+    fn together(owner: &mut Owner, repo: RepoId, by: &[u8]) -> Vec<Result<Written, NodeError>> {
         let named = by.iter().enumerate().map(|(at, by)| (*by, format!("{at}.txt")));
-        let writes = named.map(|(by, name)| writing(owner, repo, project, by, &name)).collect();
+        let writes = named.map(|(by, name)| writing(owner, repo, &name, &name, Some(key(by)))).collect();
         owner.write_together(repo, writes)
     }
 
@@ -163,7 +133,7 @@ mod tests {
         let (dir, files) = (tempfile::tempdir().unwrap(), FaultFiles::default());
         let (mut owner, repo, project) = founded(dir.path(), &files);
         files.plan(Plan::default());
-        let answers = together(&mut owner, repo, project, &[1, 9, 2, 3]);
+        let answers = together(&mut owner, repo, &[1, 9, 2, 3]);
         assert_eq!(files.syncs(), 1);
         let told: Vec<bool> = answers.iter().map(Result::is_ok).collect();
         assert_eq!(told, [true, false, true, true]);
@@ -176,7 +146,7 @@ mod tests {
     fn a_key_that_writes_twice_signs_no_place_of_its_feed_twice() {
         let (dir, files) = (tempfile::tempdir().unwrap(), FaultFiles::default());
         let (mut owner, repo, project) = founded(dir.path(), &files);
-        let answers = together(&mut owner, repo, project, &[1, 1, 2, 1]);
+        let answers = together(&mut owner, repo, &[1, 1, 2, 1]);
         let places: Vec<u64> = answers.iter().map(|written| written.as_ref().unwrap().seq).collect();
         assert_eq!(places, [1, 2, 1, 3]);
         assert_eq!(names(&mut owner, repo, project), ["0.txt", "1.txt", "2.txt", "3.txt"]);
@@ -185,17 +155,17 @@ mod tests {
     #[test]
     fn where_the_sync_fails_nobody_is_told_that_his_write_is_there() {
         let (dir, files) = (tempfile::tempdir().unwrap(), FaultFiles::default());
-        let (mut owner, repo, project) = founded(dir.path(), &files);
+        let (mut owner, repo, _) = founded(dir.path(), &files);
         owner.take_effects();
         files.plan(Plan { fail_sync_at: Some(1), ..Plan::default() });
-        let answers = together(&mut owner, repo, project, &[1, 2, 3]);
+        let answers = together(&mut owner, repo, &[1, 2, 3]);
         assert!(answers.iter().all(|answer| answer.as_ref().is_err_and(|error| error.code() == "E_IO")));
         let announced =
             |effect: &cairn_protocol::Effect| matches!(effect, cairn_protocol::Effect::Publish { .. });
         assert!(!owner.take_effects().iter().any(announced));
         // What is on the disk counts, and every key goes on behind it.
         files.plan(Plan::default());
-        let answers = together(&mut owner, repo, project, &[1, 2, 3]);
+        let answers = together(&mut owner, repo, &[1, 2, 3]);
         assert!(answers.iter().all(Result::is_ok), "{answers:?}");
         assert!(owner.verify(true).iter().all(|(_, report)| report.is_ok()));
     }
@@ -210,7 +180,7 @@ mod tests {
             let files = files.crash(Kept::All);
             let mut owner = self::owner(dir.path(), &files);
             files.plan(Plan { crash_at: Some(step), ..Plan::default() });
-            let answers = together(&mut owner, repo, project, &[1, 2, 3]);
+            let answers = together(&mut owner, repo, &[1, 2, 3]);
             let went_through = files.steps() < step;
             let told = answers.iter().filter(|answer| answer.is_ok()).count();
             drop(owner);
@@ -220,7 +190,7 @@ mod tests {
                 let there = names(&mut owner, repo, project).len();
                 assert!(there == 0 || there == 3, "step {step}, {kept:?}: {there} of three");
                 assert!(there >= told, "step {step}, {kept:?}: {told} were told, {there} are there");
-                let answers = together(&mut owner, repo, project, &[1, 2, 3]);
+                let answers = together(&mut owner, repo, &[1, 2, 3]);
                 assert!(answers.iter().all(Result::is_ok), "step {step}, {kept:?}: {answers:?}");
             }
             if went_through {
