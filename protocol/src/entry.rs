@@ -109,6 +109,11 @@ impl Entry {
     /// The kind of an entry that is content.
     pub(crate) const CONTENT: u16 = 2;
 
+    /// Whether the entry says what the waypoint was in another system.
+    pub(crate) fn is_imported(&self) -> bool {
+        self.kind == IMPORTED
+    }
+
     /// The node that an operation gives a new body.
     pub(crate) fn named_node(&self) -> Option<[u8; 32]> {
         match self.is_op().then(|| Op::from_bytes(&self.payload)) {

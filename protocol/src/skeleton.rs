@@ -117,8 +117,9 @@ impl Bones {
 
 /// The payload without another system's own record, which stays on the disk.
 fn lean(entry: &Entry) -> Vec<u8> {
-    match entry.payload() {
-        Ok(Payload::Imported(imported)) => Imported { record: Vec::new(), ..*imported }.to_bytes(),
+    // Only such a record is looked into: this is done for every entry of every waypoint.
+    match entry.is_imported().then(|| entry.payload()) {
+        Some(Ok(Payload::Imported(imported))) => Imported { record: Vec::new(), ..*imported }.to_bytes(),
         _ => entry.payload.clone(),
     }
 }

@@ -77,9 +77,9 @@ impl Stones {
         if let Some(lying) = known.get(&record.file) {
             return Some(lying.clone());
         }
-        let bytes = self.summary_file(record)?;
-        let lying = Summary::read_lying(&name(feed, record), &record.file, &bytes).ok()?;
-        let lying: Arc<[Lying]> = lying.into();
+        let read = |bytes: Vec<u8>| Summary::read_lying(&name(feed, record), &record.file, &bytes).ok();
+        // That there is none is remembered too: a stone that was cut since the store was opened has none yet.
+        let lying: Arc<[Lying]> = self.summary_file(record).and_then(read).unwrap_or_default().into();
         known.insert(record.file.clone(), lying.clone());
         Some(lying)
     }

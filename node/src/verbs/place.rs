@@ -1,6 +1,5 @@
 //! A project of a repo of this home, and what can be asked of it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cairn_crdt::id::{ProjectId, RepoId, WaypointId};
@@ -66,18 +65,18 @@ impl Place {
         &self,
         owner: &mut Owner,
         view: &View,
-        mut paths: Vec<&'a RepoPath>,
+        paths: Vec<&'a RepoPath>,
     ) -> Result<Vec<&'a RepoPath>, NodeError> {
         let (replica, store) = owner.with(self.repo)?;
         let documents =
             replica.documents_mut(self.project).ok_or(NodeError::Bug("a place without documents"))?;
-        let mut order = BTreeMap::new();
-        for path in &paths {
+        let mut ordered = Vec::with_capacity(paths.len());
+        for path in paths {
             let content = documents.beginning(view, path, store)?;
-            order.insert(*path, content.and_then(|content| store.order_of(content)));
+            ordered.push((content.and_then(|content| store.order_of(content)), path));
         }
-        paths.sort_by_key(|path| order.get(path).copied());
-        Ok(paths)
+        ordered.sort_by_key(|(order, _)| *order);
+        Ok(ordered.into_iter().map(|(_, path)| path).collect())
     }
 
     /// The named items of a file of a view, as far as the view knows them.

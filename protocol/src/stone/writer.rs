@@ -170,10 +170,12 @@ impl StoneWriter {
     /// What is written while somebody waits is packed in the time that its bytes are worth; a fade, for which nobody waits,
     /// packs tightly.
     fn effort(&self, bytes: usize) -> Effort {
-        match bytes >= PACK_BYTES_TARGET / 2 {
-            _ if self.lasts => Effort::Tight,
-            true => Effort::Swift,
-            false => Effort::Quick,
+        if self.lasts {
+            Effort::Tight
+        } else if is_large(bytes) {
+            Effort::Swift
+        } else {
+            Effort::Quick
         }
     }
 
@@ -231,11 +233,13 @@ impl StoneWriter {
 fn is_filled<S: Source>(pack: &Pack, stone: &StoneReader<S>, part: u32) -> bool {
     let blocks = stone.packs.blocks(part);
     let blocks = stone.blocks().get(blocks.start as usize..blocks.end as usize).unwrap_or_default();
-    is_full(pack.items, blocks.iter().map(|block| block.raw_bytes as usize).sum())
+    let bytes: usize = blocks.iter().map(|block| block.raw_bytes as usize).sum();
+    pack.items >= PACK_ITEMS_MAX || is_large(bytes)
 }
 
-fn is_full(items: u32, bytes: usize) -> bool {
-    items >= PACK_ITEMS_MAX || bytes >= PACK_BYTES_TARGET / 2
+/// Whether a pack holds much, few as its waypoints may be.
+fn is_large(bytes: usize) -> bool {
+    bytes >= PACK_BYTES_TARGET / 2
 }
 
 /// The file of a stone. `stored` has one item for each waypoint of the span, in order, or for each subtree of it that is gone.
