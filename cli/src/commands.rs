@@ -44,7 +44,9 @@ pub(crate) mod watch;
 use crate::args::{Args, Verb};
 use crate::desk::Desk;
 use crate::error::Failure;
+use crate::output::{Look, Paint};
 use cairn_node::verbs::overlaps::Spot;
+use cairn_node::verbs::status::Skipped;
 
 /// How many places where edits met are named in a summary.
 const SPOTS_SHOWN: usize = 10;
@@ -123,6 +125,13 @@ pub(crate) fn overlap_note(overlaps: u64) -> String {
         0 => String::new(),
         n => format!("edits met in {}: cairn overlaps\n", crate::output::count(n, "place")),
     }
+}
+
+/// What stands on disk and cannot be kept, a line each.
+pub(crate) fn left_out(skipped: &[Skipped]) -> String {
+    let look = Look::of_stdout(false);
+    let kind = look.paint(Paint::Red, "left out ");
+    skipped.iter().map(|skipped| format!("  {kind} {}: {}\n", skipped.path, skipped.why)).collect()
 }
 
 /// The same, with the first of the places, and those where edits stand side by side.

@@ -5,6 +5,7 @@
 //! refused here, at ingest, and once more by the worktree before it touches a disk.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::encoding::{Decode, Encoded, Problem, Reader, Writer};
 
@@ -82,9 +83,10 @@ impl Encoded for Name {
     }
 }
 
-/// A path from the root of a project to a file or folder; at least one name.
+/// A path from the root of a project to a file or folder; at least one name. Versions share their paths, so one is copied
+/// without its bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RepoPath(Box<[u8]>);
+pub struct RepoPath(Arc<[u8]>);
 
 impl RepoPath {
     /// Checks `bytes`, names separated by `/`, and takes them as a path.
@@ -123,12 +125,15 @@ impl RepoPath {
 
     /// The path of `name` inside this folder.
     pub fn join(&self, name: &Name) -> Result<Self, PathError> {
-        Self::new(&[&self.0, &b"/"[..], name.as_bytes()].concat())
+        let path = [&self.0, &b"/"[..], name.as_bytes()].concat();
+        let depth = 1 + path.iter().filter(|byte| **byte == b'/').count();
+        let is_long = path.len() > PATH_BYTES_MAX || depth > PATH_DEPTH_MAX;
+        if is_long { Err(PathError::TooLong) } else { Ok(Self(path.into())) }
     }
 
     /// The path of a name at the root.
     pub fn root(name: &Name) -> Self {
-        Self(name.0.clone())
+        Self(name.as_bytes().into())
     }
 
     /// Whether this is `folder` or lies below it.
@@ -149,6 +154,18 @@ impl fmt::Display for RepoPath {
 impl fmt::Debug for RepoPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", String::from_utf8_lossy(&self.0))
+    }
+}
+
+impl Encoded for RepoPath {
+    fn write(&self, out: &mut Writer) {
+        out.bytes(&self.0);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Decode<Self> {
+        let at = input.clone();
+        let bytes = input.bytes(PATH_BYTES_MAX)?;
+        Self::new(bytes).map_err(|_| at.error(Problem::Invalid("path")))
     }
 }
 
@@ -182,6 +199,14 @@ fn is_drive(name: &[u8]) -> bool {
 /// HFS+ ignores certain code points, NTFS ignores trailing dots and spaces, cuts names
 /// at a colon and invents short names; both, and others, ignore case.
 fn is_private(name: &[u8]) -> bool {
+    // Most names are plain, and are seen to be others at their first letters.
+    let is_plain = name.is_ascii();
+    if is_plain
+        && !name.starts_with(b".")
+        && !name.first_chunk().is_some_and(|first: &[u8; 5]| first.eq_ignore_ascii_case(b"cairn"))
+    {
+        return false;
+    }
     let text = String::from_utf8_lossy(name);
     let seen: String = text.chars().filter(|c| !is_ignorable(*c)).collect();
     let seen = seen.split(':').next().unwrap_or_default();
@@ -247,6 +272,18 @@ mod tests {
         }
         assert!(Name::new(b".cairnignore").is_ok());
         assert!(Name::new(b"cairn~x").is_ok());
+    }
+
+    #[test]
+    fn a_path_is_joined_within_the_limits() {
+        let (a, deep) = (Name::new(b"a").unwrap(), vec!["a"; PATH_DEPTH_MAX].join("/"));
+        let long = [vec!["b".repeat(255); 15].join("/"), "c".repeat(254)].join("/");
+        assert_eq!(RepoPath::root(&a).join(&a).unwrap(), RepoPath::new(b"a/a").unwrap());
+        for full in [deep, long] {
+            let full = RepoPath::new(full.as_bytes()).unwrap();
+            let longer = Name::new(&[b'd'; 255]).unwrap();
+            assert_eq!(full.join(&longer), Err(PathError::TooLong));
+        }
     }
 
     #[test]

@@ -11,17 +11,21 @@ use crate::clock;
 use crate::error::NodeError;
 
 pub mod beneath;
+mod cache;
 pub mod checkout;
 pub mod edits;
+pub mod footing;
 pub mod ignored;
 pub mod index;
 pub mod link;
 pub mod scan;
 pub mod steps;
 pub mod unsynced;
+pub mod walk;
 pub mod watch;
 
 use beneath::Beneath;
+pub use footing::Footing;
 use index::Index;
 pub use link::Link;
 pub use steps::{Stand, Step, Steps};
@@ -36,6 +40,8 @@ pub struct Worktree {
     pub link: Link,
     /// What was seen on disk last.
     pub index: Index,
+    /// What the last look left out although nothing ignores it, and why.
+    pub skipped: Vec<(PathBuf, String)>,
 }
 
 impl Worktree {
@@ -65,7 +71,7 @@ impl Worktree {
     fn open(root: PathBuf, link: Link) -> Result<Self, NodeError> {
         let beneath = Beneath::open(&root).map_err(|error| NodeError::io("open", &root, error))?;
         let index = Index::load(&root);
-        Ok(Self { root, beneath, link, index })
+        Ok(Self { root, beneath, link, index, skipped: Vec::new() })
     }
 
     /// The folder.
@@ -85,8 +91,13 @@ impl Worktree {
     }
 
     /// Writes down what the worktree shows and what was seen.
-    pub fn save(&self) -> Result<(), NodeError> {
+    pub fn save(&mut self) -> Result<(), NodeError> {
         self.link.save(&self.root)?;
+        self.save_index()
+    }
+
+    /// Writes down what was seen.
+    pub fn save_index(&mut self) -> Result<(), NodeError> {
         self.index.save(&self.root)
     }
 }

@@ -1,6 +1,6 @@
 //! `post`: worktree to repo.
 
-use super::{ask, is_uri};
+use super::{ask, is_uri, left_out};
 use crate::desk::Desk;
 use crate::error::Failure;
 use crate::output::{count, short};
@@ -48,6 +48,9 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
 }
 
 fn words(answer: &verb::Answer) -> String {
-    let Some(waypoint) = &answer.waypoint else { return "nothing to post\n".to_owned() };
-    format!("posted {} as {}; root {}\n", count(answer.files, "file"), short(waypoint), short(&answer.root))
+    let posted = answer.waypoint.as_ref().map(|waypoint| {
+        let files = count(answer.files, "file");
+        format!("posted {files} as {}; root {}\n", short(waypoint), short(&answer.root))
+    });
+    posted.unwrap_or_else(|| "nothing to post\n".to_owned()) + &left_out(&answer.skipped)
 }

@@ -1,6 +1,6 @@
 //! `status`: where the worktree stands, and what changed in it.
 
-use super::{ask, overlap_list};
+use super::{ask, left_out, overlap_list};
 use crate::desk::Desk;
 use crate::error::Failure;
 use crate::output::{Look, Paint, count, short};
@@ -39,6 +39,7 @@ fn words(answer: &verb::Answer) -> String {
     if answer.changed.is_empty() {
         text += "nothing to post\n";
     }
+    text += &left_out(&answer.skipped);
     if answer.incoming > 0 {
         text += &format!("{} to merge: cairn put\n", count(answer.incoming, "waypoint"));
     }

@@ -21,6 +21,8 @@ use crate::files;
 pub(crate) const SUFFIX: &str = ".sum";
 /// The level from which on stones have one: 256 waypoints.
 const LEVEL_MIN: u8 = 8;
+/// The bytes from which on they have one, however few waypoints they hold.
+const BYTES_MIN: u64 = 1 << 20;
 
 impl Stones {
     /// Shows the skeletons of a stone, in order: as its summary has them, which is made now if need be, or as they are
@@ -38,7 +40,7 @@ impl Stones {
     }
 
     fn skeletons(&self, feed: FeedName, record: &StoneRecord) -> Result<Option<Vec<Skeleton>>, NodeError> {
-        if record.span.level < LEVEL_MIN {
+        if !is_large(record) {
             return Ok(None);
         }
         let read = |bytes: &[u8]| Summary::read(&name(feed, record), &record.file, bytes).ok();
@@ -69,7 +71,7 @@ impl Stones {
     }
 
     fn known_lying(&self, feed: FeedName, record: &StoneRecord) -> Option<Arc<[Lying]>> {
-        if record.span.level < LEVEL_MIN {
+        if !is_large(record) {
             return None;
         }
         // The map is only a cache: what a panicking thread left in it is still true.
@@ -120,6 +122,10 @@ pub(crate) fn skeleton(stored: Stored) -> Result<Skeleton, NodeError> {
         Stored::Gone(gone) => Ok(Skeleton::Gone(gone)),
         Stored::Body(waypoint) => Ok(Skeleton::Waypoint(Bones::of(&waypoint))),
     }
+}
+
+fn is_large(record: &StoneRecord) -> bool {
+    record.span.level >= LEVEL_MIN || record.bytes >= BYTES_MIN
 }
 
 fn name(feed: FeedName, record: &StoneRecord) -> StoneName {

@@ -18,6 +18,7 @@ use super::{Place, Site};
 use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::uri::path_text;
+use crate::worktree::Footing;
 use crate::worktree::edits::FILE_BYTES_MAX;
 use crate::worktree::scan::{Change, Disk};
 
@@ -74,9 +75,10 @@ pub(super) fn with_disk(
     old: &View,
     within: &dyn Fn(&RepoPath) -> bool,
 ) -> Result<Answer, NodeError> {
-    let changes = site.worktree.changes(old, None)?;
+    let base = Footing::of(old);
+    let changes = site.worktree.changes(&base, None)?;
     let mut differing = Vec::new();
-    for change in changes.iter().filter(|change| within(&change.path) && is_told(change, old)) {
+    for change in changes.iter().filter(|change| within(&change.path) && is_told(change, &base)) {
         let old = shown(owner, site.place, old, &change.path)?;
         differing.push(Differing { old, new: on_disk(&site, change)? });
     }

@@ -181,11 +181,11 @@ fn at_once(slots: &mut [Slot<'_>], step: impl Fn(&mut Member<'_>) -> Result<(), 
 }
 
 impl Unsaved {
-    fn save(self, worktree: &Worktree) -> Result<(), NodeError> {
+    fn save(self, worktree: &mut Worktree) -> Result<(), NodeError> {
         match self {
             Self::Nothing => Ok(()),
             Self::Link => worktree.link.save(worktree.root()),
-            Self::Index => worktree.index.save(worktree.root()),
+            Self::Index => worktree.save_index(),
             Self::Both => worktree.save(),
         }
     }
@@ -233,7 +233,7 @@ impl<'a> Member<'a> {
     }
 
     fn save(&mut self) -> Result<(), NodeError> {
-        std::mem::replace(&mut self.unsaved, Unsaved::Nothing).save(&self.site.worktree)
+        std::mem::replace(&mut self.unsaved, Unsaved::Nothing).save(&mut self.site.worktree)
     }
 
     fn bring(&mut self, owner: &mut Owner, brought: &mut Brought) -> Result<(), NodeError> {

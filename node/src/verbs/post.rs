@@ -15,6 +15,7 @@ use crate::owner::Owner;
 use crate::uri::{Uri, check_label};
 use crate::verbs::land::{self, Errand};
 use crate::verbs::site::{Posted, Posting, Ready};
+use crate::verbs::status::{Skipped, skipped};
 use crate::verbs::{Here, Network, Site};
 use crate::worktree::link::digits;
 
@@ -49,6 +50,9 @@ pub struct Answer {
     pub root: String,
     /// How many files it changed.
     pub files: u64,
+    /// What was left out although nothing ignores it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<Skipped>,
 }
 
 /// Writes the waypoint and moves the worktree onto it.
@@ -72,10 +76,10 @@ pub(super) fn ready(
     let paths = paths(site, &args.paths)?;
     let branch = args.uri.as_deref().map(branch).transpose()?;
     site.finish(owner, network)?;
-    let base = site.view(owner)?;
-    for (path, word) in paths.iter().zip(&args.paths) {
-        let known = base.files.contains_key(path) || base.dirs.contains(path);
-        if !known && !is_on_disk(site.root(), path) {
+    if !paths.is_empty() {
+        let base = site.footing(owner)?;
+        let is_known = |path: &RepoPath| base.standing.contains_key(path) || is_on_disk(site.root(), path);
+        if let Some((_, word)) = paths.iter().zip(&args.paths).find(|(path, _)| !is_known(path)) {
             return Err(NodeError::NotFound { what: "file or folder", name: word.clone() });
         }
     }
@@ -94,8 +98,9 @@ pub(super) fn answer(owner: &mut Owner, site: &Site, posted: Option<Posted>) -> 
         feed: site.feed(owner).to_string(),
         seq: posted.map(|posted| posted.written.seq),
         frontier: digits(site.frontier()),
-        root: site.view(owner)?.root.to_string(),
+        root: site.footing(owner)?.root.to_string(),
         files: posted.map_or(0, |posted| posted.files),
+        skipped: skipped(site),
     })
 }
 

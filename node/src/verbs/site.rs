@@ -16,7 +16,7 @@ use crate::error::NodeError;
 use crate::identity;
 use crate::owner::{Owner, Write, Written};
 use crate::worktree::scan::{Change, Disk};
-use crate::worktree::{Link, Stand, Step, Steps, Worktree};
+use crate::worktree::{Footing, Link, Stand, Step, Steps, Worktree};
 use crate::worktrees;
 
 mod carry;
@@ -119,6 +119,20 @@ impl Site {
         self.place.view(owner, self.frontier())
     }
 
+    /// The same path by path. It is kept in the worktree, so a view is seldom needed for it.
+    pub fn footing(&self, owner: &mut Owner) -> Result<Footing, NodeError> {
+        let documents = self.place.documents(owner)?;
+        let is_here = self.frontier().heads().iter().all(|head| documents.contains(head));
+        if let Some(footing) = Footing::load(self.root(), self.frontier()).filter(|_| is_here) {
+            return Ok(footing);
+        }
+        let footing = Footing::of(&*self.view(owner)?);
+        if let Err(error) = footing.save(self.root()) {
+            tracing::warn!(%error, "what the version shows could not be kept");
+        }
+        Ok(footing)
+    }
+
     /// The path that a word means here; `None` is the whole project.
     pub fn path(&self, word: &str) -> Result<Option<RepoPath>, NodeError> {
         path_of(self.worktree.root(), &self.dir, word)
@@ -147,12 +161,12 @@ impl Site {
 
     /// What differs on disk; a checkout that was cut off is none of it.
     pub fn changes(&mut self, owner: &mut Owner) -> Result<Vec<Change>, NodeError> {
-        let view = self.view(owner)?;
+        let footing = self.footing(owner)?;
         let underway = match &self.worktree.link.underway {
             Some(underway) => Some(self.place.view(owner, &underway.frontier)?),
             None => None,
         };
-        self.worktree.changes(&view, underway.as_deref())
+        self.worktree.changes(&footing, underway.as_deref())
     }
 
     /// Signs and stores a waypoint.
@@ -205,7 +219,7 @@ impl Site {
             self.stand_on(posted.written.waypoint, posting.branch);
             self.worktree.link.save(self.worktree.root())?;
         }
-        self.worktree.index.save(self.worktree.root())?;
+        self.worktree.save_index()?;
         Ok(posted)
     }
 

@@ -1,6 +1,7 @@
 //! `status`: where the worktree stands, and what changed in it.
 
-use cairn_crdt::View;
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
@@ -9,6 +10,7 @@ use crate::peers::PeerBook;
 use crate::uri::path_text;
 use crate::verbs::overlaps::{Spot, spots};
 use crate::verbs::{Here, Site};
+use crate::worktree::Footing;
 use crate::worktree::link::digits;
 use crate::worktree::scan::{Change, Difference};
 
@@ -43,6 +45,18 @@ pub struct Answer {
     pub places: Vec<Spot>,
     /// How many peers are known.
     pub peers: u64,
+    /// What was left out although nothing ignores it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<Skipped>,
+}
+
+/// What stands on disk and cannot be kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// The path in the worktree; bytes that are not UTF-8 replaced.
+    pub path: String,
+    /// Why it cannot be kept.
+    pub why: String,
 }
 
 /// One path that differs.
@@ -57,35 +71,52 @@ pub struct Changed {
 /// Compares disk and version; writes nothing but the stat index.
 pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     let mut site = Site::open(owner, &args.here)?;
-    let view = site.view(owner)?;
+    let footing = site.footing(owner)?;
     let changes = site.changes(owner)?;
-    if let Err(error) = site.worktree.index.save(site.root()) {
+    if let Err(error) = site.worktree.save_index() {
         // What was seen is a cache; a full disk must not keep anyone from looking.
         tracing::warn!(%error, "the stat index could not be written");
     }
     let tips = site.place.branch(owner, site.branch())?;
     let all = site.place.blend(owner, [site.frontier(), &tips])?;
     let incoming = site.place.documents(owner)?.between(site.frontier(), &all).len() as u64;
+    let (overlaps, places) = met(owner, &site, &footing)?;
     Ok(Answer {
         repo: site.place.repo.to_string(),
         project: site.worktree.link.project.clone(),
         branch: site.branch().to_owned(),
         frontier: digits(site.frontier()),
-        root: view.root.to_string(),
-        changed: changes.iter().filter(|change| is_told(change, &view)).map(changed).collect(),
+        root: footing.root.to_string(),
+        changed: changes.iter().filter(|change| is_told(change, &footing)).map(changed).collect(),
         incoming,
-        overlaps: view.overlaps.len() as u64,
-        places: spots(owner, site.place, &view)?,
+        overlaps,
+        places,
+        skipped: skipped(&site),
         peers: PeerBook::load(owner.home()).iter().count() as u64,
     })
 }
 
+/// How many overlaps the version shows, and where something met.
+fn met(owner: &mut Owner, site: &Site, footing: &Footing) -> Result<(u64, Vec<Spot>), NodeError> {
+    if footing.is_quiet {
+        return Ok((0, Vec::new()));
+    }
+    let view = site.view(owner)?;
+    Ok((view.overlaps.len() as u64, spots(owner, site.place, &view)?))
+}
+
 /// A folder that went with its files is told by them.
-pub(super) fn is_told(change: &Change, view: &View) -> bool {
-    let holds = |path: &cairn_crdt::path::RepoPath| path != &change.path && path.is_within(&change.path);
+pub(super) fn is_told(change: &Change, footing: &Footing) -> bool {
     change.difference != Difference::Removed
-        || view.files.contains_key(&change.path)
-        || !view.files.keys().chain(&view.dirs).any(holds)
+        || footing.has_file(&change.path)
+        || !footing.has_below(&change.path)
+}
+
+/// What the last look at the files left out although nothing ignores it.
+pub(super) fn skipped(site: &Site) -> Vec<Skipped> {
+    let inside = |path: &Path| path.strip_prefix(site.root()).unwrap_or(path).display().to_string();
+    let skipped = site.worktree.skipped.iter();
+    skipped.map(|(path, why)| Skipped { path: inside(path), why: why.clone() }).collect()
 }
 
 fn changed(change: &Change) -> Changed {

@@ -43,6 +43,11 @@ pub struct Facts {
     pub inode: u64,
 }
 
+impl Facts {
+    /// A folder, of which nothing is asked but that it is there.
+    pub const FOLDER: Self = Self { kind: Kind::Dir, executable: false, bytes: 0, modified_ns: 0, inode: 0 };
+}
+
 /// An open worktree folder.
 #[derive(Debug)]
 pub struct Beneath {
@@ -148,6 +153,22 @@ impl Stroll {
             None => Ok(None),
         }
     }
+}
+
+/// The folder under a name in an open one; `None` when there is none, or something else.
+pub fn folder_in(folder: BorrowedFd<'_>, name: impl rustix::path::Arg) -> io::Result<Option<OwnedFd>> {
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match rustix::fs::openat(folder, name, flags, Mode::empty()) {
+        Ok(below) => Ok(Some(below)),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens a file under a name in an open folder for reading; refuses links.
+pub fn open_in(folder: BorrowedFd<'_>, name: impl rustix::path::Arg) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    Ok(File::from(rustix::fs::openat(folder, name, flags, Mode::empty())?))
 }
 
 /// What stands under a name in an open folder.

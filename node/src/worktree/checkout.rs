@@ -16,7 +16,8 @@ use rustix::io::Errno;
 
 use super::Worktree;
 use super::beneath::{Facts, Kind, os};
-use super::scan::{Disk, shows};
+use super::footing::shows;
+use super::scan::Disk;
 use crate::error::NodeError;
 
 mod swap;
@@ -86,7 +87,7 @@ impl Worktree {
                 continue;
             }
             self.unlink(path, AtFlags::empty())?;
-            self.index.files.remove(path);
+            self.index.forget(path);
             outcome.removed += 1;
             folders.extend(above(path));
         }

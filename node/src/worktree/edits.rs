@@ -82,13 +82,13 @@ impl Worktree {
             None => {
                 let name = path.name().to_string();
                 let (artifact, bytes) = artifacts.import(&handle_path(&file), &name)?;
-                let content = self.index.files.get(path).map_or(ContentHash([0; 32]), |seen| seen.content);
+                let content = self.index.get(path).map_or(ContentHash([0; 32]), |seen| seen.content);
                 (FileEdit::Artifact { path: path.clone(), artifact, bytes, executable }, content)
             }
         };
         let still = facts_of_file(&file).is_ok_and(|now| now == facts);
         let artifact = if let FileEdit::Artifact { artifact, .. } = &edit { Some(*artifact) } else { None };
-        self.index.files.insert(path.clone(), Seen::new(&facts, content, artifact, super::now_ns()));
+        self.index.note(path, Seen::new(&facts, content, artifact, super::now_ns()));
         Ok(Some((edit, still)))
     }
 }

@@ -1,117 +1,74 @@
-//! Which paths of a worktree are looked at: all but what `.gitignore` files name, the
-//! worktree's own folder, git's, other worktrees, and what no project can hold.
+//! Which paths of a worktree are left alone: what `.gitignore` files name, and files that cairn itself is about to write.
 
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+use std::sync::Arc;
 
-use cairn_crdt::path::{Name, PRIVATE_DIR, RepoPath};
-use ignore::{DirEntry, WalkBuilder};
+use ignore::Match;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+use super::beneath::{Kind, facts_of_file, open_in};
 
 /// What the names of half-written files begin with; a checkout that was killed leaves them.
 pub const TEMPORARY_PREFIX: &str = ".cairn-tmp.";
-
-/// What a walk over a worktree came upon.
-#[derive(Debug, Default)]
-pub struct Walked {
-    /// Paths that a project can hold, folders included.
-    pub paths: Vec<RepoPath>,
-    /// What was left out although nothing ignores it, and why.
-    pub skipped: Vec<(PathBuf, String)>,
-}
-
-/// Walks over what is not ignored; never follows links.
-pub fn walk(root: &Path, home: &Path) -> Walked {
-    let mut builder = WalkBuilder::new(root);
-    builder.hidden(false).ignore(false).git_ignore(true).git_global(false).git_exclude(false);
-    builder.require_git(false).parents(false).follow_links(false);
-    let home = home.canonicalize().unwrap_or_else(|_| home.to_owned());
-    builder.filter_entry(move |entry| is_ours(entry, &home));
-    let mut walked = Walked::default();
-    for entry in builder.build() {
-        match entry {
-            Ok(entry) if entry.depth() == 0 => {}
-            Ok(entry) => walked.take(root, entry.path()),
-            Err(error) => walked.skipped.push((root.to_owned(), error.to_string())),
-        }
-    }
-    walked
-}
-
-impl Walked {
-    fn take(&mut self, root: &Path, path: &Path) {
-        match repo_path(root, path) {
-            Ok(repo_path) => self.paths.push(repo_path),
-            Err(why) => self.skipped.push((path.to_owned(), why)),
-        }
-    }
-}
-
-/// The path of a file inside a worktree as the project knows it.
-pub fn repo_path(root: &Path, path: &Path) -> Result<RepoPath, String> {
-    let below = path.strip_prefix(root).map_err(|_| "it lies outside of the worktree".to_owned())?;
-    RepoPath::new(below.as_os_str().as_encoded_bytes()).map_err(|error| error.to_string())
-}
-
-fn is_ours(entry: &DirEntry, home: &Path) -> bool {
-    if entry.depth() == 0 {
-        return true;
-    }
-    let name = entry.file_name();
-    if name == ".git" || is_temporary(name.as_encoded_bytes()) || is_private(name.as_encoded_bytes()) {
-        return false;
-    }
-    let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
-    !is_dir || (entry.path() != home && !entry.path().join(PRIVATE_DIR).is_dir())
-}
+/// The file whose lines name what is left alone.
+pub const RULES_FILE: &str = ".gitignore";
+/// The most bytes of such a file; a longer one is told, and names nothing.
+const RULES_BYTES_MAX: u64 = 4 << 20;
 
 /// Whether this is the name of a half-written file.
 pub fn is_temporary(name: &[u8]) -> bool {
     name.starts_with(TEMPORARY_PREFIX.as_bytes())
 }
 
-/// The worktree's own folder is left out without a word, in any spelling.
-fn is_private(name: &[u8]) -> bool {
-    matches!(Name::new(name), Err(cairn_crdt::path::PathError::Private))
+/// The rules of a folder and of those above it.
+#[derive(Debug, Clone, Default)]
+pub struct Rules(Option<Arc<Level>>);
+
+#[derive(Debug)]
+struct Level {
+    own: Gitignore,
+    above: Rules,
 }
 
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    fn paths(root: &Path, home: &Path) -> Vec<String> {
-        let mut paths: Vec<_> = walk(root, home).paths.iter().map(RepoPath::to_string).collect();
-        paths.sort();
-        paths
-    }
-
-    #[test]
-    fn gitignore_rules_hold_without_git() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path();
-        for path in [".cairn", ".git", "src", "target", "home/repos", "other/.cairn"] {
-            fs::create_dir_all(root.join(path)).unwrap();
+impl Rules {
+    /// The rules inside of a folder that holds a [`RULES_FILE`]. The folder's path is relative to the worktree.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, is no plain file, or is too long. A line that is no rule is passed over, as git does.
+    pub fn within(&self, folder: &Path, handle: BorrowedFd<'_>) -> io::Result<Self> {
+        let mut own = GitignoreBuilder::new(folder);
+        for line in read_rules(handle)?.split(|byte| *byte == b'\n') {
+            let Ok(line) = std::str::from_utf8(line) else { continue };
+            if let Err(error) = own.add_line(None, line) {
+                tracing::debug!(%error, line, "a line of a rules file is passed over");
+            }
         }
-        let files =
-            [".gitignore", ".cairn/link.json", ".git/x", "src/a.rs", "src/b.o", "target/x", ".hidden"];
-        for path in
-            files.iter().chain(&["home/key", "other/x", ".cairn-tmp.1", "src/.gitignore", "src/keep.o"])
-        {
-            fs::write(root.join(path), "").unwrap();
-        }
-        fs::write(root.join(".gitignore"), "*.o\n/target\n").unwrap();
-        fs::write(root.join("src/.gitignore"), "!keep.o\n").unwrap();
-        let expected = [".gitignore", ".hidden", "src", "src/.gitignore", "src/a.rs", "src/keep.o"];
-        assert_eq!(paths(root, &root.join("home")), expected);
+        let own = own.build().map_err(io::Error::other)?;
+        Ok(Self(Some(Arc::new(Level { own, above: self.clone() }))))
     }
 
-    #[test]
-    fn b1_names_that_no_project_can_hold_are_left_out_and_told() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("a\\b"), "").unwrap();
-        fs::write(dir.path().join("ok"), "").unwrap();
-        let walked = walk(dir.path(), Path::new("/nowhere"));
-        assert_eq!(walked.paths.len(), 1);
-        assert_eq!(walked.skipped.len(), 1);
+    /// Whether a path is left alone; it is relative to the worktree, and no folder above it is left alone.
+    pub fn name(&self, path: &Path, is_dir: bool) -> bool {
+        let mut rules = self;
+        while let Some(level) = &rules.0 {
+            match level.own.matched(path, is_dir) {
+                Match::None => rules = &level.above,
+                found => return found.is_ignore(),
+            }
+        }
+        false
     }
+}
+
+fn read_rules(handle: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
+    let mut file = open_in(handle, RULES_FILE)?;
+    let facts = facts_of_file(&file)?;
+    if facts.kind != Kind::File || facts.bytes > RULES_BYTES_MAX {
+        return Err(io::Error::other("it is no plain file of at most 4 MiB"));
+    }
+    let mut text = Vec::new();
+    file.by_ref().take(RULES_BYTES_MAX).read_to_end(&mut text)?;
+    Ok(text)
 }

@@ -1,19 +1,16 @@
 //! What was seen on disk last: so that `status` reads only files that were touched since.
 //!
-//! The index is a cache. Losing it, or any doubt about it, costs reading files again and
-//! nothing else; so a damaged one is as good as none.
+//! Losing the index, or any doubt about it, costs reading files again and nothing else.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write;
 use std::path::Path;
 
-use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
+use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
 use cairn_crdt::id::{ArtifactId, ContentHash};
-use cairn_crdt::path::{PATH_BYTES_MAX, RepoPath};
+use cairn_crdt::path::RepoPath;
 
 use super::beneath::Facts;
-use super::link;
+use super::cache;
 use crate::error::NodeError;
 
 /// The file inside the worktree's own folder.
@@ -73,64 +70,73 @@ impl Seen {
 /// What was seen on disk last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Index {
-    /// The files.
-    pub files: BTreeMap<RepoPath, Seen>,
+    files: BTreeMap<RepoPath, Seen>,
+    /// Whether the file says something else.
+    is_changed: bool,
 }
 
 impl Index {
     /// Reads the index of a worktree; an empty one where there is none, or a damaged one.
     pub fn load(root: &Path) -> Self {
-        let bytes = fs::read(link::private_dir(root).join(INDEX_FILE)).unwrap_or_default();
-        Self::from_bytes(&bytes).unwrap_or_default()
+        cache::load(root, INDEX_FILE).unwrap_or_default()
     }
 
-    /// Writes the index over the one before. It is not made durable, nor all at once: half of it has a wrong sum, and counts
-    /// as none.
-    pub fn save(&self, root: &Path) -> Result<(), NodeError> {
-        let dir = link::private_dir(root);
-        let (path, bytes) = (dir.join(INDEX_FILE), self.to_bytes());
-        let written = fs::create_dir_all(&dir).and_then(|()| {
-            let mut file = File::options().write(true).create(true).truncate(false).open(&path)?;
-            file.write_all(&bytes)?;
-            file.set_len(bytes.len() as u64)
-        });
-        written.map_err(|error| NodeError::io("write", &path, error))
+    /// Writes the index over the one before, if it says something else.
+    pub fn save(&mut self, root: &Path) -> Result<(), NodeError> {
+        if self.is_changed {
+            cache::save(root, INDEX_FILE, self)?;
+            self.is_changed = false;
+        }
+        Ok(())
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Writer::default();
+    /// What was seen at a path.
+    pub fn get(&self, path: &RepoPath) -> Option<&Seen> {
+        self.files.get(path)
+    }
+
+    /// Notes what was seen at a path.
+    pub fn note(&mut self, path: &RepoPath, seen: Seen) {
+        self.is_changed = true;
+        self.files.insert(path.clone(), seen);
+    }
+
+    /// Forgets what was seen at a path.
+    pub fn forget(&mut self, path: &RepoPath) {
+        self.is_changed |= self.files.remove(path).is_some();
+    }
+
+    /// Gives all that was seen, to be put back as far as it is there.
+    pub(super) fn take(&mut self) -> BTreeMap<RepoPath, Seen> {
+        std::mem::take(&mut self.files)
+    }
+
+    /// Puts back what is there; `is_changed` where that is something else than was taken.
+    pub(super) fn put_back(&mut self, files: Vec<(RepoPath, Seen)>, is_changed: bool) {
+        self.files = files.into_iter().collect();
+        self.is_changed |= is_changed;
+    }
+}
+
+impl Encoded for Index {
+    fn write(&self, out: &mut Writer) {
         out.raw(MAGIC);
         out.count(self.files.len() as u64);
         for (path, seen) in &self.files {
-            out.bytes(path.as_bytes());
-            seen.write(&mut out);
+            path.write(out);
+            seen.write(out);
         }
-        let mut bytes = out.into_bytes();
-        let check = blake3::hash(&bytes);
-        bytes.extend_from_slice(check.as_bytes());
-        bytes
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (body, check) = bytes.split_last_chunk::<32>()?;
-        if blake3::hash(body).as_bytes() != check {
-            return None;
-        }
-        Self::read(&mut Reader::new(body)).ok()
     }
 
     fn read(input: &mut Reader<'_>) -> Decode<Self> {
         let magic: [u8; 8] = input.array()?;
         input.require(&magic == MAGIC, "index")?;
-        let mut files = BTreeMap::new();
+        let mut files = Vec::new();
         for _ in 0..input.count(FILES_MAX)? {
-            let at = input.clone();
-            let path = RepoPath::new(input.bytes(PATH_BYTES_MAX)?);
-            let path = path.map_err(|_| at.error(Problem::Invalid("path")))?;
-            files.insert(path, Seen::read(input)?);
+            files.push((RepoPath::read(input)?, Seen::read(input)?));
         }
-        input.finish()?;
-        Ok(Self { files })
+        input.require(files.is_sorted_by(|a, b| a.0 < b.0), "order of paths")?;
+        Ok(Self { files: files.into_iter().collect(), is_changed: false })
     }
 }
 
@@ -175,28 +181,34 @@ mod tests {
             settled: true,
         };
         let other = Seen { artifact: None, executable: false, ..seen };
-        let files = [(RepoPath::new(b"a/\xff").unwrap(), seen), (RepoPath::new(b"b").unwrap(), other)];
-        Index { files: files.into_iter().collect() }
+        let mut index = Index::default();
+        index.note(&RepoPath::new(b"b").unwrap(), other);
+        index.note(&RepoPath::new(b"a/\xff").unwrap(), seen);
+        index
     }
 
     #[test]
     fn an_index_is_read_as_it_was_written() {
         let dir = tempfile::tempdir().unwrap();
-        index().save(dir.path()).unwrap();
-        assert_eq!(Index::load(dir.path()), index());
-        let shorter = Index { files: index().files.into_iter().take(1).collect() };
-        shorter.save(dir.path()).unwrap();
-        assert_eq!(Index::load(dir.path()), shorter);
+        let mut index = index();
+        index.save(dir.path()).unwrap();
+        assert_eq!(Index::load(dir.path()), index);
+        index.forget(&RepoPath::new(b"b").unwrap());
+        index.save(dir.path()).unwrap();
+        assert_eq!(Index::load(dir.path()), index);
+        assert_eq!(Index::load(dir.path()).files.len(), 1);
     }
 
     #[test]
-    fn a_damaged_index_is_as_good_as_none() {
-        let bytes = index().to_bytes();
-        for at in 0..bytes.len() {
-            let mut bad = bytes.clone();
-            bad[at] ^= 1;
-            assert_eq!(Index::from_bytes(&bad), None);
-            assert_eq!(Index::from_bytes(&bytes[..at]), None);
-        }
+    fn an_index_that_says_the_same_is_not_written_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut index = index();
+        index.save(dir.path()).unwrap();
+        std::fs::remove_dir_all(super::super::link::private_dir(dir.path())).unwrap();
+        index.save(dir.path()).unwrap();
+        assert_eq!(Index::load(dir.path()), Index::default());
+        index.note(&RepoPath::new(b"c").unwrap(), *index.get(&RepoPath::new(b"b").unwrap()).unwrap());
+        index.save(dir.path()).unwrap();
+        assert_eq!(Index::load(dir.path()), index);
     }
 }

@@ -1,16 +1,16 @@
 //! What stands on disk, and how that differs from a version.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::path::PathBuf;
 
+use cairn_crdt::View;
 use cairn_crdt::id::{ArtifactId, ContentHash};
 use cairn_crdt::path::RepoPath;
-use cairn_crdt::{File, FileBody, View};
 
+use super::Worktree;
 use super::beneath::{Facts, Kind, Stroll, facts_of_file};
+use super::footing::{Footing, shows};
 use super::index::Seen;
-use super::{Worktree, ignored};
+use super::walk::{Walked, walk};
 use crate::error::NodeError;
 
 /// What stands at a path on disk.
@@ -69,96 +69,119 @@ pub struct Change {
     pub disk: Option<Disk>,
 }
 
-/// A worktree as it was found.
-#[derive(Debug, Clone, Default)]
-pub struct Scan {
-    /// What stands where.
-    pub entries: BTreeMap<RepoPath, Disk>,
-    /// What was left out although nothing ignores it, and why.
-    pub skipped: Vec<(PathBuf, String)>,
-}
+/// A worktree as it was found: what stands where, in the order of the paths.
+type Scan = Vec<(RepoPath, Disk)>;
 
 impl Worktree {
-    /// Looks at everything that is not ignored, and at what `view` shows even if it is.
-    pub fn scan(&mut self, view: &View) -> Result<Scan, NodeError> {
-        let walked = ignored::walk(&self.root, &self.link.home);
-        let mut scan = Scan { skipped: walked.skipped, ..Scan::default() };
-        let mut stroll = Stroll::default();
-        for path in walked.paths.iter().chain(view.files.keys()).chain(&view.dirs) {
-            if scan.entries.contains_key(path) {
+    /// Looks at everything that is not ignored, and at what the version shows even if it is.
+    fn scan(&mut self, footing: &Footing) -> Result<Scan, NodeError> {
+        let Walked { mut found, skipped } = walk(&self.beneath, &self.root, &self.link.home);
+        self.skipped = skipped;
+        self.add_ignored(footing, &mut found)?;
+        let (before, mut is_changed) = (self.index.take(), false);
+        let (known, mut known_count) = (before.len(), 0);
+        let (mut before, mut after, mut scan) = (Along::new(before), Vec::new(), Scan::new());
+        for (path, facts) in found {
+            let seen = before.at(&path);
+            known_count += usize::from(seen.is_some());
+            let Some((disk, now)) = self.look_closer(&path, &facts, seen.as_ref().map(|(_, seen)| seen))?
+            else {
+                is_changed |= seen.is_some();
                 continue;
-            }
-            let facts = stroll.facts(&self.beneath, path).map_err(|error| self.unread(path, error))?;
-            if let Some(disk) = self.look_closer(path, facts)? {
-                scan.entries.insert(path.clone(), disk);
+            };
+            is_changed |= now != seen.as_ref().map(|(_, seen)| *seen);
+            after.extend(now.map(|now| (seen.map_or_else(|| path.clone(), |(path, _)| path), now)));
+            scan.push((path, disk));
+        }
+        self.index.put_back(after, is_changed || known_count < known);
+        Ok(scan)
+    }
+
+    /// Adds what stands where the version shows something that rules name.
+    fn add_ignored(&self, footing: &Footing, found: &mut Vec<(RepoPath, Facts)>) -> Result<(), NodeError> {
+        let mut stroll = Stroll::default();
+        let mut ignored = Vec::new();
+        let mut walked = Along::new(found.iter().map(|(path, facts)| (path, facts)));
+        for path in footing.standing.keys() {
+            if walked.at(&path).is_none() {
+                let facts = stroll.facts(&self.beneath, path).map_err(|error| self.unread(path, error))?;
+                ignored.extend(facts.map(|facts| (path.clone(), facts)));
             }
         }
-        self.index.files.retain(|path, _| scan.entries.contains_key(path));
-        Ok(scan)
+        if !ignored.is_empty() {
+            found.extend(ignored);
+            found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        }
+        Ok(())
     }
 
     /// What stands at one path; reads the file only if it may have changed since last time.
     pub fn look(&mut self, path: &RepoPath) -> Result<Option<Disk>, NodeError> {
         let facts = self.beneath.facts(path).map_err(|error| self.unread(path, error))?;
-        self.look_closer(path, facts)
+        let Some(facts) = facts else { return Ok(None) };
+        let known = self.index.get(path).copied();
+        let Some((disk, seen)) = self.look_closer(path, &facts, known.as_ref())? else { return Ok(None) };
+        if let Some(seen) = seen.filter(|seen| Some(*seen) != known) {
+            self.index.note(path, seen);
+        }
+        Ok(Some(disk))
     }
 
     fn unread(&self, path: &RepoPath, error: io::Error) -> NodeError {
         NodeError::io("read", &self.on_disk(path), error)
     }
 
-    fn look_closer(&mut self, path: &RepoPath, facts: Option<Facts>) -> Result<Option<Disk>, NodeError> {
-        let Some(facts) = facts else { return Ok(None) };
-        match facts.kind {
-            Kind::Dir => Ok(Some(Disk::Dir)),
-            Kind::Other => Ok(None),
-            Kind::Link => match self.beneath.read_link(path) {
-                Ok(target) => Ok(Some(Disk::Link { target })),
-                Err(error) if is_gone(&error) => Ok(None),
-                Err(error) => Err(self.unread(path, error)),
-            },
-            Kind::File => match self.see(path, &facts) {
-                Ok(seen) => Ok(Some(seen.as_disk())),
-                Err(error) if is_gone(&error) => Ok(None),
-                Err(error) => Err(self.unread(path, error)),
-            },
+    /// What stands at a path, and what is known of it then if it is a file.
+    fn look_closer(
+        &self,
+        path: &RepoPath,
+        facts: &Facts,
+        known: Option<&Seen>,
+    ) -> Result<Option<(Disk, Option<Seen>)>, NodeError> {
+        let found = match facts.kind {
+            Kind::Dir => return Ok(Some((Disk::Dir, None))),
+            Kind::Other => return Ok(None),
+            Kind::Link => self.beneath.read_link(path).map(|target| (Disk::Link { target }, None)),
+            Kind::File => self.see(path, facts, known).map(|seen| (seen.as_disk(), Some(seen))),
+        };
+        match found {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if is_gone(&error) => Ok(None),
+            Err(error) => Err(self.unread(path, error)),
         }
     }
 
     /// What is known of a file's bytes, after reading them if need be.
-    fn see(&mut self, path: &RepoPath, facts: &Facts) -> io::Result<Seen> {
-        let known = self.index.files.get(path);
+    fn see(&self, path: &RepoPath, facts: &Facts, known: Option<&Seen>) -> io::Result<Seen> {
         if let Some(seen) = known.filter(|seen| seen.is(facts)) {
             return Ok(Seen { executable: facts.executable, ..*seen });
         }
-        let known = known.copied();
         let mut file = self.beneath.read(path)?;
         let facts = facts_of_file(&file)?;
         let content = hash(&mut file)?;
         let artifact = known.filter(|seen| seen.content == content).and_then(|seen| seen.artifact);
-        let seen = Seen::new(&facts, content, artifact, super::now_ns());
-        self.index.files.insert(path.clone(), seen);
-        Ok(seen)
+        Ok(Seen::new(&facts, content, artifact, super::now_ns()))
     }
 
-    /// How the disk differs from `view`; what already is as `underway` shows it does not.
-    pub fn changes(&mut self, view: &View, underway: Option<&View>) -> Result<Vec<Change>, NodeError> {
-        let scan = self.scan(view)?;
-        let mut changes = Vec::new();
-        for (path, disk) in &scan.entries {
-            if !shows(view, path, Some(disk)) && !underway.is_some_and(|to| shows(to, path, Some(disk))) {
-                let difference = if holds(view, path) { Difference::Modified } else { Difference::Added };
-                changes.push(Change { path: path.clone(), difference, disk: Some(disk.clone()) });
+    /// How the disk differs from what a version shows; what already is as `underway` shows it does not.
+    pub fn changes(&mut self, footing: &Footing, underway: Option<&View>) -> Result<Vec<Change>, NodeError> {
+        let scan = self.scan(footing)?;
+        let expected = |path: &RepoPath, disk| underway.is_some_and(|to| shows(to, path, disk));
+        let (mut changes, mut removed) = (Vec::new(), Vec::new());
+        let mut there = Along::new(footing.standing.iter());
+        for (path, disk) in &scan {
+            let before = there.after(&path, |gone, _| removed.push(gone)).map(|(_, standing)| standing);
+            if before.is_some_and(|standing| standing.is(disk)) || expected(path, Some(disk)) {
+                continue;
             }
+            let difference = if before.is_some() { Difference::Modified } else { Difference::Added };
+            changes.push(Change { path: path.clone(), difference, disk: Some(disk.clone()) });
         }
-        for path in view.files.keys().chain(&view.dirs).filter(|path| !scan.entries.contains_key(*path)) {
-            let expected =
-                self.link.absent.contains(path) || underway.is_some_and(|to| shows(to, path, None));
-            if !expected {
-                let path = path.clone();
-                changes.push(Change { path, difference: Difference::Removed, disk: None });
-            }
-        }
+        removed.extend(there.rest().map(|(path, _)| path));
+        removed.retain(|path| !self.link.absent.contains(*path) && !expected(path, None));
+        let gone =
+            |path: &RepoPath| Change { path: path.clone(), difference: Difference::Removed, disk: None };
+        changes.extend(removed.into_iter().map(gone));
         changes.retain(|change| !is_implied(change, &scan));
         changes.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(changes)
@@ -173,40 +196,15 @@ impl Seen {
     }
 }
 
-/// Whether a view has anything at a path.
-fn holds(view: &View, path: &RepoPath) -> bool {
-    view.files.contains_key(path) || view.dirs.contains(path)
-}
-
-/// Whether what stands on disk at a path is what a view shows there.
-pub fn shows(view: &View, path: &RepoPath, disk: Option<&Disk>) -> bool {
-    match disk {
-        None => !holds(view, path),
-        Some(Disk::Dir) => view.dirs.contains(path),
-        Some(disk) => view.files.get(path).is_some_and(|file| is_file(file, disk)),
-    }
-}
-
-fn is_file(file: &File, disk: &Disk) -> bool {
-    match (&file.body, disk) {
-        (FileBody::Link { target: shown }, Disk::Link { target }) => shown == target,
-        (FileBody::Bytes { content: shown, .. }, Disk::File { content, executable, .. }) => {
-            shown == content && file.executable == *executable
-        }
-        (FileBody::Artifact { artifact: shown, .. }, Disk::File { artifact, executable, .. }) => {
-            Some(shown) == artifact.as_ref() && file.executable == *executable
-        }
-        _ => false,
-    }
-}
-
 /// A new folder that holds something needs no word of its own.
 fn is_implied(change: &Change, scan: &Scan) -> bool {
-    let below = |path: &RepoPath| path != &change.path && path.is_within(&change.path);
+    if change.disk != Some(Disk::Dir) || change.difference != Difference::Added {
+        return false;
+    }
+    let begin = scan.partition_point(|(path, _)| *path <= change.path);
     let near = |path: &RepoPath| path.as_bytes().starts_with(change.path.as_bytes());
-    change.disk == Some(Disk::Dir)
-        && change.difference == Difference::Added
-        && scan.entries.range(&change.path..).map(|(path, _)| path).take_while(|path| near(path)).any(below)
+    let mut behind = scan.iter().skip(begin).map(|(path, _)| path).take_while(|path| near(path));
+    behind.any(|path| path.is_within(&change.path))
 }
 
 fn is_gone(error: &io::Error) -> bool {
@@ -219,4 +217,34 @@ fn hash(file: &mut impl Read) -> io::Result<ContentHash> {
     let mut hasher = blake3::Hasher::new();
     io::copy(file, &mut hasher)?;
     Ok(ContentHash(*hasher.finalize().as_bytes()))
+}
+
+/// Takes one item after the other out of a sorted list, for paths that come in order.
+struct Along<I: Iterator> {
+    items: std::iter::Peekable<I>,
+}
+
+impl<K: Ord, V, I: Iterator<Item = (K, V)>> Along<I> {
+    /// Along a list that is sorted by its keys.
+    fn new(items: impl IntoIterator<IntoIter = I>) -> Self {
+        Self { items: items.into_iter().peekable() }
+    }
+
+    /// The item of that key; keys are asked for in rising order.
+    fn at(&mut self, key: &K) -> Option<(K, V)> {
+        self.after(key, |_, _| ())
+    }
+
+    /// The item of that key, after those before it that nobody asked for.
+    fn after(&mut self, key: &K, mut passed: impl FnMut(K, V)) -> Option<(K, V)> {
+        while let Some((before, value)) = self.items.next_if(|(known, _)| known < key) {
+            passed(before, value);
+        }
+        self.items.next_if(|(known, _)| known == key)
+    }
+
+    /// What is left.
+    fn rest(self) -> impl Iterator<Item = (K, V)> {
+        self.items
+    }
 }

@@ -17,9 +17,10 @@ use serde::{Deserialize, Serialize};
 
 use super::beneath::os;
 use super::checkout::{Outcome, Source};
+use super::footing::shows;
 use super::index::Index;
 use super::link::private_dir;
-use super::scan::{Disk, shows};
+use super::scan::Disk;
 use super::{Worktree, now_ns};
 use crate::error::NodeError;
 use rustix::fs::{AtFlags, Stat};
@@ -180,7 +181,7 @@ mod tests {
     use cairn_crdt::{File, FileBody, Frontier};
 
     use super::*;
-    use crate::worktree::{Link, Steps};
+    use crate::worktree::{Footing, Link, Steps};
 
     struct Same;
 
@@ -254,7 +255,7 @@ mod tests {
             fs::remove_file(root.join("d/c")).unwrap();
         });
         assert_eq!(worktree.mend(&view, &view, &mut Same).unwrap(), 3);
-        assert!(worktree.changes(&view, None).unwrap().is_empty());
+        assert!(worktree.changes(&Footing::of(&view), None).unwrap().is_empty());
         assert_eq!(fs::read(dir.path().join("d/b")).unwrap(), b"d/b");
         let kept = fs::read_dir(private_dir(dir.path()).join(TORN)).unwrap();
         let mut kept: Vec<_> = kept.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
@@ -274,7 +275,7 @@ mod tests {
         old.set_modified(std::time::UNIX_EPOCH).unwrap();
         assert_eq!(worktree.mend(&view, &view, &mut Same).unwrap(), 0);
         assert_eq!(fs::read(dir.path().join("a")).unwrap(), b"mine");
-        assert_eq!(worktree.changes(&view, None).unwrap().len(), 2);
+        assert_eq!(worktree.changes(&Footing::of(&view), None).unwrap().len(), 2);
     }
 
     #[test]

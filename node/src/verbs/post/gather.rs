@@ -151,5 +151,6 @@ fn answer(
         frontier: digits(frontier),
         root: site.place.view(owner, frontier)?.root.to_string(),
         files,
+        skipped: Vec::new(),
     })
 }

@@ -13,7 +13,8 @@ use crate::owner::Owner;
 use crate::verbs::Network;
 use crate::worktree::Stand;
 use crate::worktree::checkout::{Outcome, Source};
-use crate::worktree::scan::{Change, Difference, shows};
+use crate::worktree::footing::shows;
+use crate::worktree::scan::{Change, Difference};
 
 /// How often files that someone changes meanwhile are saved before giving up.
 const ATTEMPTS_MAX: u32 = 8;

@@ -127,9 +127,9 @@ impl Prepared<'_> {
             return Ok(());
         }
         match self.seen {
-            Some(seen) => worktree.index.files.insert(self.path.clone(), seen),
-            None => worktree.index.files.remove(self.path),
-        };
+            Some(seen) => worktree.index.note(self.path, seen),
+            None => worktree.index.forget(self.path),
+        }
         outcome.written += 1;
         Ok(())
     }

@@ -9,6 +9,7 @@ use cairn_crdt::{File, FileBody, Frontier};
 use proptest::prelude::*;
 
 use super::*;
+use crate::worktree::Footing;
 use crate::worktree::Link;
 use crate::worktree::scan::Difference;
 
@@ -112,12 +113,12 @@ fn a_version_becomes_another_and_only_what_differs_is_touched() {
     let (one, mut source) = version(&[("a", "1"), ("d/b", "2"), ("d/e/c", "3")]);
     let outcome = worktree.checkout(&[&empty()], &one, &mut source).unwrap();
     assert_eq!((outcome.written, outcome.removed, outcome.surprises.len()), (3, 0, 0));
-    assert!(worktree.changes(&one, None).unwrap().is_empty());
+    assert!(worktree.changes(&Footing::of(&one), None).unwrap().is_empty());
     let kept = fs::metadata(dir.path().join("a")).unwrap();
     let (two, mut source) = version(&[("a", "1"), ("d/b", "two"), ("f/g", "4")]);
     let outcome = worktree.checkout(&[&one], &two, &mut source).unwrap();
     assert_eq!((outcome.written, outcome.removed, outcome.surprises.len()), (2, 1, 0));
-    assert!(worktree.changes(&two, None).unwrap().is_empty());
+    assert!(worktree.changes(&Footing::of(&two), None).unwrap().is_empty());
     assert!(!dir.path().join("d/e").exists());
     use std::os::unix::fs::MetadataExt;
     assert_eq!(fs::metadata(dir.path().join("a")).unwrap().ino(), kept.ino());
@@ -134,7 +135,7 @@ fn e7_a_folder_where_a_file_was_and_a_file_where_a_folder_was() {
     assert!(outcome.surprises.is_empty());
     assert_eq!(on_disk(dir.path())["y"], "file");
     assert_eq!(on_disk(dir.path())["x/a"], "1");
-    assert!(worktree.changes(&two, None).unwrap().is_empty());
+    assert!(worktree.changes(&Footing::of(&two), None).unwrap().is_empty());
 }
 
 #[test]
@@ -221,9 +222,12 @@ fn modes_links_and_absent_artifacts() {
     assert_eq!(fs::metadata(dir.path().join("run")).unwrap().permissions().mode() & 0o100, 0o100);
     assert_eq!(fs::read(dir.path().join("big")).unwrap(), [7; 32]);
     assert!(!dir.path().join("away").exists());
-    assert!(worktree.changes(&one, None).unwrap().is_empty(), "what could not be had is not removed");
+    assert!(
+        worktree.changes(&Footing::of(&one), None).unwrap().is_empty(),
+        "what could not be had is not removed"
+    );
     fs::remove_file(dir.path().join("big")).unwrap();
-    let changes = worktree.changes(&one, None).unwrap();
+    let changes = worktree.changes(&Footing::of(&one), None).unwrap();
     assert_eq!(changes.len(), 1);
     assert_eq!(changes[0].difference, Difference::Removed);
 }
@@ -236,10 +240,10 @@ fn a_checkout_that_was_cut_off_is_no_change_of_the_users() {
     let (two, mut source) = version(&[("a", "2"), ("b", "2"), ("d", "2")]);
     fs::write(dir.path().join("a"), "2").unwrap();
     fs::remove_file(dir.path().join("c")).unwrap();
-    assert!(worktree.changes(&one, Some(&two)).unwrap().is_empty());
+    assert!(worktree.changes(&Footing::of(&one), Some(&two)).unwrap().is_empty());
     let outcome = worktree.checkout(&[&one, &two], &two, &mut source).unwrap();
     assert_eq!((outcome.written, outcome.surprises.len()), (2, 0));
-    assert!(worktree.changes(&two, None).unwrap().is_empty());
+    assert!(worktree.changes(&Footing::of(&two), None).unwrap().is_empty());
 }
 
 /// Names in any bytes, the hostile ones among them.
@@ -263,11 +267,11 @@ proptest! {
         }
         let outcome = worktree.checkout(&[&empty()], &view, &mut source).unwrap();
         prop_assert!(outcome.surprises.is_empty());
-        prop_assert!(worktree.changes(&view, None).unwrap().is_empty());
+        prop_assert!(worktree.changes(&Footing::of(&view), None).unwrap().is_empty());
         for (path, bytes) in &source.0 {
             prop_assert_eq!(&fs::read(worktree.on_disk(path)).unwrap(), bytes);
         }
-        let all = worktree.changes(&empty(), None).unwrap();
+        let all = worktree.changes(&Footing::of(&empty()), None).unwrap();
         prop_assert!(all.iter().all(|change| view.files.contains_key(&change.path)));
     }
 
