@@ -5,7 +5,6 @@
 //! smaller id keeps it and the others step aside, visibly.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use crate::id::{NodeId, hex};
 use crate::op::NodeKind;
@@ -28,13 +27,13 @@ pub(crate) struct Paths {
 
 impl Paths {
     /// The paths of a tree; a node too deep for any path is put into the root.
-    pub(crate) fn of(ground: Ground<'_>, tree: &mut Arc<Tree>) -> Self {
+    pub(crate) fn of(ground: Ground<'_>, tree: &mut Tree) -> Self {
         let alive = alive(ground, tree);
         loop {
             let mut paths = Paths::default();
             match paths.walk(ground.root, tree, &alive) {
                 None => return paths,
-                Some(node) => Arc::make_mut(tree).uproot(node, ground.root),
+                Some(node) => tree.uproot(node, ground.root),
             }
         }
     }

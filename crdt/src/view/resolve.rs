@@ -24,9 +24,9 @@ pub(crate) struct Resolved {
     /// What a reader sees.
     pub(crate) view: Arc<View>,
     /// Where everything stands.
-    pub(crate) tree: Arc<Tree>,
+    pub(crate) tree: Tree,
     /// The paths.
-    pub(crate) paths: Arc<Paths>,
+    pub(crate) paths: Paths,
     /// The overlaps of the view in the same order, with how they are settled.
     pub(crate) found: Vec<Found>,
     /// The texts that are more than the bytes they began with, for the next view.
@@ -85,9 +85,9 @@ pub(crate) fn resolve(
     contents: &dyn crate::documents::Contents,
     before: Option<Before<'_>>,
 ) -> Result<Resolved, CrdtError> {
-    let before = before.as_ref();
-    let tree = before.and_then(Before::tree).unwrap_or_else(|| Arc::new(Tree::of(ground)));
-    let (tree, paths, reuse) = named(ground, tree, before);
+    let mut tree = Tree::of(ground);
+    let paths = Paths::of(ground, &mut tree);
+    let reuse = Reuse::of(ground, &tree, before);
     let mut reading = Reading { ground, tree: &tree, texts, contents };
     let Shown { files, mut found, rendered } = show(&mut reading, &paths, &reuse, frontier.heads())?;
     found.sort_by(|a, b| a.overlap.cmp(&b.overlap).then_with(|| a.nodes.cmp(&b.nodes)));
@@ -98,22 +98,6 @@ pub(crate) fn resolve(
     let root = root(&files, &dirs);
     let view = Arc::new(View { frontier, root, files, dirs, overlaps, notes });
     Ok(Resolved { view, tree, paths, found, rendered })
-}
-
-/// The paths of a tree, and what of the older view still holds.
-fn named<'a>(
-    ground: Ground<'_>,
-    mut tree: Arc<Tree>,
-    before: Option<&Before<'a>>,
-) -> (Arc<Tree>, Arc<Paths>, Reuse<'a>) {
-    let reuse = Reuse::of(ground, &tree, before);
-    if let Some(paths) = reuse.paths(&tree) {
-        return (tree, paths, reuse);
-    }
-    let broken = tree.broken.len();
-    let paths = Arc::new(Paths::of(ground, &mut tree));
-    let reuse = if tree.broken.len() == broken { reuse } else { Reuse::of(ground, &tree, before) };
-    (tree, paths, reuse)
 }
 
 fn show<'a>(

@@ -5,14 +5,12 @@
 //! walking up from it, in the old tree and in the new one.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use crate::id::{LeafId, NodeId};
 use crate::state::Act;
-use crate::view::paths::Paths;
 use crate::view::report::{Found, Settle};
 use crate::view::resolve::{Rendered, Resolved};
-use crate::view::tree::{Ground, Spot, Tree};
+use crate::view::tree::{Ground, Tree};
 
 /// An older view, and what was written since.
 pub(crate) struct Before<'a> {
@@ -22,34 +20,19 @@ pub(crate) struct Before<'a> {
     pub(crate) acts: Vec<&'a Act>,
 }
 
-impl Before<'_> {
-    /// The older tree, if nothing was written since that a tree is made of.
-    pub(crate) fn tree(&self) -> Option<Arc<Tree>> {
-        let is_inside = |act: &&Act| matches!(act, Act::Edit(..) | Act::Mode(..));
-        let holds = self.resolved.tree.broken.is_empty() && self.acts.iter().all(is_inside);
-        holds.then(|| self.resolved.tree.clone())
-    }
-}
-
-/// What of an older view is as it was.
+/// The texts of an older view that are as they were.
 pub(crate) struct Reuse<'a> {
     before: Option<&'a Resolved>,
     touched: BTreeSet<NodeId>,
-    /// Nodes that stand elsewhere now.
-    moved: BTreeSet<NodeId>,
 }
 
 impl<'a> Reuse<'a> {
-    pub(crate) fn of(ground: Ground<'_>, tree: &Arc<Tree>, before: Option<&Before<'a>>) -> Self {
+    pub(crate) fn of(ground: Ground<'_>, tree: &Tree, before: Option<Before<'a>>) -> Self {
         let Some(Before { resolved, acts }) = before else {
-            return Self { before: None, touched: BTreeSet::new(), moved: BTreeSet::new() };
+            return Self { before: None, touched: BTreeSet::new() };
         };
-        let mut starts: BTreeSet<_> = acts.iter().flat_map(|act| subjects(ground, act)).collect();
-        let moved: BTreeSet<_> = match Arc::ptr_eq(tree, &resolved.tree) {
-            true => BTreeSet::new(),
-            false => moved(&resolved.tree, tree).chain(moved(tree, &resolved.tree)).collect(),
-        };
-        starts.extend(&moved);
+        let mut starts: BTreeSet<_> = acts.into_iter().flat_map(|act| subjects(ground, act)).collect();
+        starts.extend(moved(&resolved.tree, tree).chain(moved(tree, &resolved.tree)));
         let mut touched = BTreeSet::new();
         for tree in [&resolved.tree, tree] {
             let mut met = BTreeSet::new();
@@ -61,18 +44,7 @@ impl<'a> Reuse<'a> {
             }
             touched.extend(met);
         }
-        Self { before: Some(resolved), touched, moved }
-    }
-
-    /// The paths of the older view, if every file and folder stands where it stood, and no deleted file may have come back.
-    pub(crate) fn paths(&self, tree: &Tree) -> Option<Arc<Paths>> {
-        let before = self.before?;
-        let has_path = |tree: &Tree, node| tree.spots.get(node).is_some_and(Spot::has_path);
-        let is_moved = self.moved.iter().any(|node| has_path(tree, node) || has_path(&before.tree, node));
-        let is_deleted = |node| tree.spots.get(node).is_some_and(|spot| spot.has_path() && spot.deleted);
-        let is_broken = !(tree.broken.is_empty() && before.tree.broken.is_empty());
-        let holds = !is_moved && !is_broken && !self.touched.iter().any(is_deleted);
-        holds.then(|| before.paths.clone())
+        Self { before: Some(resolved), touched }
     }
 
     /// A file of the older view that is as it was, if nothing met anywhere in that view: then there is nothing to tell of it

@@ -23,15 +23,8 @@ pub(crate) struct Spot {
     pub(crate) deleted: bool,
 }
 
-impl Spot {
-    /// Whether it is that of a file or a folder, which have paths.
-    pub(crate) fn has_path(&self) -> bool {
-        matches!(self.place.kind, NodeKind::Dir | NodeKind::File)
-    }
-}
-
 /// Where every node stands that someone put somewhere.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Tree {
     /// The spots; a piece of a leaf that nobody moved has none.
     pub(crate) spots: BTreeMap<NodeId, Spot>,
@@ -92,7 +85,8 @@ impl Tree {
         let dirs: BTreeSet<_> = dirs.chain([root]).collect();
         self.spots.remove(&root);
         for spot in self.spots.values_mut() {
-            if spot.has_path() && !dirs.contains(&spot.place.parent) {
+            let named = matches!(spot.place.kind, NodeKind::Dir | NodeKind::File);
+            if named && !dirs.contains(&spot.place.parent) {
                 spot.place.parent = root;
             }
         }
