@@ -17,7 +17,7 @@ use crate::net::Address;
 
 /// The most bytes of the file.
 const FILE_BYTES_MAX: u64 = 4 << 20;
-/// Peers that are remembered; those not seen for longest are forgotten.
+/// Peers that are remembered; those without an address, and then those not seen for longest, are forgotten.
 const PEERS_MAX: usize = 256;
 /// Addresses of one peer: a laptop has a few, and ports change with every start.
 const ADDRESSES_MAX: usize = 6;
@@ -97,16 +97,16 @@ impl PeerBook {
         (entry.map(|entry| entry.seen_ms), entry.and_then(|entry| entry.failed.as_ref()))
     }
 
-    /// `repo` was exchanged with a peer. Only peers of which an address is known are worth a line.
+    /// `repo` was exchanged with a peer. One that only ever calls here has no address, and is known too.
     pub fn exchanged(&mut self, key: DeviceKey, repo: RepoId, now_ms: u64) {
-        if let Some(entry) = self.entries.get_mut(&key.to_string()) {
-            self.changed |= now_ms.saturating_sub(entry.seen_ms) > SEEN_MS;
-            entry.seen_ms = now_ms;
-            self.changed |= entry.failed.take().is_some();
-            if entry.repos.len() < REPOS_MAX {
-                self.changed |= entry.repos.insert(repo.to_string());
-            }
+        let entry = self.entries.entry(key.to_string()).or_default();
+        self.changed |= now_ms.saturating_sub(entry.seen_ms) > SEEN_MS;
+        entry.seen_ms = now_ms;
+        self.changed |= entry.failed.take().is_some();
+        if entry.repos.len() < REPOS_MAX {
+            self.changed |= entry.repos.insert(repo.to_string());
         }
+        self.forget_oldest();
     }
 
     /// Every address of peers with whom `repo` was exchanged; of all peers where `None`.
@@ -145,7 +145,9 @@ impl PeerBook {
 
     fn forget_oldest(&mut self) {
         while self.entries.len() > PEERS_MAX {
-            let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.seen_ms);
+            // Whoever only calls here never costs the address of somebody else.
+            let worth = |entry: &Entry| (!entry.addresses.is_empty(), entry.seen_ms);
+            let oldest = self.entries.iter().min_by_key(|(_, entry)| worth(entry));
             let Some(oldest) = oldest.map(|(key, _)| key.clone()) else { return };
             self.entries.remove(&oldest);
             self.changed = true;
@@ -233,6 +235,24 @@ mod tests {
         }
         assert_eq!(book.addresses(None).len(), ADDRESSES_MAX);
         assert_eq!(book.addresses(None)[0], address(39));
+    }
+
+    #[test]
+    fn who_only_calls_here_is_known_and_costs_nobody_an_address() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::open(dir.path()).unwrap();
+        let mut book = PeerBook::load(&home);
+        book.reached(key(0), &address(1), 1);
+        for number in 0..2 * PEERS_MAX {
+            let mut secret = [9; 32];
+            secret[..8].copy_from_slice(&number.to_le_bytes());
+            book.exchanged(Keypair::from_secret(&secret).key(), RepoId([1; 32]), 2);
+        }
+        book.save().unwrap();
+        let book = PeerBook::load(&home);
+        assert_eq!(book.iter().count(), PEERS_MAX);
+        assert_eq!(book.addresses(None), [address(1)]);
+        assert_eq!(book.sharing(RepoId([1; 32])).count(), PEERS_MAX - 1);
     }
 
     #[test]

@@ -39,7 +39,7 @@ fn told(peer: &verb::Peer, serving: bool, look: Look) -> String {
     let name = peer.name.as_deref().unwrap_or("(no name yet)");
     let places: Vec<&str> = peer.addresses.iter().map(|address| place(address)).collect();
     let name = look.paint(Paint::Bold, name);
-    let mut text = format!("{state} {name} {} {}\n", peer.peer, places.join(" "));
+    let mut text = format!("{state} {name} {} {}", peer.peer, places.join(" ")).trim_end().to_owned() + "\n";
     if !peer.connected {
         let seen = peer.seen_ms.map_or_else(|| "never".to_owned(), |at| look.moment(at));
         text +=

@@ -9,7 +9,7 @@ use cairn_node::verbs::put as verb;
 const EXAMPLES: &str = "\
 Examples:
   cairn put ?parser-rewrite
-  cairn put --peer /ip4/192.0.2.7/tcp/4000/p2p/12D3KooWAbc";
+  cairn put --known";
 
 /// The arguments.
 #[derive(clap::Args)]
@@ -21,17 +21,20 @@ pub(crate) struct Args {
     /// Exchange with this peer first
     #[arg(long = "peer", value_name = "MULTIADDR")]
     peers: Vec<String>,
+    /// Exchange with every peer that `cairn peers` lists first
+    #[arg(long)]
+    known: bool,
 }
 
 /// Asks, and prints.
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
-    let Args { uris, peers } = args;
-    if uris.is_empty() && peers.is_empty() && is_watched() && !desk.is_served()? {
+    let Args { uris, peers, known } = args;
+    if uris.is_empty() && peers.is_empty() && !known && is_watched() && !desk.is_served()? {
         note(
-            "no peer was asked, only what is here is merged: `--peer ADDRESS` asks one (`cairn peers` lists them), `cairn serve` keeps in touch",
+            "no peer was asked, only what is here is merged: `--known` asks those that `cairn peers` lists, `cairn serve` keeps in touch",
         );
     }
-    ask!(desk, Put, verb::Args { here: desk.here(), uris, peers }, words)
+    ask!(desk, Put, verb::Args { here: desk.here(), uris, peers, known }, words)
 }
 
 fn words(answer: &verb::Answer) -> String {

@@ -29,6 +29,9 @@ pub struct Args {
     pub uris: Vec<String>,
     /// Peers to exchange with first, as multiaddresses.
     pub peers: Vec<String>,
+    /// Whether to exchange first with all peers that are known.
+    #[serde(default)]
+    pub known: bool,
 }
 
 /// What `put` answers.
@@ -88,7 +91,7 @@ pub(super) fn ready(
 ) -> Result<(Putting, Option<Ready>), NodeError> {
     site.finish(owner, network)?;
     let mut putting = Putting::default();
-    if !args.peers.is_empty() {
+    if args.known || !args.peers.is_empty() {
         putting.received = network.sync(owner, site.place.repo, &args.peers)?.received;
     }
     Ok((putting, site.ready(owner, network, &Posting::default())?))
