@@ -22,3 +22,4 @@ mod symbols;
 mod sync;
 mod transcripts;
 mod words;
+mod worktrees;

@@ -72,7 +72,8 @@ fn beside(rows: &graph::Rows, text: &str, look: Look) -> String {
 /// One waypoint, on one line.
 pub(crate) fn waypoint(waypoint: &verb::Logged, look: Look) -> String {
     let author = waypoint.author.as_deref().unwrap_or(short(&waypoint.key));
-    let message = waypoint.message.as_deref().and_then(|message| message.lines().next()).unwrap_or_default();
+    let message = waypoint.message.as_deref().and_then(|message| message.lines().next());
+    let message = message.map_or_else(|| look.paint(Paint::Dim, "(no message)"), str::to_owned);
     let marks: String =
         waypoint.marks.iter().map(|mark| look.paint(Paint::Green, &format!(" [{mark}]"))).collect();
     let deleted: String = waypoint.deleted.iter().map(|deleted| format!("  {deleted}\n")).collect();
