@@ -37,7 +37,7 @@ impl Documents {
         let (state, resolved) = self.resolved(frontier, contents)?;
         let root = self.root();
         let ground = Ground { root, state: &state, lineage: &self.lineage, graph: &self.graph };
-        let alternatives = resolved.view.overlaps.iter().flat_map(|overlap| &overlap.alternatives);
+        let alternatives = resolved.view().overlaps.iter().flat_map(|overlap| &overlap.alternatives);
         let told = alternatives.map(|side| side.bytes.clone()).collect();
         let (leaves, nodes) = (BTreeSet::new(), BTreeSet::new());
         let mut ledger = Ledger { ground, resolved: &resolved, contents, told, leaves, nodes };

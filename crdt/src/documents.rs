@@ -220,7 +220,7 @@ impl Documents {
 
     /// What a frontier shows.
     pub fn view(&mut self, frontier: &Frontier, contents: &dyn Contents) -> Result<Arc<View>, CrdtError> {
-        Ok(self.resolved(frontier, contents)?.1.view.clone())
+        Ok(self.resolved(frontier, contents)?.1.view().clone())
     }
 
     /// The bytes of a file of a view; the target of a symbolic link.

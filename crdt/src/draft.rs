@@ -130,7 +130,7 @@ pub(crate) fn draft(
     contents: &dyn Contents,
 ) -> Result<Draft, CrdtError> {
     let (state, resolved) = documents.resolved(base, contents)?;
-    let plan = Plan::of(&resolved.view, edits)?;
+    let plan = Plan::of(&resolved.paths, edits)?;
     let grains = [Grain::Items, Grain::Lines, Grain::Whole];
     let first = settling == Settling::All;
     for (settle_all, grain) in [first, !first].into_iter().flat_map(|all| grains.map(|grain| (all, grain))) {
@@ -247,7 +247,7 @@ impl Drafting<'_> {
 
     /// Whether the base shows at a path what the plan wants there.
     fn is_same(&self, path: &RepoPath) -> bool {
-        let (Some(now), Some(target)) = (self.base.view.files.get(path), self.plan.files.get(path)) else {
+        let (Some(now), Some(target)) = (self.base.files.get(path), self.plan.files.get(path)) else {
             return false;
         };
         now.executable == target.executable && target.what.is(&now.body)
@@ -269,26 +269,33 @@ impl Drafting<'_> {
     /// What base and draft together show, if that is exactly what was asked for.
     fn holds(&mut self) -> Result<Option<Resolved>, CrdtError> {
         let resolved = self.desk.resolve(self.base)?;
-        let shown = &resolved.view;
-        let view = &self.base.view;
         let plan = self.plan;
-        let stays = |path: &RepoPath| !plan.removed.contains(path) && !plan.files.contains_key(path);
-        let old = view.files.iter().filter(|(path, _)| stays(path));
-        let kept = old.map(|(path, file)| {
-            shown
-                .files
-                .get(path)
-                .is_some_and(|now| now.body == file.body && now.executable == file.executable)
+        // What both share is as it was.
+        let stays = |path: &&&RepoPath| !plan.removed.contains(**path) && !plan.files.contains_key(**path);
+        let other = resolved.files.differing(&self.base.files);
+        let kept = other.iter().filter(stays).all(|path| {
+            let both = (resolved.files.get(*path), self.base.files.get(*path));
+            let (Some(now), Some(was)) = both else { return false };
+            now.body == was.body && now.executable == was.executable
         });
-        let count = kept.clone().count() + plan.files.len();
-        let fresh = plan.files.iter().map(|(path, target)| {
-            let now = shown.files.get(path);
+        let fresh = plan.files.iter().all(|(path, target)| {
+            let now = resolved.files.get(path);
             now.is_some_and(|now| now.executable == target.executable && target.what.is(&now.body))
         });
-        let dirs = view.dirs.iter().filter(|path| !plan.removed.contains(*path)).chain(&plan.dirs);
-        let dirs: BTreeSet<_> = dirs.cloned().collect();
-        let holds = kept.chain(fresh).all(|holds| holds) && shown.files.len() == count && shown.dirs == dirs;
-        Ok(holds.then_some(resolved))
+        let gone = !plan.removed.iter().any(|path| resolved.files.contains_key(path));
+        Ok((kept && fresh && gone && self.has_dirs(&resolved)).then_some(resolved))
+    }
+
+    /// Whether just those folders are shown that are wanted.
+    fn has_dirs(&self, shown: &Resolved) -> bool {
+        let (now, was, plan) = (&shown.paths.dirs, &self.base.paths.dirs, self.plan);
+        let wanted = plan.dirs.iter().all(|path| now.contains_key(path));
+        let gone = !plan.removed.iter().any(|path| now.contains_key(path) && !plan.dirs.contains(path));
+        let is_same = Arc::ptr_eq(&shown.paths, &self.base.paths);
+        let stay =
+            || was.keys().filter(|path| !plan.removed.contains(*path)).all(|path| now.contains_key(path));
+        let known = || now.keys().all(|path| was.contains_key(path) || plan.dirs.contains(path));
+        wanted && gone && (is_same || (stay() && known()))
     }
 }
 

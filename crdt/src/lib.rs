@@ -53,6 +53,7 @@ mod names;
 mod numbers;
 pub mod op;
 pub mod overlap;
+mod paged;
 pub mod path;
 pub mod pieces;
 mod position;

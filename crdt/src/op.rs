@@ -81,6 +81,13 @@ pub enum NodeKind {
     Text,
 }
 
+impl NodeKind {
+    /// Whether it has a path: a folder or a file.
+    pub(crate) fn is_named(&self) -> bool {
+        matches!(self, NodeKind::Dir | NodeKind::File)
+    }
+}
+
 /// The body of a node.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Body {

@@ -40,11 +40,10 @@ pub(crate) fn routed(
     graph: &Graph,
     contents: &dyn Contents,
 ) -> Result<Arc<State>, CrdtError> {
-    let met = state.leaves.iter().filter(|(_, log)| has_met(log)).map(|(leaf, _)| *leaf);
-    let met: Vec<_> = met.collect();
-    if met.is_empty() {
+    if state.met.is_empty() {
         return Ok(state);
     }
+    let met: Vec<_> = state.met.iter().copied().collect();
     let placed = state.nodes.iter().filter(|(_, node)| !node.place.is_empty()).map(|(id, _)| *id);
     let parents = state.nodes.values().filter_map(|node| Some(node.at.winner()?.parent));
     let (placed, parents) = (placed.collect(), parents.collect());
@@ -56,11 +55,6 @@ pub(crate) fn routed(
         routing.spread(leaf, 0)?;
     }
     Ok(Arc::new(routing.state))
-}
-
-/// Whether a leaf was cut, and edited beside that or cut in another way.
-fn has_met(log: &LeafLog) -> bool {
-    log.splits.len() > 1 || !(log.splits.is_empty() || log.hunks.is_empty())
 }
 
 struct Routing<'a> {
@@ -105,7 +99,7 @@ impl Routing<'_> {
             if !hunks.is_empty() {
                 self.add(part.leaf, hunks);
             }
-            if self.state.leaves.get(&part.leaf).is_some_and(|log| has_met(log)) {
+            if self.state.leaves.get(&part.leaf).is_some_and(|log| log.has_met()) {
                 self.spread(part.leaf, depth + 1)?;
             }
         }
@@ -177,7 +171,7 @@ impl Routing<'_> {
     }
 
     fn leaf(&mut self, leaf: LeafId) -> &mut LeafLog {
-        Arc::make_mut(self.state.leaves.entry(leaf).or_default())
+        Arc::make_mut(self.state.leaves.or_default(leaf))
     }
 
     fn add(&mut self, leaf: LeafId, hunks: Hunks) {

@@ -3,7 +3,7 @@
 //! A state grows by one waypoint at a time, parents first, and depends on the set alone.
 //! Nothing is decided here; who wins and what is shown is the view's part.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::error::Invalid;
@@ -12,6 +12,7 @@ use crate::hunk::Hunk;
 use crate::id::{HunkId, LeafId, NodeId, WaypointId};
 use crate::lineage::Lineage;
 use crate::op::{Body, Op, Place};
+use crate::paged::Paged;
 use crate::register::{Register, Write};
 use crate::split::Pieces;
 
@@ -100,6 +101,11 @@ pub(crate) struct LeafLog {
 }
 
 impl LeafLog {
+    /// Whether the leaf was cut, and edited beside that or cut in another way.
+    pub(crate) fn has_met(&self) -> bool {
+        self.splits.len() > 1 || !(self.splits.is_empty() || self.hunks.is_empty())
+    }
+
     /// The split that counts for a leaf of this length.
     pub(crate) fn split(&self, length: u64) -> Option<&Arc<Pieces>> {
         let chosen = self.chosen.as_ref().and_then(|rank| self.splits.get(rank));
@@ -111,8 +117,10 @@ impl LeafLog {
 /// What the waypoints of a frontier have written.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct State {
-    pub(crate) nodes: BTreeMap<NodeId, Arc<Node>>,
-    pub(crate) leaves: BTreeMap<LeafId, Arc<LeafLog>>,
+    pub(crate) nodes: Paged<NodeId, Arc<Node>>,
+    pub(crate) leaves: Paged<LeafId, Arc<LeafLog>>,
+    /// The leaves whose edits met a cut, or that were cut in several ways.
+    pub(crate) met: BTreeSet<LeafId>,
 }
 
 impl State {
@@ -135,11 +143,11 @@ impl State {
     }
 
     fn node(&mut self, node: NodeId) -> &mut Node {
-        Arc::make_mut(self.nodes.entry(node).or_default())
+        Arc::make_mut(self.nodes.or_default(node))
     }
 
     fn leaf(&mut self, leaf: LeafId) -> &mut LeafLog {
-        Arc::make_mut(self.leaves.entry(leaf).or_default())
+        Arc::make_mut(self.leaves.or_default(leaf))
     }
 
     fn place(&mut self, by: WaypointId, node: NodeId, place: &Option<Place>, graph: &Graph) {
@@ -168,6 +176,7 @@ impl State {
         let splits = &mut self.leaf(pieces.leaf).splits;
         let (_, writers) = splits.entry(pieces.rank.clone()).or_insert_with(|| (pieces.clone(), Vec::new()));
         insert_sorted(writers, by);
+        self.note_met(pieces.leaf);
     }
 
     fn edit(&mut self, by: WaypointId, leaf: LeafId, hunks: &[(HunkId, Arc<Hunk>)], graph: &Graph) {
@@ -176,6 +185,13 @@ impl State {
         for (id, hunk) in hunks {
             let (_, writers) = log.hunks.entry(*id).or_insert_with(|| (hunk.clone(), Vec::new()));
             insert_sorted(writers, by);
+        }
+        self.note_met(leaf);
+    }
+
+    fn note_met(&mut self, leaf: LeafId) {
+        if self.leaves.get(&leaf).is_some_and(|log| log.has_met()) {
+            self.met.insert(leaf);
         }
     }
 }

@@ -83,15 +83,15 @@ impl Drafting<'_> {
 
     /// New path to old path, for files.
     fn moved_files(&mut self) -> Result<Moves, CrdtError> {
-        let view = &self.base.view;
-        let fresh = self.plan.files.iter().filter(|(path, _)| !view.files.contains_key(*path));
+        let shown = &self.base.files;
+        let fresh = self.plan.files.iter().filter(|(path, _)| !shown.contains_key(*path));
         let fresh: Vec<_> = fresh
             .filter_map(|(path, target)| match &target.what {
                 What::Bytes(bytes) if !bytes.is_empty() => Some((path, *bytes, path.name())),
                 _ => None,
             })
             .collect();
-        let gone: Vec<_> = self.plan.removed.iter().filter(|path| view.files.contains_key(*path)).collect();
+        let gone: Vec<_> = self.plan.removed.iter().filter(|path| shown.contains_key(*path)).collect();
         if fresh.is_empty() || gone.is_empty() {
             return Ok(Moves::new());
         }
@@ -142,7 +142,7 @@ impl Drafting<'_> {
         ranked.sort();
         let mut moves = Moves::new();
         for (rank, old, new) in ranked {
-            let gone = self.plan.removed.contains(&old) && !self.base.view.dirs.contains(&new);
+            let gone = self.plan.removed.contains(&old) && !self.base.paths.dirs.contains_key(&new);
             let most = 2 * (usize::MAX - rank) >= self.files_in(&old);
             if gone && most && !moves.contains_key(&new) && !moves.values().any(|other| *other == old) {
                 moves.insert(new, old);
@@ -152,7 +152,7 @@ impl Drafting<'_> {
     }
 
     fn files_in(&self, folder: &RepoPath) -> usize {
-        self.base.view.files.keys().filter(|path| path.is_within(folder)).count()
+        self.base.files.keys().filter(|path| path.is_within(folder)).count()
     }
 
     /// Gives a file its bytes; a text that is to be edited comes back.
@@ -164,7 +164,7 @@ impl Drafting<'_> {
     ) -> Result<Option<TextEdit>, CrdtError> {
         let text = is_text(bytes) && self.grain != super::Grain::Whole;
         let now = self.before.nodes.get(&node).and_then(|written| written.body.winner()).cloned();
-        let known = self.base.paths.of.get(&node).and_then(|path| self.base.view.files.get(path));
+        let known = self.base.paths.of.get(&node).and_then(|path| self.base.files.get(path));
         let same = known.is_some_and(|file| What::Bytes(bytes).is(&file.body));
         match now {
             _ if same => Ok(None),

@@ -1,13 +1,15 @@
 //! What an edited worktree wants: which paths are there, and which are gone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::draft::FileEdit;
 use crate::error::CrdtError;
+use crate::id::NodeId;
 use crate::op::Body;
 use crate::path::RepoPath;
-use crate::view::View;
+use crate::view::paths::Paths;
 
 /// What a file is to hold.
 #[derive(Debug, Clone)]
@@ -38,7 +40,7 @@ pub(crate) struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     /// Works out what the edits want; refuses edits that contradict one another.
-    pub(crate) fn of(view: &View, edits: &'a [FileEdit]) -> Result<Self, CrdtError> {
+    pub(crate) fn of(paths: &Paths, edits: &'a [FileEdit]) -> Result<Self, CrdtError> {
         let mut plan = Plan::default();
         for edit in edits {
             plan.want(edit)?;
@@ -47,13 +49,17 @@ impl<'a> Plan<'a> {
             return Err(CrdtError::Contradiction(path.clone()));
         }
         let gone: BTreeSet<_> = edits.iter().filter_map(removal).collect();
-        let all =
-            view.files.keys().map(|path| (path, false)).chain(view.dirs.iter().map(|path| (path, true)));
-        for (path, is_dir) in all {
-            if plan.loses(path, is_dir, &gone) {
-                plan.removed.insert(path.clone());
-            }
+        // Only what is removed, or is in the way, or lies under a file can go.
+        let roots: BTreeSet<_> = gone.iter().copied().chain(plan.files.keys()).chain(&plan.dirs).collect();
+        let mut removed = BTreeSet::new();
+        for root in roots {
+            // A folder that is only gone through holds nothing that goes by itself.
+            let whole = gone.contains(root) || plan.files.contains_key(root);
+            let files = near(&paths.files, root, whole).filter(|path| plan.loses(path, false, &gone));
+            let dirs = near(&paths.dirs, root, whole).filter(|path| plan.loses(path, true, &gone));
+            removed.extend(files.chain(dirs).cloned());
         }
+        plan.removed = removed;
         Ok(plan)
     }
 
@@ -89,6 +95,21 @@ impl<'a> Plan<'a> {
         let in_the_way = !is_dir && self.dirs.contains(path);
         !wanted && (removed || under_file || in_the_way)
     }
+}
+
+/// The paths that are `root` and, where the `whole` of it is wanted, those below it.
+fn near<'a>(
+    paths: &'a BTreeMap<RepoPath, NodeId>,
+    root: &RepoPath,
+    whole: bool,
+) -> impl Iterator<Item = &'a RepoPath> {
+    let below = whole.then(|| {
+        let behind = paths.range((Bound::Excluded(root), Bound::Unbounded)).map(|(path, _)| path);
+        let near = behind.take_while(|path| path.as_bytes().starts_with(root.as_bytes()));
+        near.filter(|path| path.is_within(root))
+    });
+    let own = paths.get_key_value(root).map(|(path, _)| path);
+    own.into_iter().chain(below.into_iter().flatten())
 }
 
 fn removal(edit: &FileEdit) -> Option<&RepoPath> {

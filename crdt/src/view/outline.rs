@@ -183,7 +183,7 @@ impl Reading<'_> {
     /// Puts what lies under a parent on the stack: what someone put there, and the pieces nobody moved.
     fn push_children(&self, walk: &mut Walk, parent: NodeId, pieces: Option<&Pieces>, entry: usize) {
         let tree = self.tree;
-        let put = tree.under.get(&parent).into_iter().flatten();
+        let put = tree.children(&parent).iter();
         let put = put.filter_map(|node| Some((*node, &tree.spots.get(node)?.place)));
         let put = put.filter(|(node, place)| is_text(place) && is_alive(self.ground, tree, *node));
         let cut = pieces.into_iter().flat_map(|pieces| pieces.under(&parent));

@@ -13,7 +13,7 @@ use crate::view::revive::is_alive;
 use crate::view::tree::{Ground, Tree};
 
 /// The paths of all files and folders that are shown.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Paths {
     /// The files.
     pub(crate) files: BTreeMap<RepoPath, NodeId>,
@@ -87,8 +87,7 @@ fn shown_names(
 ) -> Vec<(Name, NodeId, Option<NodeId>)> {
     let mut keepers = BTreeMap::<Name, NodeId>::new();
     let mut others = Vec::new();
-    let nodes = tree.under.get(folder).into_iter().flatten();
-    for node in nodes.filter(|node| alive.contains(node)) {
+    for node in tree.children(folder).iter().filter(|node| alive.contains(node)) {
         let Some(spot) = tree.spots.get(node) else { continue };
         let Ok(name) = Name::new(&spot.place.name) else { continue };
         match keepers.get(&name) {

@@ -222,7 +222,7 @@ impl<'a> Report<'a, '_> {
 
     /// The waypoints that put things into a folder.
     fn children_of(&self, node: NodeId) -> Vec<WaypointId> {
-        let children = self.reading.tree.under.get(&node).into_iter().flatten();
+        let children = self.reading.tree.children(&node).iter();
         let children = children.filter(|child| self.paths.of.contains_key(child));
         let written = children.filter_map(|child| self.written(*child));
         written.flat_map(|written| written.at.writers().copied()).collect()
@@ -392,7 +392,7 @@ impl<'a> Report<'a, '_> {
         for piece in pieces.list.iter().filter(|piece| winner.get(&piece.node).is_none()) {
             let log = piece.leaf.and_then(|leaf| state.leaves.get(&leaf));
             by.extend(log.into_iter().flat_map(|log| log.hunks.values()).flat_map(|(_, by)| by).copied());
-            let put = tree.under.get(&piece.node).into_iter().flatten().chain([&piece.node]);
+            let put = tree.children(&piece.node).iter().chain([&piece.node]);
             let put = put.filter_map(|node| self.written(*node));
             by.extend(put.flat_map(|node| node.place.writers().copied()));
         }

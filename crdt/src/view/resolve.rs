@@ -1,13 +1,15 @@
 //! From what was written to what is shown.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::error::CrdtError;
 use crate::frontier::Frontier;
 use crate::graph::NEXT;
 use crate::id::{ContentHash, LeafId, NodeId, WaypointId};
 use crate::op::Body;
+use crate::overlap::Overlap;
+use crate::paged::Paged;
 use crate::path::RepoPath;
 use crate::view::beside::writers;
 use crate::view::outline::{Outline, Reading};
@@ -21,28 +23,48 @@ use crate::view::{File, FileBody, View};
 /// A view and how it came to be.
 #[derive(Debug)]
 pub(crate) struct Resolved {
-    /// What a reader sees.
-    pub(crate) view: Arc<View>,
+    frontier: Frontier,
+    /// The files.
+    pub(crate) files: Paged<RepoPath, File>,
     /// Where everything stands.
     pub(crate) tree: Tree,
     /// The paths.
-    pub(crate) paths: Paths,
+    pub(crate) paths: Arc<Paths>,
     /// The overlaps of the view in the same order, with how they are settled.
     pub(crate) found: Vec<Found>,
+    notes: Vec<Overlap>,
     /// The texts that are more than the bytes they began with, for the next view.
-    pub(crate) rendered: BTreeMap<NodeId, Rendered>,
+    pub(crate) rendered: Paged<NodeId, Arc<Rendered>>,
+    /// Those that no older view had.
+    fresh: BTreeSet<NodeId>,
+    /// What a reader sees, once somebody asks.
+    view: OnceLock<Arc<View>>,
 }
 
 impl Resolved {
     /// Whether nothing met anywhere.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.found.is_empty() && self.view.notes.is_empty()
+        self.found.is_empty() && self.notes.is_empty()
+    }
+
+    /// What a reader sees.
+    pub(crate) fn view(&self) -> &Arc<View> {
+        self.view.get_or_init(|| {
+            let files = self.files.iter().map(|(path, file)| (path.clone(), file.clone())).collect();
+            let dirs = self.paths.dirs.keys().cloned().collect();
+            let overlaps = self.found.iter().map(|found| found.overlap.clone()).collect();
+            let (frontier, notes) = (self.frontier.clone(), self.notes.clone());
+            Arc::new(View { frontier, root: root(&files, &dirs), files, dirs, overlaps, notes })
+        })
     }
 
     /// The same for the waypoint that a draft has become.
     pub(crate) fn standing(mut self, frontier: Frontier, id: WaypointId) -> Self {
-        self.view = Arc::new(View { frontier, ..Arc::unwrap_or_clone(self.view) });
-        for text in self.rendered.values_mut() {
+        self.frontier = frontier;
+        self.view = OnceLock::new();
+        for node in &self.fresh {
+            let Some(text) = self.rendered.get_mut(node) else { continue };
+            let text = Arc::make_mut(text);
             if text.writers.remove(&NEXT) {
                 text.writers.insert(id);
             }
@@ -71,10 +93,12 @@ impl Rendered {
 }
 
 /// The parts of a view that lie below the files' names.
+#[derive(Default)]
 struct Shown {
-    files: BTreeMap<RepoPath, File>,
+    files: Paged<RepoPath, File>,
     found: Vec<Found>,
-    rendered: BTreeMap<NodeId, Rendered>,
+    rendered: Paged<NodeId, Arc<Rendered>>,
+    fresh: BTreeSet<NodeId>,
 }
 
 /// Works out what a frontier shows, with the help of an older view if there is one.
@@ -85,19 +109,62 @@ pub(crate) fn resolve(
     contents: &dyn crate::documents::Contents,
     before: Option<Before<'_>>,
 ) -> Result<Resolved, CrdtError> {
-    let mut tree = Tree::of(ground);
-    let paths = Paths::of(ground, &mut tree);
-    let reuse = Reuse::of(ground, &tree, before);
+    let grown = before.as_ref().and_then(|before| before.resolved.tree.grown(ground, &before.acts));
+    let (mut tree, moved) = match grown {
+        Some((tree, moved)) => (tree, Some(moved)),
+        None => (Tree::of(ground), None),
+    };
+    let reuse = Reuse::of(ground, &tree, before, moved);
+    let (paths, reuse) = match reuse.paths(ground, &tree) {
+        Some(paths) => (paths.clone(), reuse),
+        None => {
+            let paths = Arc::new(Paths::of(ground, &mut tree));
+            let reuse = if tree.broken.is_empty() { reuse } else { reuse.again(ground, &tree) };
+            (paths, reuse)
+        }
+    };
+    debug_assert!(is_as_if_anew(ground, &tree, &paths), "a grown tree differs from the whole one");
     let mut reading = Reading { ground, tree: &tree, texts, contents };
-    let Shown { files, mut found, rendered } = show(&mut reading, &paths, &reuse, frontier.heads())?;
+    let shown = match reuse.all(&paths).filter(|_| frontier.heads().len() < 2) {
+        Some(before) => show_touched(&mut reading, &paths, &reuse, before)?,
+        None => show(&mut reading, &paths, &reuse, frontier.heads())?,
+    };
+    let Shown { files, mut found, rendered, fresh } = shown;
     found.sort_by(|a, b| a.overlap.cmp(&b.overlap).then_with(|| a.nodes.cmp(&b.nodes)));
     let noted: Vec<_> = found.extract_if(.., |found| found.overlap.kind.is_note()).collect();
     let notes = noted.into_iter().map(|found| found.overlap).collect();
-    let overlaps = found.iter().map(|found| found.overlap.clone()).collect();
-    let dirs = paths.dirs.keys().cloned().collect();
-    let root = root(&files, &dirs);
-    let view = Arc::new(View { frontier, root, files, dirs, overlaps, notes });
-    Ok(Resolved { view, tree, paths, found, rendered })
+    let view = OnceLock::new();
+    Ok(Resolved { frontier, files, tree, paths, found, notes, rendered, fresh, view })
+}
+
+/// Whether a tree and its paths are what the state says, whatever they grew from.
+fn is_as_if_anew(ground: Ground<'_>, tree: &Tree, paths: &Paths) -> bool {
+    let mut whole = Tree::of(ground);
+    *paths == Paths::of(ground, &mut whole) && *tree == whole
+}
+
+/// The files of an older view in which nothing met and nothing had another name, with those read again that were touched.
+fn show_touched<'a>(
+    reading: &mut Reading<'a>,
+    paths: &'a Paths,
+    reuse: &Reuse<'_>,
+    before: &Resolved,
+) -> Result<Shown, CrdtError> {
+    let mut report = Report { reading, paths, heads: &[], found: Vec::new(), hidden: Vec::new() };
+    let (files, rendered) = (before.files.clone(), before.rendered.clone());
+    let mut shown = Shown { files, rendered, ..Shown::default() };
+    for node in &reuse.touched {
+        let Some(path) = paths.of.get(node).filter(|path| paths.files.contains_key(*path)) else { continue };
+        let (file, text) = fresh(&mut report, path, *node)?;
+        shown.rendered.remove(node);
+        if let Some(text) = text {
+            report.found.extend(text.found.iter().cloned());
+            shown.rendered.insert(*node, Arc::new(text));
+            shown.fresh.insert(*node);
+        }
+        shown.files.insert(path.clone(), file);
+    }
+    Ok(Shown { found: report.found, ..shown })
 }
 
 fn show<'a>(
@@ -110,13 +177,14 @@ fn show<'a>(
     for (path, node) in &paths.dirs {
         report.dir(path, *node);
     }
-    let (mut files, mut rendered) = (BTreeMap::new(), BTreeMap::new());
+    let (mut files, mut rendered) = (Vec::with_capacity(paths.files.len()), BTreeMap::new());
+    let mut anew = BTreeSet::new();
     for (path, node) in &paths.files {
         if let Some(file) = reuse.file(node, path).filter(|_| heads.len() < 2) {
             if let Some(text) = reuse.rendered(node, path) {
                 rendered.insert(*node, text.clone());
             }
-            files.insert(path.clone(), file.clone());
+            files.push((path.clone(), file.clone()));
             continue;
         }
         // What stands side by side depends on the heads too, so it is never taken from an older view.
@@ -126,16 +194,20 @@ fn show<'a>(
                 report.file(path, *node, None)?;
                 (reused(report.reading, *node, text), Some(text.clone()))
             }
-            None => fresh(&mut report, path, *node)?,
+            None => {
+                anew.insert(*node);
+                let (file, text) = fresh(&mut report, path, *node)?;
+                (file, text.map(Arc::new))
+            }
         };
         if let Some(text) = text {
             report.found.extend(text.found.iter().cloned());
             rendered.insert(*node, text);
         }
-        files.insert(path.clone(), file);
+        files.push((path.clone(), file));
     }
-    let found = report.found;
-    Ok(Shown { files, found, rendered })
+    let (files, rendered) = (files.into_iter().collect(), rendered.into_iter().collect());
+    Ok(Shown { files, found: report.found, rendered, fresh: anew })
 }
 
 /// A file whose text is as it was in an older view, and so is all that was written about it.
@@ -202,5 +274,5 @@ fn text_body(
 /// Whether a leaf shows exactly the bytes that it began with.
 pub(crate) fn is_pristine(reading: &Reading<'_>, leaf: LeafId) -> bool {
     let touched = reading.ground.state.leaves.contains_key(&leaf);
-    !touched && !reading.tree.under.contains_key(&NodeId::inside(leaf))
+    !touched && reading.tree.children(&NodeId::inside(leaf)).is_empty()
 }

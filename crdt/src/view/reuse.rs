@@ -5,9 +5,11 @@
 //! walking up from it, in the old tree and in the new one.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::id::{LeafId, NodeId};
 use crate::state::Act;
+use crate::view::paths::Paths;
 use crate::view::report::{Found, Settle};
 use crate::view::resolve::{Rendered, Resolved};
 use crate::view::tree::{Ground, Tree};
@@ -22,18 +24,28 @@ pub(crate) struct Before<'a> {
 
 /// The texts of an older view that are as they were.
 pub(crate) struct Reuse<'a> {
-    before: Option<&'a Resolved>,
-    touched: BTreeSet<NodeId>,
+    before: Option<Before<'a>>,
+    /// The nodes that stand elsewhere now, where it is known.
+    moved: Option<BTreeSet<NodeId>>,
+    /// What operations touched, and all that it lies in.
+    pub(crate) touched: BTreeSet<NodeId>,
 }
 
 impl<'a> Reuse<'a> {
-    pub(crate) fn of(ground: Ground<'_>, tree: &Tree, before: Option<Before<'a>>) -> Self {
-        let Some(Before { resolved, acts }) = before else {
-            return Self { before: None, touched: BTreeSet::new() };
-        };
-        let mut starts: BTreeSet<_> = acts.into_iter().flat_map(|act| subjects(ground, act)).collect();
-        starts.extend(moved(&resolved.tree, tree).chain(moved(tree, &resolved.tree)));
+    /// Which nodes stand elsewhere is looked up where it is not `known`.
+    pub(crate) fn of(
+        ground: Ground<'_>,
+        tree: &Tree,
+        before: Option<Before<'a>>,
+        known: Option<BTreeSet<NodeId>>,
+    ) -> Self {
         let mut touched = BTreeSet::new();
+        let Some(Before { resolved, acts }) = &before else { return Self { before, moved: known, touched } };
+        let mut starts: BTreeSet<_> = acts.iter().flat_map(|act| subjects(ground, act)).collect();
+        match &known {
+            Some(moved) => starts.extend(moved),
+            None => starts.extend(moved(&resolved.tree, tree).chain(moved(tree, &resolved.tree))),
+        }
         for tree in [&resolved.tree, tree] {
             let mut met = BTreeSet::new();
             for start in &starts {
@@ -44,22 +56,48 @@ impl<'a> Reuse<'a> {
             }
             touched.extend(met);
         }
-        Self { before: Some(resolved), touched }
+        Self { before, moved: known, touched }
+    }
+
+    /// The same over a tree of which nothing is known.
+    pub(crate) fn again(self, ground: Ground<'_>, tree: &Tree) -> Self {
+        Self::of(ground, tree, self.before, None)
+    }
+
+    /// The paths of the older view, if no file or folder came, went or has another name or place.
+    pub(crate) fn paths(&self, ground: Ground<'_>, tree: &Tree) -> Option<&Arc<Paths>> {
+        let before = self.before.as_ref()?.resolved;
+        let moved = self.moved.as_ref().filter(|_| before.is_quiet())?;
+        let named = |tree: &Tree, node| tree.spots.get(node).is_some_and(|spot| spot.place.kind.is_named());
+        let stay = !moved.iter().any(|node| named(&before.tree, node) || named(tree, node));
+        // What was written in a file that is deleted may bring it back.
+        let shown = |node: &NodeId| {
+            let spot = tree.spots.get(node);
+            let inside = spot.is_some_and(|spot| !spot.place.kind.is_named()) || ground.piece(node).is_some();
+            inside || *node == ground.root || before.paths.of.contains_key(node)
+        };
+        (stay && self.touched.iter().all(shown)).then_some(&before.paths)
+    }
+
+    /// The older view, if nothing met in it and its paths are these: then all that was not touched is as it was.
+    pub(crate) fn all(&self, paths: &Arc<Paths>) -> Option<&'a Resolved> {
+        let before = self.before.as_ref()?.resolved;
+        (before.is_quiet() && Arc::ptr_eq(&before.paths, paths)).then_some(before)
     }
 
     /// A file of the older view that is as it was, if nothing met anywhere in that view: then there is nothing to tell of it
     /// either.
     pub(crate) fn file(&self, node: &NodeId, path: &crate::path::RepoPath) -> Option<&'a crate::view::File> {
-        let before = self.before.filter(|before| before.is_quiet())?;
-        let file = before.view.files.get(path).filter(|file| file.node == *node)?;
+        let before = self.before.as_ref()?.resolved;
+        let file = before.files.get(path).filter(|_| before.is_quiet()).filter(|file| file.node == *node)?;
         (!self.touched.contains(node)).then_some(file)
     }
 
     /// What the older view showed of a file, if that still holds.
     ///
     /// Overlaps of places speak about other paths, so a text that has some is read again.
-    pub(crate) fn rendered(&self, node: &NodeId, path: &crate::path::RepoPath) -> Option<&'a Rendered> {
-        let rendered = self.before?.rendered.get(node)?;
+    pub(crate) fn rendered(&self, node: &NodeId, path: &crate::path::RepoPath) -> Option<&'a Arc<Rendered>> {
+        let rendered = self.before.as_ref()?.resolved.rendered.get(node)?;
         let in_leaves = |found: &Found| matches!(found.settle, Settle::Leaf(..));
         let holds = !self.touched.contains(node) && rendered.path == *path;
         (holds && rendered.found.iter().all(in_leaves)).then_some(rendered)

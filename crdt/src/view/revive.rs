@@ -85,7 +85,7 @@ impl Search<'_> {
     /// What was put under a parent, and the pieces under it that nobody has moved.
     fn children(&mut self, parent: NodeId, seen_by: &Rc<Vec<WaypointId>>) {
         let (ground, tree) = (self.ground, self.tree);
-        let put = tree.under.get(&parent).into_iter().flatten().copied();
+        let put = tree.children(&parent).iter().copied();
         self.open.extend(put.map(|node| (Stop::Node(node), seen_by.clone())));
         let leaf = ground.lineage.inside(&parent).or_else(|| Some(ground.lineage.slice(&parent)?.0));
         let Some(log) = leaf.and_then(|leaf| ground.state.leaves.get(&leaf)) else { return };

@@ -6,13 +6,15 @@
 //! of writes only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::graph::Graph;
 use crate::id::{LeafId, NodeId};
 use crate::lineage::Lineage;
 use crate::op::{NodeKind, Place};
+use crate::paged::Paged;
 use crate::split::Piece;
-use crate::state::{Node, State};
+use crate::state::{Act, Node, State};
 
 /// Where one node stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,14 +26,16 @@ pub(crate) struct Spot {
 }
 
 /// Where every node stands that someone put somewhere.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Tree {
     /// The spots; a piece of a leaf that nobody moved has none.
-    pub(crate) spots: BTreeMap<NodeId, Spot>,
+    pub(crate) spots: Paged<NodeId, Arc<Spot>>,
     /// The nodes that someone put there, by parent.
-    pub(crate) under: BTreeMap<NodeId, Vec<NodeId>>,
+    under: Paged<NodeId, Arc<Vec<NodeId>>>,
     /// Nodes whose move had to be undone, and the place they wanted.
     pub(crate) broken: BTreeMap<NodeId, Place>,
+    /// Whether a node stands in the root because its parent is no folder.
+    has_orphans: bool,
 }
 
 /// What a tree is made from.
@@ -66,11 +70,103 @@ impl<'a> Ground<'a> {
     }
 }
 
+impl Spot {
+    fn is_dir(&self) -> bool {
+        self.place.kind == NodeKind::Dir
+    }
+}
+
+/// Growing by what was written since.
+impl Tree {
+    /// The tree of a state that has these operations more, and the nodes that stand elsewhere in it; `None` where
+    /// something of this tree, or of the other, stands otherwise than it was put: then all places count.
+    pub(crate) fn grown(&self, ground: Ground<'_>, acts: &[&Act]) -> Option<(Self, BTreeSet<NodeId>)> {
+        if self.has_orphans || !self.broken.is_empty() {
+            return None;
+        }
+        let (mut placed, mut holders) = (BTreeSet::new(), BTreeSet::new());
+        for act in acts {
+            match act {
+                Act::Place(node, _) => drop(placed.insert(*node)),
+                Act::Split(pieces) => {
+                    holders.extend(ground.lineage.owner(&pieces.leaf));
+                    placed.extend(pieces.list.iter().map(|piece| piece.node));
+                }
+                Act::Body(..) | Act::Mode(..) | Act::Edit(..) => {}
+            }
+        }
+        let (spots, under) = (self.spots.clone(), self.under.clone());
+        let mut tree = Self { spots, under, ..Self::default() };
+        placed.retain(|node| tree.stand(ground, *node));
+        let lost = |node: &NodeId| self.spots.get(node).is_some_and(|was| was.is_dir() && !tree.is_dir(node));
+        let torn = |node: &NodeId| tree.spots.get(node).is_some_and(|spot| tree.is_orphan(spot, ground.root));
+        let mut above = placed.iter().chain(&holders);
+        let sound = !placed.contains(&ground.root)
+            && !placed.iter().any(|node| lost(node) || torn(node))
+            && !above.any(|node| tree.circles(ground, *node));
+        sound.then_some((tree, placed))
+    }
+
+    fn is_dir(&self, node: &NodeId) -> bool {
+        self.spots.get(node).is_some_and(|spot| spot.is_dir())
+    }
+
+    /// Lets a node stand where the state says; whether that is another spot than before.
+    fn stand(&mut self, ground: Ground<'_>, node: NodeId) -> bool {
+        let now = ground.state.nodes.get(&node).and_then(|written| spot(ground, &node, written));
+        let was = self.spots.get(&node).map(|spot| spot.place.parent);
+        if self.spots.get(&node).map(|spot| &**spot) == now.as_ref() {
+            return false;
+        }
+        let parent = now.as_ref().map(|spot| spot.place.parent);
+        match now {
+            Some(spot) => drop(self.spots.insert(node, Arc::new(spot))),
+            None => drop(self.spots.remove(&node)),
+        }
+        if was != parent {
+            self.leave(was, &node);
+            self.enter(parent, node);
+        }
+        true
+    }
+
+    fn leave(&mut self, parent: Option<NodeId>, node: &NodeId) {
+        let Some((parent, nodes)) = parent.and_then(|parent| Some((parent, self.under.get_mut(&parent)?)))
+        else {
+            return;
+        };
+        let nodes = Arc::make_mut(nodes);
+        nodes.retain(|other| other != node);
+        if nodes.is_empty() {
+            self.under.remove(&parent);
+        }
+    }
+
+    fn enter(&mut self, parent: Option<NodeId>, node: NodeId) {
+        let Some(parent) = parent else { return };
+        let nodes = Arc::make_mut(self.under.or_default(parent));
+        let at = nodes.partition_point(|other| *other < node);
+        nodes.insert(at, node);
+    }
+
+    /// Whether a walk up from a node comes to a node twice.
+    fn circles(&self, ground: Ground<'_>, node: NodeId) -> bool {
+        let (mut met, mut next) = (BTreeSet::new(), Some(node));
+        while let Some(node) = next {
+            if !met.insert(node) {
+                return true;
+            }
+            next = self.parent(ground, &node);
+        }
+        false
+    }
+}
+
 impl Tree {
     /// The tree of a state.
     pub(crate) fn of(ground: Ground<'_>) -> Self {
         let spots = ground.state.nodes.iter();
-        let spots = spots.filter_map(|(id, node)| Some((*id, spot(ground, id, node)?))).collect();
+        let spots = spots.filter_map(|(id, node)| Some((*id, Arc::new(spot(ground, id, node)?)))).collect();
         let mut tree = Tree { spots, ..Tree::default() };
         tree.adopt_orphans(ground.root);
         tree.break_cycles(ground);
@@ -80,31 +176,45 @@ impl Tree {
 
     /// Files and folders whose parent is no folder stand in the root.
     fn adopt_orphans(&mut self, root: NodeId) {
-        let is_dir = |spot: &Spot| spot.place.kind == NodeKind::Dir;
-        let dirs = self.spots.iter().filter(|(_, spot)| is_dir(spot)).map(|(id, _)| *id);
-        let dirs: BTreeSet<_> = dirs.chain([root]).collect();
         self.spots.remove(&root);
-        for spot in self.spots.values_mut() {
-            let named = matches!(spot.place.kind, NodeKind::Dir | NodeKind::File);
-            if named && !dirs.contains(&spot.place.parent) {
-                spot.place.parent = root;
-            }
+        let orphans = self.spots.iter().filter(|(_, spot)| self.is_orphan(spot, root));
+        let orphans: Vec<_> = orphans.map(|(id, _)| *id).collect();
+        self.has_orphans = !orphans.is_empty();
+        for orphan in orphans {
+            self.put_under(orphan, root);
+        }
+    }
+
+    /// Whether a file or folder stands in what is no folder.
+    fn is_orphan(&self, spot: &Spot, root: NodeId) -> bool {
+        let Place { parent, kind, .. } = &spot.place;
+        kind.is_named() && *parent != root && !self.spots.get(parent).is_some_and(|spot| spot.is_dir())
+    }
+
+    fn put_under(&mut self, node: NodeId, parent: NodeId) {
+        if let Some(spot) = self.spots.get_mut(&node) {
+            Arc::make_mut(spot).place.parent = parent;
         }
     }
 
     fn list_children(&mut self) {
-        self.under.clear();
+        let mut under = BTreeMap::<NodeId, Vec<NodeId>>::new();
         for (id, spot) in &self.spots {
-            self.under.entry(spot.place.parent).or_default().push(*id);
+            under.entry(spot.place.parent).or_default().push(*id);
         }
+        self.under = under.into_iter().map(|(parent, nodes)| (parent, Arc::new(nodes))).collect();
+    }
+
+    /// The nodes that someone put under a parent, those that are deleted too.
+    pub(crate) fn children(&self, parent: &NodeId) -> &[NodeId] {
+        self.under.get(parent).map_or(&[], |nodes| nodes)
     }
 
     /// Puts a node into the root because no path to its place exists.
     pub(crate) fn uproot(&mut self, node: NodeId, root: NodeId) {
-        if let Some(spot) = self.spots.get_mut(&node) {
-            let wanted = spot.place.clone();
-            spot.place.parent = root;
-            self.broken.entry(node).or_insert(wanted);
+        if let Some(spot) = self.spots.get(&node) {
+            self.broken.entry(node).or_insert(spot.place.clone());
+            self.put_under(node, root);
             self.list_children();
         }
     }
@@ -155,7 +265,7 @@ impl Tree {
         let place = self.place_before(ground, node, &wanted);
         let place = place.or_else(|| self.root_place(ground, node, &wanted));
         if let Some(place) = place {
-            self.spots.insert(node, Spot { place, ..spot });
+            self.spots.insert(node, Arc::new(Spot { place, deleted: spot.deleted }));
         }
         self.broken.insert(node, wanted);
     }
