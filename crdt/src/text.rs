@@ -23,6 +23,8 @@ use crate::token::tokenize;
 
 /// How many edited leaves are kept.
 const KEPT_MAX: usize = 4096;
+/// How many bytes the texts have whose trees are kept; a tree is some twenty times as large.
+const PARSED_BYTES_KEPT_MAX: usize = 1 << 20;
 /// How many texts of one leaf: those who write on older versions want other ones than those who write on the newest.
 const VERSIONS_MAX: usize = 4;
 
@@ -45,6 +47,19 @@ pub(crate) struct Texts {
     kept: BTreeMap<LeafId, VecDeque<Arc<Text>>>,
     /// The last text that was cut: several drafts on one base cut the same.
     cut: Option<LastCut>,
+    /// The trees of texts that were read lately, the last one first, one for each leaf.
+    parsed: VecDeque<Known>,
+}
+
+/// A text whose tree is known.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    leaf: LeafId,
+    codec: u16,
+    /// The text; the leaf may show another one by now.
+    pub(crate) text: Arc<[u8]>,
+    /// Its tree.
+    pub(crate) tree: Parsed,
 }
 
 #[derive(Debug)]
@@ -52,7 +67,6 @@ struct LastCut {
     /// The codec that was asked for.
     wanted: u16,
     split: Split,
-    tree: Option<Parsed>,
 }
 
 impl Texts {
@@ -64,14 +78,26 @@ impl Texts {
         }
         let made = read(wanted, genesis, None);
         let split = Split { leaf, codec: made.codec, cuts: made.cuts };
-        self.cut = Some(LastCut { wanted, split: split.clone(), tree: made.tree });
+        self.cut = Some(LastCut { wanted, split: split.clone() });
+        self.know(leaf, made.codec, genesis.into(), made.tree);
         split
     }
 
-    /// The tree of the bytes that a leaf began with, if it is the last that was cut by a codec.
-    pub(crate) fn tree(&self, leaf: LeafId, codec: u16) -> Option<Parsed> {
-        let known = self.cut.as_ref().filter(|cut| cut.split.codec == codec && cut.split.leaf == leaf);
-        known?.tree.clone()
+    /// The text of a whole leaf that a codec read last, and its tree.
+    pub(crate) fn known(&self, leaf: LeafId, codec: u16) -> Option<&Known> {
+        self.parsed.iter().find(|known| known.leaf == leaf && known.codec == codec)
+    }
+
+    /// Remembers the tree of a text, if there is one: the next text of this leaf is much like it.
+    pub(crate) fn know(&mut self, leaf: LeafId, codec: u16, text: Arc<[u8]>, tree: Option<Parsed>) {
+        let Some(tree) = tree else { return };
+        self.parsed.retain(|known| known.leaf != leaf);
+        self.parsed.push_front(Known { leaf, codec, text, tree });
+        let mut left = PARSED_BYTES_KEPT_MAX;
+        self.parsed.retain(|known| {
+            left = left.saturating_sub(known.text.len());
+            left > 0
+        });
     }
 
     /// The text of a leaf that has hunks.

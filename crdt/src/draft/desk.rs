@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::documents::{Contents, Documents};
 use crate::draft::Draft;
+use crate::draft::align::Alignment;
 use crate::error::{Absent, CrdtError};
 use crate::frontier::Frontier;
 use crate::graph::{Graph, NEXT};
@@ -17,7 +18,7 @@ use crate::lineage::Lineage;
 use crate::op::{Body, Op, Split};
 use crate::shelf::Spot;
 use crate::state::{Act, State};
-use crate::syntax::Parsed;
+use crate::syntax::{Parsed, read};
 use crate::text::{Texts, genesis};
 use crate::view::outline::{Outline, Reading};
 use crate::view::resolve::{Resolved, resolve};
@@ -113,10 +114,21 @@ impl<'a> Desk<'a> {
         Ok(self.texts.split(leaf, codec, &begun))
     }
 
-    /// The tree of a text that a leaf began with and still shows, if it is at hand.
-    pub(crate) fn tree(&self, leaf: LeafId, codec: u16, shown: &[u8]) -> Result<Option<Parsed>, CrdtError> {
-        let tree = self.texts.tree(leaf, codec);
-        Ok(if tree.is_some() && self.genesis(leaf)? == shown { tree } else { None })
+    /// The tree of a text that a leaf shows, if one like it was read lately.
+    pub(crate) fn tree(&self, leaf: LeafId, codec: u16, shown: &[u8]) -> Option<Parsed> {
+        let known = self.texts.known(leaf, codec)?;
+        if *known.text == *shown {
+            return Some(known.tree.clone());
+        }
+        // What has a mistake in it helps nothing.
+        let tree = (!known.tree.root_node().has_error()).then(|| known.tree.clone())?;
+        let changed = Alignment::of(&known.text, shown).changed();
+        read(codec, shown, Some(crate::syntax::Before { tree, text: &known.text, changed: &changed })).tree
+    }
+
+    /// Remembers the tree of a text that a leaf is to show.
+    pub(crate) fn know(&mut self, leaf: LeafId, codec: u16, text: Arc<[u8]>, tree: Option<Parsed>) {
+        self.texts.know(leaf, codec, text, tree);
     }
 
     /// Bytes that were written as a whole.

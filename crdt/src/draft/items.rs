@@ -23,7 +23,7 @@ use crate::matching::longest_rising;
 use crate::op::{Cut, NodeKind, Op, Place, Split};
 use crate::position;
 use crate::split::Pieces;
-use crate::syntax::cut;
+use crate::syntax::{Before, read};
 
 /// A text file and what it is to say.
 #[derive(Debug)]
@@ -148,7 +148,8 @@ impl Items<'_, '_> {
         if !self.desk.is_untouched(&leaf) || !has_items(sheet.codec, &kind) {
             return Ok(());
         }
-        let (_, cuts) = cut(sheet.codec, &sheet.old);
+        let before = sheet.tree.clone().map(|tree| Before { tree, text: &sheet.old, changed: &[] });
+        let cuts = read(sheet.codec, &sheet.old, before).cuts;
         let is_it = |cut: &Cut| {
             cut.start as usize == start && cut.end as usize == end && cut.kind == kind && cut.name == name
         };

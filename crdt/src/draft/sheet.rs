@@ -9,7 +9,7 @@ use crate::id::{LeafId, NodeId};
 use crate::matching::{Candidate, longest_rising, pairs};
 use crate::op::{Cut, NodeKind, Place};
 use crate::split::Pieces;
-use crate::syntax::cut_tree;
+use crate::syntax::{Parsed, cut_tree};
 use crate::view::outline::Outline;
 
 /// A piece that the text had.
@@ -54,6 +54,8 @@ pub(super) struct Sheet {
     /// Whether a grammar read all of the old text, and does not of the new one.
     pub(super) broke: bool,
     pub(super) old: Vec<u8>,
+    /// The tree of the old text, if it is known.
+    pub(super) tree: Option<Parsed>,
     pub(super) new: Arc<[u8]>,
     /// The lines of the old text that stay: old and new numbers, rising.
     pub(super) pairs: Vec<(usize, usize)>,
@@ -83,7 +85,8 @@ impl Sheet {
         let TextEdit { node: file, leaf: body, codec, new, fresh } = edit;
         let (old, pairs) = (Vec::new(), Vec::new());
         let (haves, wants, top) = (Vec::new(), Vec::new(), Vec::new());
-        Self { file, body, codec, fresh, broke: false, old, new, pairs, haves, wants, top }
+        let (broke, tree) = (false, None);
+        Self { file, body, codec, fresh, broke, old, tree, new, pairs, haves, wants, top }
     }
 
     /// The pieces of the old text.

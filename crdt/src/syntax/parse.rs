@@ -44,6 +44,9 @@ pub(crate) struct Before<'a> {
 /// Of a text that is mostly an old one only what changed is read. What has a mistake in it is read as a
 /// whole: how a grammar makes sense of that depends on where it began.
 pub(super) fn parse(language: &Language, bytes: &[u8], before: Option<Before<'_>>) -> Option<Tree> {
+    if let Some(Before { tree, .. }) = before.as_ref().filter(|before| before.text == bytes) {
+        return Some(tree.clone());
+    }
     let again = before.filter(|before| !before.tree.root_node().has_error());
     let again = again.and_then(|before| parse_on(language, bytes, Some(&before.edited(bytes))));
     again.filter(|tree| !tree.root_node().has_error()).or_else(|| parse_on(language, bytes, None))

@@ -30,7 +30,7 @@ impl Items<'_, '_> {
         pairs: Vec<(usize, usize)>,
     ) -> Result<(Sheet, bool), CrdtError> {
         let codec = self.codec(edit.leaf)?;
-        let tree = self.desk.tree(edit.leaf, codec, &outline.bytes)?;
+        let tree = self.desk.tree(edit.leaf, codec, &outline.bytes);
         let before = tree.clone().map(|tree| Before { tree, text: &outline.bytes, changed });
         let made = read(codec, &edit.new, before);
         let was_broken = || match &tree {
@@ -38,7 +38,8 @@ impl Items<'_, '_> {
             None => read(codec, &outline.bytes, None).is_broken(),
         };
         let broke = made.is_broken() && !was_broken();
-        let mut sheet = Sheet { codec, broke, pairs, ..Sheet::of(edit) };
+        self.desk.know(edit.leaf, made.codec, edit.new.clone(), made.tree);
+        let mut sheet = Sheet { codec, broke, pairs, tree, ..Sheet::of(edit) };
         sheet.haves = Sheet::haves(&outline);
         sheet.old = outline.bytes;
         sheet.read_wants(made.cuts);
