@@ -3,6 +3,7 @@
 use super::stage::bug;
 use super::steps::Step;
 use crate::error::{Failure, NOT_FOUND};
+use std::collections::BTreeSet;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -97,6 +98,17 @@ pub(super) fn clone_and_check(from: &Path, to: &Path) -> Result<f64, Failure> {
     run(Command::new("git").args(["clone", "-q", "--no-local"]).arg(from).arg(to))?;
     run(Command::new("git").arg("-C").arg(to).args(["fsck", "--full", "--no-progress"]))?;
     Ok(begun.elapsed().as_secs_f64() * 1000.0)
+}
+
+/// The commits of all branches and tags, each with its tree.
+pub(super) fn trees(dir: &Path) -> Result<BTreeSet<String>, Failure> {
+    let mut command = Command::new("git");
+    command.arg("-C").arg(dir).args(["log", "--branches", "--tags", "--format=%H %T"]);
+    let output = command.output().map_err(|_| missing())?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()),
+        false => Err(bug(String::from_utf8_lossy(&output.stderr).trim())),
+    }
 }
 
 /// What git calls itself.

@@ -1,24 +1,31 @@
 //! `bench import`: how long the import of a history takes, against a clone by git that is checked afterwards.
 //!
 //! Both read every object and write all of it down anew, and both know then that it is whole. The clone comes over a
-//! transport, as from another machine, since between two folders git only links files.
+//! transport, as from another machine, since between two folders git only links files. What was imported is exported again
+//! at the end, and has to have the same commits with the same trees.
 
 use super::dice::Dice;
 use super::figure::{Figure, Limit};
 use super::git::{self, Git};
+use super::home::Home;
+use super::process::weighed;
 use super::releases;
 use super::score::median;
-use super::stage::Stage;
+use super::stage::{Stage, bug};
 use super::steps::{Step, steps};
 use crate::desk::Desk;
 use crate::error::{DONE, Failure, NOT_FOUND};
 use crate::output;
 use cairn_node::measure::Files;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// How many times as long an import may take.
 const TIMES_MAX: f64 = 3.0;
+
+/// How many commits a history has at least for which that is promised.
+const COMMITS_MIN: usize = 2000;
 
 /// The arguments.
 #[derive(clap::Args)]
@@ -37,7 +44,13 @@ pub(crate) struct Args {
     seed: u64,
 }
 
-/// Measures, and prints the figure.
+/// How long an import took, and the most memory that it held.
+struct Imported {
+    ms: f64,
+    peak_mb: f64,
+}
+
+/// Measures, and prints the figures.
 pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     let stage = Stage::new()?;
     let name = git::name()?;
@@ -46,27 +59,54 @@ pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
         Some(repository) => repository.clone(),
         None => made(&args, &folders, &stage)?,
     };
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let commits = git::trees(&from)?;
+    if commits.len() < COMMITS_MIN {
+        let count = commits.len();
+        output::note(&format!("the history has {count} commits; the limit is for {COMMITS_MIN} or more"));
+    }
+    let (mut ours, mut theirs, mut peak_mb) = (Vec::new(), Vec::new(), 0.0f64);
     for _ in 0..args.runs.max(1) {
         theirs.push(git::clone_and_check(&from, &stage.path("theirs"))?);
-        ours.push(imported(&from, &stage)?);
+        let imported = imported(&from, &stage)?;
+        ours.push(imported.ms);
+        peak_mb = peak_mb.max(imported.peak_mb);
     }
+    check(&commits, &stage)?;
     let runs = ours.len();
     let (Some(ours), Some(theirs)) = (median(ours), median(theirs)) else { return Ok(DONE) };
     if !desk.json {
-        output::line(&format!("import: {ours:.0} ms; clone and fsck, {name}: {theirs:.0} ms"));
+        let count = commits.len();
+        output::line(&format!(
+            "{count} commits: import {ours:.0} ms; clone and fsck, {name}: {theirs:.0} ms"
+        ));
     }
-    let figure = Figure {
-        bench: "import",
-        figure: "import over clone and fsck".to_owned(),
-        unit: "x",
-        cairn: ours / theirs,
-        rival: Some((name, 1.0)),
-        limit: Limit::AtMost(TIMES_MAX),
-        runs,
-    };
-    figure.print(desk.json);
+    let limit = if commits.len() < COMMITS_MIN { Limit::Nothing } else { Limit::AtMost(TIMES_MAX) };
+    let (ratio, rival) = (ours / theirs, Some((name, 1.0)));
+    figure("import over clone and fsck", "x", (ratio, rival), limit, runs).print(desk.json);
+    figure("memory of an import", "MB", (peak_mb, None), Limit::Nothing, runs).print(desk.json);
     Ok(DONE)
+}
+
+fn figure(
+    name: &str,
+    unit: &'static str,
+    (cairn, rival): (f64, Option<(String, f64)>),
+    limit: Limit,
+    runs: usize,
+) -> Figure {
+    Figure { bench: "import", figure: name.to_owned(), unit, cairn, rival, limit, runs }
+}
+
+/// Exports what was imported last: every commit must be there, with the tree that it had.
+fn check(commits: &BTreeSet<String>, stage: &Stage) -> Result<(), Failure> {
+    let to = stage.path("exported.git");
+    stage.cairn(&["-C", "ours", "export", "git", &to.to_string_lossy()])?;
+    let exported = git::trees(&to)?;
+    match commits.difference(&exported).next() {
+        None if exported.len() == commits.len() => Ok(()),
+        None => Err(bug("an export has commits that the history has not")),
+        Some(lost) => Err(bug(&format!("an export has not the commit with this tree: {lost}"))),
+    }
 }
 
 fn is_repository(dir: &Path) -> bool {
@@ -101,8 +141,8 @@ fn made(args: &Args, folders: &[PathBuf], stage: &Stage) -> Result<PathBuf, Fail
     Ok(dir)
 }
 
-/// Imports into a home of its own; how long that took, in milliseconds.
-fn imported(from: &Path, stage: &Stage) -> Result<f64, Failure> {
+/// Imports into a home of its own.
+fn imported(from: &Path, stage: &Stage) -> Result<Imported, Failure> {
     for folder in ["home", "ours"] {
         let folder = stage.path(folder);
         if folder.exists() {
@@ -110,5 +150,8 @@ fn imported(from: &Path, stage: &Stage) -> Result<f64, Failure> {
         }
     }
     stage.cairn(&["init", "ours", "--project", "@bench/import"])?;
-    stage.cairn(&["-C", "ours", "import", "git", &from.to_string_lossy()])
+    let home = Home::new(stage.dir(), "home");
+    let mut command = home.command(&["-C", "ours", "import", "git", &from.to_string_lossy()])?;
+    let (ran, peak_mb) = weighed(&mut command)?;
+    Ok(Imported { ms: ran.ms, peak_mb })
 }
