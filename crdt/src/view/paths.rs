@@ -13,7 +13,7 @@ use crate::view::revive::is_alive;
 use crate::view::tree::{Ground, Tree};
 
 /// The paths of all files and folders that are shown.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Paths {
     /// The files.
     pub(crate) files: BTreeMap<RepoPath, NodeId>,
@@ -36,6 +36,31 @@ impl Paths {
                 Some(node) => tree.uproot(node, ground.root),
             }
         }
+    }
+
+    /// These paths after some files came, went or got another name; `None` where that is not all that follows from it.
+    pub(crate) fn with_files(&self, ground: Ground<'_>, tree: &Tree, files: &[NodeId]) -> Option<Self> {
+        let mut paths = self.clone();
+        for file in files {
+            if let Some(path) = paths.of.remove(file) {
+                paths.files.remove(&path);
+            }
+        }
+        for file in files {
+            let Some(spot) = tree.spots.get(file).filter(|_| is_alive(ground, tree, *file)) else { continue };
+            let (name, parent) = (Name::new(&spot.place.name).ok()?, spot.place.parent);
+            let path = match parent == ground.root {
+                true => RepoPath::root(&name),
+                false => paths.of.get(&parent)?.join(&name).ok()?,
+            };
+            // Whoever wants a name that is taken steps aside.
+            if paths.files.contains_key(&path) || paths.dirs.contains_key(&path) || !paths.aside.is_empty() {
+                return None;
+            }
+            paths.of.insert(*file, path.clone());
+            paths.files.insert(path, *file);
+        }
+        Some(paths)
     }
 
     /// Names everything from the root down; gives up at a node that no path can reach.

@@ -115,18 +115,16 @@ pub(crate) fn resolve(
         None => (Tree::of(ground), None),
     };
     let reuse = Reuse::of(ground, &tree, before, moved);
-    let (paths, reuse) = match reuse.paths(ground, &tree) {
-        Some(paths) => (paths.clone(), reuse),
-        None => {
-            let paths = Arc::new(Paths::of(ground, &mut tree));
-            let reuse = if tree.broken.is_empty() { reuse } else { reuse.again(ground, &tree) };
-            (paths, reuse)
-        }
+    let known = reuse.paths(ground, &tree);
+    let (older, paths) = match known {
+        Some((older, paths)) => (Some(older), paths),
+        None => (None, Arc::new(Paths::of(ground, &mut tree))),
     };
     debug_assert!(is_as_if_anew(ground, &tree, &paths), "a grown tree differs from the whole one");
+    let reuse = if tree.broken.is_empty() { reuse } else { reuse.again(ground, &tree) };
     let mut reading = Reading { ground, tree: &tree, texts, contents };
-    let shown = match reuse.all(&paths).filter(|_| frontier.heads().len() < 2) {
-        Some(before) => show_touched(&mut reading, &paths, &reuse, before)?,
+    let shown = match older.filter(|_| frontier.heads().len() < 2) {
+        Some(older) => show_touched(&mut reading, &paths, &reuse, older)?,
         None => show(&mut reading, &paths, &reuse, frontier.heads())?,
     };
     let Shown { files, mut found, rendered, fresh } = shown;
@@ -143,7 +141,7 @@ fn is_as_if_anew(ground: Ground<'_>, tree: &Tree, paths: &Paths) -> bool {
     *paths == Paths::of(ground, &mut whole) && *tree == whole
 }
 
-/// The files of an older view in which nothing met and nothing had another name, with those read again that were touched.
+/// The files of an older view in which nothing met, with those read again that were touched.
 fn show_touched<'a>(
     reading: &mut Reading<'a>,
     paths: &'a Paths,
@@ -154,9 +152,13 @@ fn show_touched<'a>(
     let (files, rendered) = (before.files.clone(), before.rendered.clone());
     let mut shown = Shown { files, rendered, ..Shown::default() };
     for node in &reuse.touched {
+        let was = before.paths.of.get(node).filter(|was| paths.of.get(node) != Some(was));
+        was.map(|was| shown.files.remove(was));
+        shown.rendered.remove(node);
+    }
+    for node in &reuse.touched {
         let Some(path) = paths.of.get(node).filter(|path| paths.files.contains_key(*path)) else { continue };
         let (file, text) = fresh(&mut report, path, *node)?;
-        shown.rendered.remove(node);
         if let Some(text) = text {
             report.found.extend(text.found.iter().cloned());
             shown.rendered.insert(*node, Arc::new(text));

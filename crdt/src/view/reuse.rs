@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::id::{LeafId, NodeId};
+use crate::op::NodeKind;
 use crate::state::Act;
 use crate::view::paths::Paths;
 use crate::view::report::{Found, Settle};
@@ -64,25 +65,30 @@ impl<'a> Reuse<'a> {
         Self::of(ground, tree, self.before, None)
     }
 
-    /// The paths of the older view, if no file or folder came, went or has another name or place.
-    pub(crate) fn paths(&self, ground: Ground<'_>, tree: &Tree) -> Option<&Arc<Paths>> {
+    /// The older view and the paths of this one, if nothing met there and they follow from its paths: files came, went or have
+    /// another name, and no folder did. Then all that was not touched is as it was.
+    pub(crate) fn paths(&self, ground: Ground<'_>, tree: &Tree) -> Option<(&'a Resolved, Arc<Paths>)> {
         let before = self.before.as_ref()?.resolved;
         let moved = self.moved.as_ref().filter(|_| before.is_quiet())?;
-        let named = |tree: &Tree, node| tree.spots.get(node).is_some_and(|spot| spot.place.kind.is_named());
-        let stay = !moved.iter().any(|node| named(&before.tree, node) || named(tree, node));
+        let trees = [&before.tree, tree];
+        let kinds = |node| trees.into_iter().filter_map(move |tree| Some(&tree.spots.get(node)?.place.kind));
+        let files: Vec<NodeId> =
+            moved.iter().filter(|node| kinds(node).any(NodeKind::is_named)).copied().collect();
+        let stay = files.iter().all(|node| kinds(node).all(|kind| *kind == NodeKind::File));
         // What was written in a file that is deleted may bring it back.
         let shown = |node: &NodeId| {
             let spot = tree.spots.get(node);
             let inside = spot.is_some_and(|spot| !spot.place.kind.is_named()) || ground.piece(node).is_some();
-            inside || *node == ground.root || before.paths.of.contains_key(node)
+            inside || *node == ground.root || before.paths.of.contains_key(node) || files.contains(node)
         };
-        (stay && self.touched.iter().all(shown)).then_some(&before.paths)
-    }
-
-    /// The older view, if nothing met in it and its paths are these: then all that was not touched is as it was.
-    pub(crate) fn all(&self, paths: &Arc<Paths>) -> Option<&'a Resolved> {
-        let before = self.before.as_ref()?.resolved;
-        (before.is_quiet() && Arc::ptr_eq(&before.paths, paths)).then_some(before)
+        if !stay || !self.touched.iter().all(shown) {
+            return None;
+        }
+        let paths = match files.is_empty() {
+            true => before.paths.clone(),
+            false => Arc::new(before.paths.with_files(ground, tree, &files)?),
+        };
+        Some((before, paths))
     }
 
     /// A file of the older view that is as it was, if nothing met anywhere in that view: then there is nothing to tell of it
