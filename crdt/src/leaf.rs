@@ -191,6 +191,11 @@ impl Leaf {
     ///
     /// Overlaps that the change touches are settled in favour of what the author saw.
     pub fn edit(&self, new: &[u8]) -> Vec<Hunk> {
+        edit::edit(self, new).0
+    }
+
+    /// The same, and the leaf with those hunks where they had to be tried out.
+    pub(crate) fn edited(&self, new: &[u8]) -> (Vec<Hunk>, Option<Leaf>) {
         edit::edit(self, new)
     }
 

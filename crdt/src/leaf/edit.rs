@@ -17,20 +17,26 @@ use crate::leaf::weave::Weave;
 use crate::members::members;
 use crate::token::tokenize;
 
-/// The hunks that turn the shown text into `new`.
-pub(super) fn edit(leaf: &Leaf, new: &[u8]) -> Vec<Hunk> {
+/// The hunks that turn the shown text into `new`, and the leaf with them where they had to be tried out.
+pub(super) fn edit(leaf: &Leaf, new: &[u8]) -> (Vec<Hunk>, Option<Leaf>) {
     leaf.resolved(|weave, resolution| {
         let author = Author { leaf, weave, resolution: &resolution };
         let old: Vec<&[u8]> = resolution.live.iter().map(|token| weave.text(*token)).collect();
         let changes = changes(&old, new);
-        if let Some(hunks) = author.by_members(&changes).filter(|hunks| author.shows(hunks, new)) {
-            return hunks;
+        if let Some(hunks) = author.by_members(&changes)
+            && let Some(made) = author.tried(&hunks, new)
+        {
+            return (hunks, Some(made));
         }
         let hunks: Vec<Hunk> = changes.into_iter().flat_map(|change| author.hunks(change, &[])).collect();
-        if hunks.is_empty() || author.makes(&hunks, new) {
-            return hunks;
+        // In a leaf that nobody has edited there is no doubt.
+        if hunks.is_empty() || leaf.held.is_empty() {
+            return (hunks, None);
         }
-        author.rewrite(new)
+        match author.tried(&hunks, new) {
+            Some(made) => (hunks, Some(made)),
+            None => (author.rewrite(new), None),
+        }
     })
 }
 
@@ -175,13 +181,14 @@ impl Author<'_> {
 
     /// Whether the hunks do make the new text. In a leaf that nobody has edited there is no doubt.
     fn makes(&self, hunks: &[Hunk], new: &[u8]) -> bool {
-        self.leaf.held.is_empty() || self.shows(hunks, new)
+        self.leaf.held.is_empty() || self.tried(hunks, new).is_some()
     }
 
-    /// The same, tried out.
-    fn shows(&self, hunks: &[Hunk], new: &[u8]) -> bool {
+    /// The leaf with these hunks, if they make the new text.
+    fn tried(&self, hunks: &[Hunk], new: &[u8]) -> Option<Leaf> {
         let mut trial = self.leaf.clone();
-        trial.apply(hunks.iter().cloned()).is_ok() && trial.shown().bytes == new
+        trial.apply(hunks.iter().cloned()).ok()?;
+        (trial.shown().bytes == new).then_some(trial)
     }
 }
 
