@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::draft::{Draft, FileEdit, Settling};
+use crate::draft::{Ahead, Draft, FileEdit, Settling};
 use crate::epoch::Epochs;
 use crate::error::{Absent, CrdtError, Invalid};
 use crate::frontier::Frontier;
@@ -277,6 +277,12 @@ impl Documents {
         contents: &dyn Contents,
     ) -> Result<Draft, CrdtError> {
         crate::draft::draft(self, base, edits, Settling::Touched, contents)
+    }
+
+    /// Lays texts ready that were read ahead: the drafts that are written next may ask for them. Those that
+    /// were laid before are let go.
+    pub fn expect(&mut self, texts: Vec<Ahead>) {
+        self.texts.expected = texts;
     }
 
     /// The same where the author has looked at all of it: every overlap of the base is settled as the view shows it, or as

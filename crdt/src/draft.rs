@@ -6,6 +6,7 @@
 //! the byte. So each draft is read back before it is handed out, and where the finest one
 //! does not hold, a coarser one is written.
 
+mod ahead;
 mod align;
 mod desk;
 mod items;
@@ -16,6 +17,8 @@ mod weigh;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+pub use ahead::Ahead;
 
 use crate::documents::{Contents, Documents};
 use crate::draft::desk::Desk;

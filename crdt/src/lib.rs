@@ -70,7 +70,7 @@ pub mod view;
 pub use carry::Carried;
 pub use conservation::Lost;
 pub use documents::{Change, Contents, Documents, Kept};
-pub use draft::{Draft, FileEdit};
+pub use draft::{Ahead, Draft, FileEdit};
 pub use error::{Absent, CrdtError};
 pub use frontier::Frontier;
 pub use merge::{Merged, merge};

@@ -48,6 +48,7 @@ pub fn cut(codec: u16, bytes: &[u8]) -> (u16, Vec<Cut>) {
 }
 
 /// A text as it was cut.
+#[derive(Debug, Clone)]
 pub(crate) struct Made {
     /// The codec that made the pieces.
     pub(crate) codec: u16,

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::documents::Contents;
+use crate::draft::Ahead;
 use crate::error::CrdtError;
 use crate::graph::Graph;
 use crate::hunk::{Hunk, Origin};
@@ -18,13 +19,13 @@ use crate::leaf::{Leaf, LeafError, Shown, Sight};
 use crate::lineage::{Lineage, Source};
 use crate::op::Split;
 use crate::state::LeafLog;
-use crate::syntax::{Parsed, read};
+use crate::syntax::{Before, Made, Parsed, read};
 use crate::token::tokenize;
 
 /// How many edited leaves are kept.
 const KEPT_MAX: usize = 4096;
 /// How many bytes the texts have whose trees are kept; a tree is some twenty times as large.
-const PARSED_BYTES_KEPT_MAX: usize = 1 << 20;
+const PARSED_BYTES_KEPT_MAX: usize = 2 << 20;
 /// How many texts of one leaf: those who write on older versions want other ones than those who write on the newest.
 const VERSIONS_MAX: usize = 4;
 
@@ -49,6 +50,8 @@ pub(crate) struct Texts {
     cut: Option<LastCut>,
     /// The trees of texts that were read lately, the last one first, one for each leaf.
     parsed: VecDeque<Known>,
+    /// Texts that were read ahead of a draft.
+    pub(crate) expected: Vec<Ahead>,
 }
 
 /// A text whose tree is known.
@@ -76,11 +79,18 @@ impl Texts {
         if let Some(cut) = known {
             return cut.split.clone();
         }
-        let made = read(wanted, genesis, None);
+        let known = self.known(leaf, wanted).filter(|known| *known.text == *genesis);
+        let before = known.map(|known| Before { tree: known.tree.clone(), text: genesis, changed: &[] });
+        let made = self.expected(wanted, genesis).cloned().unwrap_or_else(|| read(wanted, genesis, before));
         let split = Split { leaf, codec: made.codec, cuts: made.cuts };
         self.cut = Some(LastCut { wanted, split: split.clone() });
         self.know(leaf, made.codec, genesis.into(), made.tree);
         split
+    }
+
+    /// What a codec makes of a text, if it was read ahead.
+    pub(crate) fn expected(&self, codec: u16, text: &[u8]) -> Option<&Made> {
+        self.expected.iter().find_map(|ahead| ahead.made(codec, text))
     }
 
     /// The text of a whole leaf that a codec read last, and its tree.
@@ -119,6 +129,12 @@ impl Texts {
         let mut fresh = sound(log, tokenize(genesis).len());
         fresh.retain(|id, _| !leaf.contains(*id));
         apply(&mut leaf, fresh)?;
+        Ok(self.take(leaf, log, graph))
+    }
+
+    /// Keeps the text of a leaf that holds all sound hunks of its log.
+    pub(crate) fn take(&mut self, mut leaf: Leaf, log: &LeafLog, graph: &Graph) -> Arc<Text> {
+        let (id, wanted) = (leaf.id(), log.hunks.keys().copied().collect());
         leaf.see(None);
         let is_tilted = leaf.is_tilted();
         if is_tilted {
@@ -131,7 +147,7 @@ impl Texts {
         let kept = self.kept.entry(id).or_default();
         kept.truncate(VERSIONS_MAX - 1);
         kept.push_front(text.clone());
-        Ok(text)
+        text
     }
 
     /// A text that is kept of a leaf with just these hunks.

@@ -8,6 +8,7 @@
 //! bytes ([`cairn_protocol::Imported`]). So a copy of the repo knows what was imported, whoever asks, and an export
 //! writes the same commit under the same name.
 
+pub(crate) mod ahead;
 pub(crate) mod commit;
 pub(crate) mod edits;
 pub(crate) mod entry;

@@ -18,11 +18,11 @@ use crate::lineage::Lineage;
 use crate::op::{Body, Op, Split};
 use crate::shelf::Spot;
 use crate::state::{Act, State};
-use crate::syntax::{Parsed, read};
+use crate::syntax::{Before, Made, Parsed, read};
 use crate::text::{Texts, genesis};
 use crate::view::outline::{Outline, Reading};
 use crate::view::resolve::{Resolved, resolve};
-use crate::view::reuse::Before;
+use crate::view::reuse::Before as Older;
 use crate::view::tree::{Ground, Tree};
 
 /// The bytes of the base, and those that the draft brings.
@@ -123,7 +123,20 @@ impl<'a> Desk<'a> {
         // What has a mistake in it helps nothing.
         let tree = (!known.tree.root_node().has_error()).then(|| known.tree.clone())?;
         let changed = Alignment::of(&known.text, shown).changed();
-        read(codec, shown, Some(crate::syntax::Before { tree, text: &known.text, changed: &changed })).tree
+        read(codec, shown, Some(Before { tree, text: &known.text, changed: &changed })).tree
+    }
+
+    /// What a codec makes of a new text.
+    pub(crate) fn read(&self, codec: u16, text: &Arc<[u8]>, before: Option<Before<'_>>) -> Made {
+        self.texts.expected(codec, text).cloned().unwrap_or_else(|| read(codec, text, before))
+    }
+
+    /// Remembers the tree of a text that a leaf is to show, if it was read ahead.
+    pub(crate) fn know_expected(&mut self, leaf: LeafId, codec: u16, text: &Arc<[u8]>) {
+        let made = self.texts.expected(codec, text);
+        if let Some((codec, tree)) = made.map(|made| (made.codec, made.tree.clone())) {
+            self.texts.know(leaf, codec, text.clone(), tree);
+        }
     }
 
     /// Remembers the tree of a text that a leaf is to show.
@@ -162,18 +175,24 @@ impl<'a> Desk<'a> {
     pub(crate) fn edit(&mut self, leaf: LeafId, new: &[u8]) -> Result<(), CrdtError> {
         let begun = self.genesis(leaf)?;
         let log = self.state.leaves.get(&leaf).filter(|log| !log.hunks.is_empty());
-        let hunks = match log {
+        let (hunks, made) = match log {
             Some(log) => {
                 let text = self.texts.edited(leaf, log, &begun, self.graph)?;
-                if text.shown.bytes == new { Vec::new() } else { text.leaf.edit(new) }
+                if text.shown.bytes == new { (Vec::new(), None) } else { text.leaf.edited(new) }
             }
-            None if begun == new => Vec::new(),
-            None => Leaf::genesis(leaf, &begun).edit(new),
+            None if begun == new => (Vec::new(), None),
+            None => Leaf::genesis(leaf, &begun).edited(new),
         };
-        match hunks.is_empty() {
-            true => Ok(()),
-            false => self.put(Op::Edit { leaf, epoch: 0, hunks }),
+        if hunks.is_empty() {
+            return Ok(());
         }
+        self.put(Op::Edit { leaf, epoch: 0, hunks })?;
+        // What was tried out need not be made again to be read, if it holds all that the leaf does.
+        let made = made.zip(self.state.leaves.get(&leaf));
+        if let Some((made, log)) = made.filter(|(made, log)| made.hunks().eq(log.hunks.keys().copied())) {
+            self.texts.take(made, log, self.graph);
+        }
+        Ok(())
     }
 
     /// What a file with this leaf shows now.
@@ -188,7 +207,7 @@ impl<'a> Desk<'a> {
     pub(crate) fn resolve(&mut self, base: &Resolved) -> Result<Resolved, CrdtError> {
         let ground =
             Ground { root: self.root, state: &self.state, lineage: &self.lineage, graph: self.graph };
-        let before = Before { resolved: base, acts: self.acts.iter().collect() };
+        let before = Older { resolved: base, acts: self.acts.iter().collect() };
         resolve(Frontier::empty(), ground, self.texts, &self.contents, Some(before))
     }
 

@@ -23,7 +23,7 @@ use crate::matching::longest_rising;
 use crate::op::{Cut, NodeKind, Op, Place, Split};
 use crate::position;
 use crate::split::Pieces;
-use crate::syntax::{Before, read};
+use crate::syntax::{Before, Made, read};
 
 /// A text file and what it is to say.
 #[derive(Debug)]
@@ -46,10 +46,14 @@ struct Items<'d, 'a> {
 pub(super) fn write(desk: &mut Desk<'_>, edits: Vec<TextEdit>, matched: bool) -> Result<(), CrdtError> {
     let mut items = Items { desk, sheets: Vec::new() };
     let (fresh, edited): (Vec<_>, Vec<_>) = edits.into_iter().partition(|edit| edit.fresh);
+    for edit in &fresh {
+        items.desk.know_expected(edit.leaf, edit.codec, &edit.new);
+    }
     for edit in edited {
         let outline = items.outline(&edit)?;
         let alignment = Alignment::of(&outline.bytes, &edit.new);
         if items.touch(&edit, &outline, &alignment)? {
+            items.desk.know_expected(edit.leaf, edit.codec, &edit.new);
             continue;
         }
         let (changed, pairs) = (alignment.changed(), alignment.pairs);
@@ -149,7 +153,8 @@ impl Items<'_, '_> {
             return Ok(());
         }
         let before = sheet.tree.clone().map(|tree| Before { tree, text: &sheet.old, changed: &[] });
-        let cuts = read(sheet.codec, &sheet.old, before).cuts;
+        let Made { cuts, tree, .. } = read(sheet.codec, &sheet.old, before);
+        sheet.tree = tree;
         let is_it = |cut: &Cut| {
             cut.start as usize == start && cut.end as usize == end && cut.kind == kind && cut.name == name
         };

@@ -1,6 +1,6 @@
 //! Commits become waypoints, one after the other, each on top of its parents.
 //!
-//! Only what differs from the first parent is read. Waypoints are signed in groups; what waits for a signature has a
+//! Only what differs from the first parent is read, ahead of its turn. Waypoints are signed in groups; what waits for a signature has a
 //! bound, and so has what is remembered of blobs and trees.
 
 use std::cell::RefCell;
@@ -10,15 +10,16 @@ use std::sync::Arc;
 use cairn_crdt::id::{ContentHash, Root, WaypointId};
 use cairn_crdt::op::Op;
 use cairn_crdt::path::RepoPath;
-use cairn_crdt::{Absent, Contents, Draft, FileEdit, Frontier, Spot};
+use cairn_crdt::{Absent, Ahead, Contents, Draft, FileEdit, Frontier, Spot};
 use cairn_protocol::imported::Odd;
 use cairn_protocol::replica::Stack;
 use cairn_protocol::{Imported, Keypair, Labels};
 
+use super::ahead::Read;
 use super::commit::Commit;
-use super::edits::{Want, differing, edit, odd, touched, want};
+use super::edits::{Want, differing, edit, odd, want};
 use super::source::Source;
-use super::tree::{Trees, path_problem};
+use super::tree::Trees;
 use super::{Oid, Problem, SYSTEM};
 use crate::error::NodeError;
 use crate::owner::Owner;
@@ -48,14 +49,14 @@ pub(crate) struct Grow<'a> {
     /// The commits whose roots will be asked for, and the roots of those that were made.
     pub(crate) marked: BTreeMap<Oid, Option<Root>>,
     stack: Option<Stack>,
-    ahead: Ahead,
+    bytes: Bytes,
     /// Large files that were taken in.
     pub(crate) artifacts: u64,
 }
 
 /// Bytes that are on the way to the disk, and those that were read from it lately.
 #[derive(Default)]
-struct Ahead {
+struct Bytes {
     waiting: BTreeMap<ContentHash, Arc<[u8]>>,
     waiting_bytes: usize,
     read: RefCell<Cache>,
@@ -69,7 +70,7 @@ struct Cache {
 
 /// Bytes wherever they are.
 struct Beside<'a> {
-    ahead: &'a Ahead,
+    ahead: &'a Bytes,
     store: &'a Store,
 }
 
@@ -102,7 +103,7 @@ impl Cache {
     }
 }
 
-impl Ahead {
+impl Bytes {
     fn wait(&mut self, draft: &Draft) {
         for (content, bytes) in &draft.contents {
             self.waiting_bytes += bytes.len();
@@ -130,27 +131,22 @@ impl<'a> Grow<'a> {
     ) -> Self {
         let trees = Trees::new(source);
         let (known, sure, marked) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
-        let (stack, ahead) = (None, Ahead::default());
-        Self { owner, network, place, key, source, trees, known, sure, marked, stack, ahead, artifacts: 0 }
+        let (stack, bytes) = (None, Bytes::default());
+        Self { owner, network, place, key, source, trees, known, sure, marked, stack, bytes, artifacts: 0 }
     }
 
     /// Makes a waypoint of a commit whose parents are known.
-    pub(crate) fn commit(&mut self, id: Oid, branch: Option<&str>) -> Result<(), NodeError> {
-        let raw = self.source.commit(id)?;
-        let commit = Commit::read(id, &raw)?;
+    pub(crate) fn commit(&mut self, read: Read, branch: Option<&str>) -> Result<(), NodeError> {
+        let Read { id, raw, commit, changes, mut wants, texts } = read;
         let base = self.base(id, &commit)?;
-        let first = commit.parents.first().map(|parent| self.tree_of(*parent)).transpose()?;
-        let changes = self.trees.changes(id, first, commit.tree)?;
-        let mut paths = BTreeSet::new();
-        for path in touched(&changes) {
-            paths.insert(RepoPath::new(path).map_err(|error| path_problem(id, path, &error.to_string()))?);
-        }
         let is_merge = commit.parents.len() > 1;
         if is_merge {
-            paths.extend(self.merged_otherwise(&commit, &base)?);
+            for path in self.merged_otherwise(&commit, &base)? {
+                wants.entry(path).or_default();
+            }
         }
-        let edits = self.edits(id, commit.tree, paths)?;
-        let draft = self.draft(&base, &edits, is_merge)?;
+        let edits = self.edits(id, commit.tree, wants)?;
+        let draft = self.draft(&base, &edits, texts, is_merge)?;
         let labels = labels(id, raw, commit, branch, odd(&changes));
         let laid = self.lay(&base, &draft, &labels)?;
         let laid = Frontier::from_iter([laid]);
@@ -185,10 +181,6 @@ impl<'a> Grow<'a> {
         self.place.blend(self.owner, parents)
     }
 
-    fn tree_of(&self, commit: Oid) -> Result<Oid, Problem> {
-        Ok(Commit::read(commit, &self.source.commit(commit)?)?.tree)
-    }
-
     /// The paths at which the merge of the parents differs from the first of them. There git may have come to something else.
     fn merged_otherwise(
         &mut self,
@@ -203,14 +195,24 @@ impl<'a> Grow<'a> {
 
     pub(super) fn view(&mut self, frontier: &Frontier) -> Result<Arc<cairn_crdt::View>, NodeError> {
         let (replica, store) = self.owner.with(self.place.repo)?;
-        Ok(replica.view(self.place.project, frontier, &Beside { ahead: &self.ahead, store })?)
+        Ok(replica.view(self.place.project, frontier, &Beside { ahead: &self.bytes, store })?)
     }
 
-    fn edits(&mut self, id: Oid, tree: Oid, paths: BTreeSet<RepoPath>) -> Result<Vec<FileEdit>, NodeError> {
-        let mut edits = Vec::with_capacity(paths.len());
-        for path in paths {
-            let entry = self.trees.find(id, tree, path.as_bytes())?;
-            let wanted = want(self.source, id, &path, entry)?;
+    fn edits(
+        &mut self,
+        id: Oid,
+        tree: Oid,
+        wants: BTreeMap<RepoPath, Option<Want>>,
+    ) -> Result<Vec<FileEdit>, NodeError> {
+        let mut edits = Vec::with_capacity(wants.len());
+        for (path, wanted) in wants {
+            let wanted = match wanted {
+                Some(wanted) => wanted,
+                None => {
+                    let entry = self.trees.find(id, tree, path.as_bytes())?;
+                    want(self.source, id, &path, entry)?
+                }
+            };
             edits.push(match wanted {
                 Want::File { bytes, executable } if is_large(&bytes) => {
                     self.large(path, &bytes, executable)?
@@ -238,15 +240,24 @@ impl<'a> Grow<'a> {
         Ok(FileEdit::Artifact { path, artifact: imported.artifact, bytes: imported.bytes, executable })
     }
 
-    fn draft(&mut self, base: &Frontier, edits: &[FileEdit], settle: bool) -> Result<Draft, NodeError> {
+    fn draft(
+        &mut self,
+        base: &Frontier,
+        edits: &[FileEdit],
+        texts: Vec<Ahead>,
+        settle: bool,
+    ) -> Result<Draft, NodeError> {
         let (replica, store) = self.owner.with(self.place.repo)?;
-        let contents = Beside { ahead: &self.ahead, store };
+        let contents = Beside { ahead: &self.bytes, store };
         let missing = NodeError::Bug("a place without documents");
         let documents = replica.documents_mut(self.place.project).ok_or(missing)?;
-        Ok(match settle {
-            true => documents.settled_draft(base, edits, &contents)?,
-            false => documents.draft(base, edits, &contents)?,
-        })
+        documents.expect(texts);
+        let draft = match settle {
+            true => documents.settled_draft(base, edits, &contents),
+            false => documents.draft(base, edits, &contents),
+        };
+        documents.expect(Vec::new());
+        Ok(draft?)
     }
 
     /// Lays one write on what waits to be signed.
@@ -261,8 +272,8 @@ impl<'a> Grow<'a> {
             None => self.owner.stack(self.place, self.key.as_ref())?,
         };
         let laid = self.owner.lay(self.place.repo, &mut stack, on, draft, labels);
-        self.ahead.wait(draft);
-        let full = stack.len() >= GROUP_COUNT_MAX || self.ahead.waiting_bytes >= GROUP_BYTES_MAX;
+        self.bytes.wait(draft);
+        let full = stack.len() >= GROUP_COUNT_MAX || self.bytes.waiting_bytes >= GROUP_BYTES_MAX;
         self.stack = Some(stack);
         let laid = laid?;
         if full {
@@ -276,7 +287,7 @@ impl<'a> Grow<'a> {
         match self.stack.take() {
             Some(stack) if !stack.is_empty() => {
                 self.owner.seal(self.place.repo, stack, self.key.as_ref())?;
-                self.ahead.land();
+                self.bytes.land();
                 Ok(())
             }
             _ => Ok(()),

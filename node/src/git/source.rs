@@ -1,6 +1,6 @@
 //! A repository that is read: its refs, and objects by name.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gix::objs::Kind;
 
@@ -18,6 +18,7 @@ const CACHE_BYTES: usize = 64 << 20;
 
 /// A repository that is read.
 pub(crate) struct Source {
+    path: PathBuf,
     repo: gix::Repository,
 }
 
@@ -41,7 +42,12 @@ impl Source {
             return Err(Problem::Shallow { path });
         }
         repo.object_cache_size_if_unset(CACHE_BYTES);
-        Ok(Self { repo })
+        Ok(Self { path, repo })
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The branch that `HEAD` names, born or not; `None` where it names a commit.

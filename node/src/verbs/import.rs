@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use cairn_crdt::Frontier;
 
 use crate::error::NodeError;
+use crate::git::ahead::read_ahead;
 use crate::git::grow::Grow;
 use crate::git::history::{fresh, lines};
 use crate::git::labels::Wanted;
@@ -91,9 +92,14 @@ fn import(grow: &mut Grow<'_>, source: &Source, wanted: &Wanted) -> Result<Answe
         Ok(known)
     })?;
     let lines = lines(&wanted.branches, &first_parents);
-    for id in &order {
-        grow.commit(*id, lines.get(id).copied())?;
-    }
+    std::thread::scope(|scope| {
+        let ahead = read_ahead(scope, source.path(), &order);
+        for id in &order {
+            let read = ahead.recv().map_err(|_| NodeError::Bug("nobody reads the history"))??;
+            grow.commit(read, lines.get(id).copied())?;
+        }
+        Ok::<_, NodeError>(())
+    })?;
     let mut answer = Answer { commits: order.len() as u64, ..Answer::default() };
     label(grow, wanted, &before, &mut answer)?;
     answer.artifacts = grow.artifacts;

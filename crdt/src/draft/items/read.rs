@@ -32,12 +32,11 @@ impl Items<'_, '_> {
         let codec = self.codec(edit.leaf)?;
         let tree = self.desk.tree(edit.leaf, codec, &outline.bytes);
         let before = tree.clone().map(|tree| Before { tree, text: &outline.bytes, changed });
-        let made = read(codec, &edit.new, before);
-        let was_broken = || match &tree {
-            Some(tree) => tree.root_node().has_error(),
-            None => read(codec, &outline.bytes, None).is_broken(),
-        };
-        let broke = made.is_broken() && !was_broken();
+        let made = self.desk.read(codec, &edit.new, before);
+        // Nobody asks what the old text was where the new one is whole.
+        let tree =
+            if made.is_broken() { tree.or_else(|| read(codec, &outline.bytes, None).tree) } else { tree };
+        let broke = made.is_broken() && !tree.as_ref().is_some_and(|tree| tree.root_node().has_error());
         self.desk.know(edit.leaf, made.codec, edit.new.clone(), made.tree);
         let mut sheet = Sheet { codec, broke, pairs, tree, ..Sheet::of(edit) };
         sheet.haves = Sheet::haves(&outline);
