@@ -285,7 +285,9 @@ impl Drafting<'_> {
             let now = resolved.files.get(path);
             now.is_some_and(|now| now.executable == target.executable && target.what.is(&now.body))
         });
-        let gone = !plan.removed.iter().any(|path| resolved.files.contains_key(path));
+        // A file may stand where a folder went.
+        let lost = plan.removed.iter().filter(|path| !plan.files.contains_key(*path));
+        let gone = !lost.into_iter().any(|path| resolved.files.contains_key(path));
         Ok((kept && fresh && gone && self.has_dirs(&resolved)).then_some(resolved))
     }
 
