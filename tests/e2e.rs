@@ -12,6 +12,7 @@ mod damage;
 mod fade;
 mod git;
 mod hostile;
+mod local;
 mod merge_file;
 mod overlaps;
 mod owner;

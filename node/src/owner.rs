@@ -266,7 +266,7 @@ impl Owner {
         self.revive(repo)?;
         let entropy = entropy::random()?;
         let key = write.key.as_ref().unwrap_or(&self.key).clone();
-        self.check_own_feed(repo, write.project, &key)?;
+        self.check_own_feed(repo, write.project, &key, write.labels.local)?;
         let post = Post {
             project: write.project,
             key: &key,
@@ -296,8 +296,8 @@ impl Owner {
         self.revive(place.repo)?;
         let entropy = entropy::random()?;
         let key = key.unwrap_or(&self.key).clone();
-        self.check_own_feed(place.repo, place.project, &key)?;
-        Ok(self.replica(place.repo)?.stack(place.project, key.key(), self.now_ms(), &entropy)?)
+        self.check_own_feed(place.repo, place.project, &key, false)?;
+        Ok(self.replica(place.repo)?.stack(place.project, key.key(), self.now_ms(), &entropy, false)?)
     }
 
     /// Lays a write on a stack, where the next can be drafted on top of it. The stack must be sealed, whatever happens
@@ -337,15 +337,21 @@ impl Owner {
     }
 
     /// Refuses to sign where waypoints of the same feed cannot be read: a second
-    /// waypoint with the same number would fork it for ever.
-    fn check_own_feed(&self, repo: RepoId, project: ProjectId, key: &Keypair) -> Result<(), NodeError> {
-        if self.is_copied(repo) {
+    /// waypoint with the same number would fork it for ever. A copy of a home may go on with a local feed: nobody ever sees both.
+    fn check_own_feed(
+        &self,
+        repo: RepoId,
+        project: ProjectId,
+        key: &Keypair,
+        local: bool,
+    ) -> Result<(), NodeError> {
+        if self.is_copied(repo) && !local {
             let why = "this home is a copy, or was put back: what it signed since may be missing";
             return Err(NodeError::Behind(why.to_owned()));
         }
         let feed = cairn_protocol::FeedName { repo, project, key: key.key() }.id();
         let store = self.store(repo)?;
-        if self.replica(repo)?.feed_length(project, feed) >= store.feed_length(feed) {
+        if self.replica(repo)?.kept_length(project, feed) >= store.feed_length(feed) {
             return Ok(());
         }
         let damage =

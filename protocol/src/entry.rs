@@ -60,6 +60,8 @@ pub enum Payload {
     Floor(Floor),
     /// What it was in another system.
     Imported(Box<Imported>),
+    /// The waypoint never leaves the home that it was written in.
+    Local,
     /// Something optional that this program does not know.
     Unknown {
         /// Its kind.
@@ -179,6 +181,7 @@ impl Payload {
             7 => Ok(Payload::Edge(Edge::from_bytes(bytes)?)),
             9 => Ok(Payload::Retire(Retire::from_bytes(bytes)?)),
             8 => Ok(Payload::Epoch(Epoch::from_bytes(bytes)?)),
+            10 => Ok(whole(bytes, |_| Ok(Payload::Local))?),
             // What an older program keeps is kept: one of these that says nothing is no reason to refuse a feed.
             kind if kind & OPTIONAL != 0 => {
                 let known = match kind {
@@ -204,6 +207,7 @@ impl Payload {
             Payload::Edge(_) => 7,
             Payload::Retire(_) => 9,
             Payload::Epoch(_) => 8,
+            Payload::Local => 10,
             Payload::Floor(_) => FLOOR,
             Payload::Imported(_) => IMPORTED,
             Payload::Unknown { kind, .. } => *kind,
@@ -223,6 +227,7 @@ impl Payload {
             Payload::Epoch(epoch) => epoch.write(&mut out),
             Payload::Floor(floor) => floor.write(&mut out),
             Payload::Imported(imported) => imported.write(&mut out),
+            Payload::Local => {}
         }
         out.into_bytes()
     }

@@ -117,6 +117,9 @@ pub enum Reject {
     /// Waypoints were forgotten of which no epoch is known here to have them in its past.
     #[error("forgotten waypoints that no known epoch has in its past")]
     Unabsorbed,
+    /// A waypoint that its author keeps at home: no honest peer has it from anybody.
+    #[error("a local waypoint of somebody else")]
+    Local,
     /// Content is not there in full.
     #[error("a body has faded or was erased")]
     Faded,
@@ -182,6 +185,7 @@ impl Reject {
             Reject::Busy => 21,
             Reject::Bundle { .. } => 22,
             Reject::Unabsorbed => 23,
+            Reject::Local => 24,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::fmt;
 
 use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
-use cairn_crdt::id::hex;
+use cairn_crdt::id::{derive, hex};
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 
 use crate::error::Reject;
@@ -117,6 +117,12 @@ impl Keypair {
     /// The public half.
     pub fn key(&self) -> DeviceKey {
         DeviceKey(self.0.verifying_key().to_bytes())
+    }
+
+    /// The pair under which this one's owner keeps waypoints that never leave the home. It is derived, so that there is no second
+    /// secret to keep; nobody who has not the secret can tell that the two belong together.
+    pub fn local(&self) -> Self {
+        Self::from_secret(&derive("cairn 1 local key", &[&self.secret()]))
     }
 
     /// The 32 secret bytes: for the network, whose identity is the same key.

@@ -16,6 +16,7 @@ mod forks;
 mod history;
 mod ingest;
 mod kept;
+pub mod local;
 mod lookup;
 mod post;
 mod project;
@@ -168,7 +169,7 @@ impl Replica {
         Ok(id)
     }
 
-    /// The feeds of a project.
+    /// The feeds of a project that others may have.
     pub fn feeds(&self, project: ProjectId) -> Vec<FeedInfo> {
         let Some(project) = self.projects.get(&project) else { return Vec::new() };
         let info = |(feed, held): (&FeedId, &project::Feed)| FeedInfo {
@@ -180,10 +181,10 @@ impl Replica {
             forked: project.forks.contains_key(feed),
             sides: project.sides.get(feed).map_or(0, Vec::len),
         };
-        project.feeds.iter().filter(|(id, feed)| feed.origin == **id).map(info).collect()
+        project.shared_feeds().filter(|(id, feed)| feed.origin == **id).map(info).collect()
     }
 
-    /// How many waypoints of a feed are held.
+    /// How many waypoints of a feed are held that others may have.
     pub fn feed_length(&self, project: ProjectId, feed: FeedId) -> u64 {
         self.feed(project, feed).map_or(0, project::Feed::n)
     }
@@ -193,8 +194,9 @@ impl Replica {
         self.future_ms
     }
 
+    /// A feed that others may have: whatever is said to peers is said of these.
     fn feed(&self, project: ProjectId, feed: FeedId) -> Option<&project::Feed> {
-        self.projects.get(&project)?.feeds.get(&feed)
+        self.kept_feed(project, feed).filter(|feed| !feed.local)
     }
 
     /// The documents of a project.

@@ -25,6 +25,9 @@ pub(crate) struct Args {
     /// List at most so many
     #[arg(short = 'n', long, value_name = "N")]
     limit: Option<usize>,
+    /// List the local waypoints of this home instead (see `post --local`)
+    #[arg(long, conflicts_with_all = ["uri", "changelog", "graph"])]
+    local: bool,
     /// Print the marks of the version instead, newest first, as a changelog in Markdown
     #[arg(long)]
     changelog: bool,
@@ -38,9 +41,9 @@ pub(crate) struct Args {
 
 /// Asks, and prints.
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
-    let Args { uri, limit, changelog, graph, relative } = args;
+    let Args { uri, limit, local, changelog, graph, relative } = args;
     let look = Look::of_stdout(relative);
-    ask!(desk, Log, verb::Args { here: desk.here(), uri, limit, changelog, graph }, |answer| words(
+    ask!(desk, Log, verb::Args { here: desk.here(), uri, limit, local, changelog, graph }, |answer| words(
         answer, look
     ))
 }
@@ -81,7 +84,8 @@ pub(crate) fn waypoint(waypoint: &verb::Logged, look: Look) -> String {
     let imported = waypoint.imported.as_ref().and_then(|imported| u64::try_from(imported.written_s).ok());
     let written_ms = imported.map_or(waypoint.stamp.wall_ms, |seconds| seconds.saturating_mul(1000));
     let id = look.paint(Paint::Yellow, short(&waypoint.waypoint));
+    let local = if waypoint.local { " (local)" } else { "" };
     let moment = look.paint(Paint::Dim, &look.moment(written_ms));
     let author = look.paint(Paint::Bold, author);
-    format!("{id} {moment} {author}{marks} {message}\n{deleted}")
+    format!("{id} {moment} {author}{local}{marks} {message}\n{deleted}")
 }

@@ -40,6 +40,10 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     let branch = branch(args)?;
     let mut site = Site::open(owner, &args.here)?;
     site.finish(owner, network)?;
+    if let Some(from) = &args.from {
+        let from = Version::in_site(owner, &site, from)?;
+        site.check_shared(owner, &from.frontier)?;
+    }
     site.post(owner, network, &Posting::default())?;
     let there = site.place.branch(owner, &branch)?;
     let (frontier, waypoint) = if there.is_empty() {
@@ -58,7 +62,7 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
         (there, None)
     };
     let target = Target { frontier, branch: Some(branch.clone()), merge: false };
-    site.note_move("come", &target);
+    site.note_move("come", site.stand(), &target);
     site.move_to(owner, network, target)?;
     let root = site.view(owner)?.root.to_string();
     Ok(Answer { branch, waypoint, frontier: digits(site.frontier()), root })

@@ -105,10 +105,10 @@ fn switch(
     site: &mut Site,
     versions: &[Version],
 ) -> Result<Answer, NodeError> {
-    let saved = site.post(owner, network, &Posting::default())?;
+    let saved = site.save(owner, network)?;
     let tips = site.place.branch(owner, site.branch())?;
     let target = match versions {
-        [] => Target::merging(site.place.blend(owner, [site.frontier(), &tips])?),
+        [] => Target::merging(site.place.blend(owner, [&saved.stand.frontier, &tips])?),
         versions => {
             let frontier = site.place.blend(owner, versions.iter().map(|version| &version.frontier))?;
             let branch = if let [one] = versions { one.branch.clone() } else { None };
@@ -116,11 +116,11 @@ fn switch(
         }
     };
     if !versions.is_empty() {
-        site.note_move("get", &target);
+        site.note_move("get", saved.stand.clone(), &target);
     }
     let moved = site.move_to(owner, network, target)?;
     let blended = versions.len() > 1 || versions.iter().any(|version| version.refs > 1);
-    let saved = moved.saved.or(saved.map(|saved| saved.written.waypoint));
+    let saved = moved.saved.or(saved.waypoint);
     let saved = saved.map(|saved| saved.to_string());
     Ok(Answer { saved, blended, ..answer(owner, site, &moved)? })
 }
@@ -135,8 +135,16 @@ fn one(
     let path = version.path.as_ref().ok_or(NodeError::Bug("one file without a path"))?;
     let wanted = version.place.view(owner, &version.frontier)?;
     let paths = [path.clone()];
-    let saved = site.post(owner, network, &Posting { paths: &paths, ..Posting::default() })?;
-    let base = site.view(owner)?;
+    let (saved, base) = match site.worktree.link.local {
+        Some(_) => {
+            let saved = site.save(owner, network)?;
+            (saved.waypoint, site.place.view(owner, &saved.stand.frontier)?)
+        }
+        None => {
+            let saved = site.post(owner, network, &Posting { paths: &paths, ..Posting::default() })?;
+            (saved.map(|saved| saved.written.waypoint), site.view(owner)?)
+        }
+    };
     let to = graft(&base, &wanted, path)?;
     let outcome = site.check_out(owner, network, &[base], &to, &wanted)?;
     // What stands there is not what the version shows, so nobody could write it again.
@@ -147,7 +155,7 @@ fn one(
     }
     let moved = Moved { written: outcome.written, removed: outcome.removed, ..Moved::default() };
     let root = wanted.root.to_string();
-    let saved = saved.map(|saved| saved.written.waypoint.to_string());
+    let saved = saved.map(|saved| saved.to_string());
     Ok(Answer { root, saved, ..answer(owner, site, &moved)? })
 }
 

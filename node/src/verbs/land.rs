@@ -12,7 +12,7 @@ use std::thread;
 use crate::error::NodeError;
 use crate::owner::{Owner, Write};
 use crate::verbs::put::Putting;
-use crate::verbs::site::{Brought, Posted, Ready};
+use crate::verbs::site::{Brought, Posted, Posting, Ready};
 use crate::verbs::{Answer, Network, Request, Site, post, put};
 use crate::worktree::Worktree;
 
@@ -210,11 +210,16 @@ impl<'a> Member<'a> {
     /// Stands on what was posted, and sets out for what it is to be merged with.
     fn set_out(&mut self, owner: &mut Owner) -> Result<(), NodeError> {
         if let Some(posted) = &self.posted {
-            let branch = match self.errand {
-                Errand::Post(args) => args.uri.as_deref().map(post::branch).transpose()?,
-                Errand::Put(_) => None,
+            let (branch, paths, local) = match self.errand {
+                Errand::Post(args) => (
+                    args.uri.as_deref().map(post::branch).transpose()?,
+                    post::paths(&self.site, &args.paths)?,
+                    args.local,
+                ),
+                Errand::Put(_) => (None, Vec::new(), false),
             };
-            self.site.stand_on(posted.written.waypoint, branch.as_deref());
+            let posting = Posting { branch: branch.as_deref(), paths: &paths, local, message: None };
+            self.site.stand_on(posted.written.waypoint, &posting);
             self.unsaved = Unsaved::Both;
         }
         if let Errand::Put(args) = self.errand {
@@ -263,7 +268,7 @@ impl<'a> Member<'a> {
     fn answer(self, owner: &mut Owner, network: &mut dyn Network) -> Result<Answer, NodeError> {
         let Self { errand, site, putting, posted, .. } = self;
         match errand {
-            Errand::Post(_) => post::answer(owner, &site, posted).map(Answer::Post),
+            Errand::Post(args) => post::answer(owner, &site, posted, args.local).map(Answer::Post),
             Errand::Put(args) => putting.answer(owner, network, args, &site, posted).map(Answer::Put),
         }
     }

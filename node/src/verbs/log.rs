@@ -27,6 +27,9 @@ pub struct Args {
     pub uri: Option<String>,
     /// At most so many; all when left out.
     pub limit: Option<usize>,
+    /// The local waypoints of this home instead.
+    #[serde(default)]
+    pub local: bool,
     /// Only the marks, as a changelog.
     pub changelog: bool,
     /// Whether each waypoint names those of the list that it stands on.
@@ -78,6 +81,9 @@ pub struct Logged {
     pub branch: Option<String>,
     /// What it is about.
     pub message: Option<String>,
+    /// Whether it never leaves this home.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub local: bool,
     /// The marks that name it.
     pub marks: Vec<String>,
     /// The marks and branches that named it, and were deleted.
@@ -192,7 +198,10 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     }
     let replica = owner.replica(version.place.repo)?;
     let marks = marks(replica, version.place);
-    let entries = history(replica, version.place, &version.frontier);
+    let entries = match args.local {
+        true => replica.locals(version.place.project, None),
+        false => history(replica, version.place, &version.frontier),
+    };
     let is_told = |entry: &&LogEntry| match &touched {
         Some(touched) => touched.contains(&entry.id),
         None => !entry.continued,
@@ -276,6 +285,7 @@ pub(super) fn logged(entry: &LogEntry, marks: &Marks) -> Logged {
         stands_on: None,
         branch: entry.branch.clone(),
         message: entry.message.clone().or_else(|| entry.mark.as_ref().map(|mark| mark.message.clone())),
+        local: entry.local,
         marks: marks.standing.get(&entry.id).cloned().unwrap_or_default(),
         deleted: marks.deleted.get(&entry.id).cloned().unwrap_or_default(),
     }

@@ -103,6 +103,7 @@ fn set(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     if site.place != place {
         return Err(NodeError::Usage("a mark is made in a worktree of the same project".to_owned()));
     }
+    site.check_shared(owner, &version.frontier)?;
     let root = place.view(owner, &version.frontier)?.root;
     let replica = owner.replica(place.repo)?;
     if version.frontier.is_empty() {

@@ -30,6 +30,9 @@ pub struct Args {
     pub uri: Option<String>,
     /// What the waypoint is about.
     pub message: Option<String>,
+    /// Whether it never leaves this home, and moves nothing.
+    #[serde(default)]
+    pub local: bool,
     /// Waypoints to gather instead of what changed on disk; the paths may then name items, `path#item`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub from: Vec<String>,
@@ -53,10 +56,16 @@ pub struct Answer {
     /// What was left out although nothing ignores it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<Skipped>,
+    /// Whether it never leaves this home.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub local: bool,
 }
 
 /// Writes the waypoint and moves the worktree onto it.
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
+    if args.local && !args.from.is_empty() {
+        return Err(NodeError::Usage("what is gathered is not local".to_owned()));
+    }
     if !args.from.is_empty() {
         return gather::gather(owner, args, network);
     }
@@ -83,7 +92,11 @@ pub(super) fn ready(
             return Err(NodeError::NotFound { what: "file or folder", name: word.clone() });
         }
     }
-    let posting = Posting { paths: &paths, branch: branch.as_deref(), message: args.message.as_deref() };
+    if args.local && branch.is_some() {
+        return Err(NodeError::Usage("a local waypoint moves no branch".to_owned()));
+    }
+    let (message, local) = (args.message.as_deref(), args.local);
+    let posting = Posting { paths: &paths, branch: branch.as_deref(), message, local };
     site.ready(owner, network, &posting)
 }
 
@@ -92,15 +105,21 @@ fn is_on_disk(root: &Path, path: &RepoPath) -> bool {
 }
 
 /// Says what was written.
-pub(super) fn answer(owner: &mut Owner, site: &Site, posted: Option<Posted>) -> Result<Answer, NodeError> {
+pub(super) fn answer(
+    owner: &mut Owner,
+    site: &Site,
+    posted: Option<Posted>,
+    local: bool,
+) -> Result<Answer, NodeError> {
     Ok(Answer {
         waypoint: posted.map(|posted| posted.written.waypoint.to_string()),
-        feed: site.feed(owner).to_string(),
+        feed: posted.map_or_else(|| site.feed(owner), |posted| posted.written.feed).to_string(),
         seq: posted.map(|posted| posted.written.seq),
         frontier: digits(site.frontier()),
         root: site.footing(owner)?.root.to_string(),
         files: posted.map_or(0, |posted| posted.files),
         skipped: skipped(site),
+        local,
     })
 }
 

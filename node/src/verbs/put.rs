@@ -94,6 +94,8 @@ pub(super) fn ready(
     if args.known || !args.peers.is_empty() {
         putting.received = network.sync(owner, site.place.repo, &args.peers)?.received;
     }
+    // What cannot be merged is refused before anything is posted for it.
+    others(owner, site, &args.uris)?;
     Ok((putting, site.ready(owner, network, &Posting::default())?))
 }
 
@@ -197,6 +199,7 @@ fn others(owner: &mut Owner, site: &Site, uris: &[String]) -> Result<Vec<Frontie
         if version.place != site.place || version.path.is_some() {
             return Err(NodeError::Usage(format!("{uri}: only whole versions of the same project merge")));
         }
+        site.check_shared(owner, &version.frontier)?;
         others.push(version.frontier);
     }
     Ok(others)

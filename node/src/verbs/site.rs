@@ -21,6 +21,7 @@ use crate::worktrees;
 
 mod carry;
 mod epoch;
+mod local;
 mod moving;
 mod portions;
 
@@ -49,6 +50,8 @@ pub struct Posting<'a> {
     pub branch: Option<&'a str>,
     /// What it is about.
     pub message: Option<&'a str>,
+    /// Whether it never leaves this home.
+    pub local: bool,
 }
 
 /// What a post is to write.
@@ -94,6 +97,7 @@ impl Site {
             absent: std::collections::BTreeSet::new(),
             key: here.key.clone(),
             steps: Steps::default(),
+            local: None,
         };
         Worktree::create(&here.dir, link)?;
         Self::open(owner, here)
@@ -189,17 +193,20 @@ impl Site {
         draft: Draft,
         labels: Labels,
     ) -> Result<Write, NodeError> {
-        let labels = Labels { profile: labels.profile.clone().or(self.profile(owner)?), ..labels };
-        Ok(Write { project: self.place.project, parents, draft, labels, key: self.key.clone() })
+        let labels = self.sharable(owner, labels)?;
+        let profile = labels.profile.clone().or(self.profile(owner, labels.local)?);
+        let key = if labels.local { Some(self.local_key(owner)) } else { self.key.clone() };
+        let labels = Labels { profile, ..labels };
+        Ok(Write { project: self.place.project, parents, draft, labels, key })
     }
 
-    /// The author's name, if the project does not know it yet.
-    fn profile(&self, owner: &Owner) -> Result<Option<Profile>, NodeError> {
+    /// The author's name, if the project does not know it yet; a local waypoint gives it by itself.
+    fn profile(&self, owner: &Owner, local: bool) -> Result<Option<Profile>, NodeError> {
         let Some(name) = owner.config().name.clone() else { return Ok(None) };
         let profile = Profile { name, mail: owner.config().mail.clone().unwrap_or_default() };
         let key = self.key(owner);
         let known = owner.replica(self.place.repo)?.profile(self.place.project, key);
-        Ok(if known.as_ref() == Some(&profile) { None } else { Some(profile) })
+        Ok(if !local && known.as_ref() == Some(&profile) { None } else { Some(profile) })
     }
 
     /// Writes what changed on disk as one waypoint, and stands on it then.
@@ -216,7 +223,7 @@ impl Site {
             None => None,
         };
         if let Some(posted) = &posted {
-            self.stand_on(posted.written.waypoint, posting.branch);
+            self.stand_on(posted.written.waypoint, posting);
             self.worktree.link.save(self.worktree.root())?;
         }
         self.worktree.save_index()?;
@@ -237,9 +244,16 @@ impl Site {
         self.drafted(owner, network, &changes, posting)
     }
 
-    /// Stands on what was posted from here. The link is still to be saved.
-    pub fn stand_on(&mut self, waypoint: WaypointId, branch: Option<&str>) {
-        let branch = branch.unwrap_or(self.branch()).to_owned();
+    /// Stands on what was posted from here, unless it is local. The link is still to be saved.
+    pub fn stand_on(&mut self, waypoint: WaypointId, posting: &Posting<'_>) {
+        if posting.local {
+            self.worktree.link.local = Some(waypoint);
+            return;
+        }
+        if posting.paths.is_empty() {
+            self.worktree.link.local = None;
+        }
+        let branch = posting.branch.unwrap_or(self.branch()).to_owned();
         let to = Stand { frontier: Frontier::from_iter([waypoint]), branch };
         self.note("post", to.clone(), Some(waypoint));
         (self.worktree.link.frontier, self.worktree.link.branch) = (to.frontier, to.branch);
@@ -253,7 +267,13 @@ impl Site {
     /// Notes a step from where the worktree stands, so that it can be undone. It is written down with
     /// the link, which every step saves.
     pub fn note(&mut self, verb: &str, to: Stand, waypoint: Option<WaypointId>) {
-        let step = Step { verb: verb.to_owned(), from: self.stand(), to, waypoint };
+        let from = self.stand();
+        self.note_from(verb, from, to, waypoint);
+    }
+
+    /// Notes a step from what the files showed.
+    pub fn note_from(&mut self, verb: &str, from: Stand, to: Stand, waypoint: Option<WaypointId>) {
+        let step = Step { verb: verb.to_owned(), from, to, waypoint };
         self.worktree.link.steps.push(step);
     }
 
@@ -320,7 +340,7 @@ impl Site {
             if number == last {
                 return self.writing(owner, base, draft, self.labels(posting)).map(Some);
             }
-            let labels = Labels { continued: true, ..Labels::default() };
+            let labels = Labels { continued: true, local: posting.local, ..Labels::default() };
             base = Frontier::from_iter([self.write(owner, base, draft, labels)?.waypoint]);
             is_begun = true;
         }
@@ -331,6 +351,7 @@ impl Site {
         Labels {
             branch: Some(posting.branch.unwrap_or(self.branch()).to_owned()),
             message: posting.message.map(str::to_owned),
+            local: posting.local,
             ..Labels::default()
         }
     }

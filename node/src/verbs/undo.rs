@@ -16,7 +16,7 @@ use super::overlaps::{Spot, spots};
 use super::replay::{Canvas, Part, before};
 use crate::error::NodeError;
 use crate::owner::Owner;
-use crate::verbs::site::{Posting, Target};
+use crate::verbs::site::Target;
 use crate::verbs::{Here, Network, Site, Version};
 use crate::worktree::{Stand, Step};
 
@@ -80,7 +80,7 @@ pub(super) fn last(
     way: Way,
 ) -> Result<Answer, NodeError> {
     let undone = site.worktree.link.steps.undone.clone();
-    site.post(owner, network, &Posting::default())?;
+    let saved = site.save(owner, network)?;
     let steps = &mut site.worktree.link.steps;
     let taken = match way {
         Way::Undo => steps.done.pop().ok_or(NodeError::NothingLeft("undo"))?,
@@ -90,9 +90,9 @@ pub(super) fn last(
             steps.undone.pop().ok_or(NodeError::NothingLeft("redo"))?
         }
     };
-    let inverse = invert(owner, site, &taken, way)?;
+    let inverse = invert(owner, site, &saved.stand.frontier, &taken, way)?;
     let waypoint = inverse.waypoint.or(taken.waypoint);
-    let back = Step { verb: taken.verb.clone(), from: site.stand(), to: inverse.to.clone(), waypoint };
+    let back = Step { verb: taken.verb.clone(), from: saved.stand, to: inverse.to.clone(), waypoint };
     let steps = &mut site.worktree.link.steps;
     if way == Way::Undo {
         steps.undone.push(back)
@@ -109,15 +109,15 @@ fn named(
     network: &mut dyn Network,
     uri: &str,
 ) -> Result<Answer, NodeError> {
-    site.post(owner, network, &Posting::default())?;
+    let saved = site.save(owner, network)?;
     let waypoint = one_waypoint(owner, site, uri)?;
     let stand = |frontier| Stand { frontier, branch: site.branch().to_owned() };
     let from = stand(before(owner, site.place, waypoint)?);
     let to = stand(Frontier::from_iter([waypoint]));
     let taken = Step { verb: "undo".to_owned(), from, to, waypoint: Some(waypoint) };
-    let inverse = invert(owner, site, &taken, Way::Undo)?;
+    let inverse = invert(owner, site, &saved.stand.frontier, &taken, Way::Undo)?;
     if inverse.waypoint.is_some() {
-        site.note("undo", inverse.to.clone(), inverse.waypoint);
+        site.note_from("undo", saved.stand, inverse.to.clone(), inverse.waypoint);
     }
     arrive(owner, site, network, &taken, &inverse)
 }
@@ -138,8 +138,14 @@ struct Inverse {
     merge: bool,
 }
 
-/// Writes the inverse of a step.
-fn invert(owner: &mut Owner, site: &Site, taken: &Step, way: Way) -> Result<Inverse, NodeError> {
+/// Writes the inverse of a step, on what is stood on; what the files show beside that stays.
+fn invert(
+    owner: &mut Owner,
+    site: &Site,
+    shown: &Frontier,
+    taken: &Step,
+    way: Way,
+) -> Result<Inverse, NodeError> {
     if taken.is_move() {
         return Ok(Inverse { waypoint: None, to: taken.from.clone(), merge: false });
     }
@@ -162,7 +168,7 @@ fn invert(owner: &mut Owner, site: &Site, taken: &Step, way: Way) -> Result<Inve
     let draft = place.draft(owner, &on, &canvas.edits())?;
     let waypoint = if draft.is_empty() { None } else { Some(write(owner, site, on, draft, taken, way)?) };
     let written: Frontier = waypoint.into_iter().collect();
-    let frontier = place.blend(owner, [&now, &written])?;
+    let frontier = place.blend(owner, [shown, &written])?;
     Ok(Inverse { waypoint, to: Stand { frontier, branch: site.branch().to_owned() }, merge: true })
 }
 

@@ -6,6 +6,7 @@ use cairn_crdt::Frontier;
 use cairn_crdt::id::WaypointId;
 use cairn_crdt::path::RepoPath;
 use cairn_protocol::replica::Candidate;
+use cairn_protocol::{DeviceKey, LogEntry};
 
 use super::{Here, Place, Site};
 use crate::clock;
@@ -47,7 +48,7 @@ impl Version {
             let place = Place::find(owner, repo, uri.project.as_deref())?;
             let frontier = place.branch(owner, DEFAULT_BRANCH)?;
             let stand = Stand { frontier, branch: DEFAULT_BRANCH.to_owned() };
-            return Self::of(owner, place, &stand, &uri);
+            return Self::of(owner, place, &Ground { stand, local: None }, &uri);
         }
         let site = Site::open(owner, here)?;
         Self::in_site(owner, &site, text)
@@ -66,19 +67,20 @@ impl Version {
             let frontier = place.branch(owner, DEFAULT_BRANCH)?;
             Stand { frontier, branch: DEFAULT_BRANCH.to_owned() }
         };
+        let ground = Ground { stand, local: Some(site.local_key(owner).key()) };
         if uri.path.is_some() && uri.project.is_none() {
             let words = text.split(['?', '#']).next().unwrap_or_default();
             match site.path(words) {
                 Ok(path) => uri.path = path,
                 Err(error) if uri.refs.is_empty() => {
-                    return Self::bare(owner, place, &stand, text).map_err(|_| error);
+                    return Self::bare(owner, place, &ground, text).map_err(|_| error);
                 }
                 Err(error) => return Err(error),
             }
-            if uri.refs.is_empty() && !is_shown(owner, place, &stand.frontier, uri.path.as_ref())? {
+            if uri.refs.is_empty() && !is_shown(owner, place, &ground.stand.frontier, uri.path.as_ref())? {
                 // A leading `?` may be left out where no file has that name.
                 let path = text.to_owned();
-                return Self::bare(owner, place, &stand, text).map_err(|error| match error {
+                return Self::bare(owner, place, &ground, text).map_err(|error| match error {
                     NodeError::NotFound { .. } => {
                         NodeError::NotFound { what: "file, branch, mark or waypoint", name: path }
                     }
@@ -86,26 +88,26 @@ impl Version {
                 });
             }
         }
-        Self::of(owner, place, &stand, &uri)
+        Self::of(owner, place, &ground, &uri)
     }
 
-    fn bare(owner: &mut Owner, place: Place, stand: &Stand, text: &str) -> Result<Self, NodeError> {
+    fn bare(owner: &mut Owner, place: Place, ground: &Ground, text: &str) -> Result<Self, NodeError> {
         let uri = Uri::parse(&format!("?{text}"))?;
-        Self::of(owner, place, stand, &uri)
+        Self::of(owner, place, ground, &uri)
     }
 
-    fn of(owner: &mut Owner, place: Place, stand: &Stand, uri: &Uri) -> Result<Self, NodeError> {
+    fn of(owner: &mut Owner, place: Place, ground: &Ground, uri: &Uri) -> Result<Self, NodeError> {
         if uri.query.is_some() {
             return Err(NodeError::Usage(
                 "questions about structure (`#…`) are not answered by this verb".to_owned(),
             ));
         }
         let path = uri.path.clone();
-        let (frontier, refs) = (stand.frontier.clone(), uri.refs.len());
+        let (frontier, refs) = (ground.stand.frontier.clone(), uri.refs.len());
         let mut version = Self { place, frontier, branch: None, mark: None, path, refs };
         let mut named = Vec::new();
         for reference in &uri.refs {
-            let (what, frontier) = one(owner, place, stand, reference)?;
+            let (what, frontier) = one(owner, place, ground, reference)?;
             (version.branch, version.mark) = match what {
                 Some(Candidate::Branch(name)) => (Some(name), None),
                 Some(Candidate::Mark(_, set)) => (None, Some(set)),
@@ -123,6 +125,13 @@ impl Version {
     }
 }
 
+/// Where references are read from.
+struct Ground {
+    stand: Stand,
+    /// The key under which local waypoints are kept there.
+    local: Option<DeviceKey>,
+}
+
 /// What one ref stands for, and which label it is, if it is one and nothing more.
 ///
 /// A name that is there wins over a time. What is narrowed (`main,3d`, `main,"skip list"`) is a version of
@@ -130,13 +139,16 @@ impl Version {
 fn one(
     owner: &Owner,
     place: Place,
-    stand: &Stand,
+    ground: &Ground,
     reference: &Ref,
 ) -> Result<(Option<Candidate>, Frontier), NodeError> {
-    let Ref { name, at } = reference;
+    let (Ref { name, at }, stand) = (reference, &ground.stand);
     let here = (None, stand.frontier.clone());
     let found = match (place.reference(owner, name), at) {
         (Err(NodeError::NotFound { .. }), _) if name == "head" => here,
+        (Err(NodeError::NotFound { .. }), at) if name == "local" => {
+            return local(owner, place, ground, at.as_deref()).map(|frontier| (None, frontier));
+        }
         (Err(NodeError::NotFound { .. }), None) if moment(name).is_some() || quoted(name).is_some() => {
             return narrowed(owner, place, stand, here, name).map(|frontier| (None, frontier));
         }
@@ -171,7 +183,39 @@ fn narrowed(
         return replica.as_of(place.project, &frontier, branch, wall_ms).ok_or_else(none);
     }
     let words = quoted(at).unwrap_or(at);
-    let mut said = replica.saying(place.project, &frontier, words);
+    only(words, replica.saying(place.project, &frontier, words))
+}
+
+/// The newest local waypoint that was written here on the branch stood on; as of a time, or the one that says these words.
+fn local(owner: &Owner, place: Place, ground: &Ground, at: Option<&str>) -> Result<Frontier, NodeError> {
+    let mut locals = owner.replica(place.repo)?.locals(place.project, ground.local.as_ref());
+    locals.retain(|entry| entry.branch.as_ref() == Some(&ground.stand.branch));
+    let version = |entry: &LogEntry| Frontier::from_iter([entry.id]);
+    let until_ms = match at.map(|at| (at, moment(at))) {
+        Some((_, Some(wall_ms))) => wall_ms,
+        None => u64::MAX,
+        Some((words, None)) => {
+            let words = quoted(words).unwrap_or(words);
+            let says = |entry: LogEntry| {
+                let message = entry
+                    .message
+                    .clone()
+                    .filter(|text| text.to_lowercase().contains(&words.to_lowercase()))?;
+                Some((Candidate::Waypoint(entry.id), version(&entry), message))
+            };
+            return only(words, locals.into_iter().filter_map(says).collect());
+        }
+    };
+    let name = || match at {
+        Some(at) => format!("local waypoint as of {at}, on {}", ground.stand.branch),
+        None => format!("local waypoint, on {}", ground.stand.branch),
+    };
+    let newest = locals.iter().find(|entry| entry.stamp.wall_ms <= until_ms);
+    newest.map(version).ok_or_else(|| NodeError::NotFound { what: "state", name: name() })
+}
+
+/// The one of several that is meant, if it is only one.
+fn only(words: &str, mut said: Vec<(Candidate, Frontier, String)>) -> Result<Frontier, NodeError> {
     match said.len() {
         0 => Err(NodeError::NotFound { what: "mark or message with the words", name: words.to_owned() }),
         1 => Ok(said.remove(0).1),

@@ -44,6 +44,8 @@ pub struct Link {
     pub key: Option<PathBuf>,
     /// What was done here, and can be undone and done again.
     pub steps: Steps,
+    /// The local waypoint that was made of the files, or that they were made to show, since something was last posted.
+    pub local: Option<WaypointId>,
 }
 
 /// The link as it is written down.
@@ -65,6 +67,8 @@ struct Written {
     key: Option<PathBuf>,
     #[serde(default, skip_serializing_if = "WrittenSteps::is_empty")]
     steps: WrittenSteps,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    local: Option<String>,
 }
 
 /// The form of link files.
@@ -105,6 +109,7 @@ impl Link {
             branch: written.branch,
             key: written.key,
             steps: Steps::read(written.steps)?,
+            local: written.local.as_deref().map(waypoint).transpose()?,
         })
     }
 
@@ -122,6 +127,7 @@ impl Link {
             absent: self.absent.iter().map(|path| percent_encode(path.as_bytes())).collect(),
             key: self.key.clone(),
             steps: self.steps.written(),
+            local: self.local.map(|id| id.to_string()),
         };
         let bytes = serde_json::to_vec_pretty(&written)
             .map_err(|_| NodeError::Usage("the path of a home or key must be UTF-8".to_owned()))?;
@@ -156,9 +162,11 @@ fn link_path(root: &Path) -> PathBuf {
 }
 
 pub(super) fn frontier(digits: &[String]) -> Result<Frontier, String> {
-    let read =
-        |text: &String| WaypointId::from_hex(text).ok_or_else(|| format!("{text:?} names no waypoint"));
-    digits.iter().map(read).collect()
+    digits.iter().map(|text| waypoint(text)).collect()
+}
+
+fn waypoint(text: &str) -> Result<WaypointId, String> {
+    WaypointId::from_hex(text).ok_or_else(|| format!("{text:?} names no waypoint"))
 }
 
 fn path(text: &str) -> Result<RepoPath, String> {
@@ -182,6 +190,7 @@ mod tests {
             absent: [RepoPath::new(b"a/%41\xff").unwrap()].into_iter().collect(),
             key: Some("/k".into()),
             steps: Steps::default(),
+            local: Some(WaypointId([4; 32])),
         }
     }
 

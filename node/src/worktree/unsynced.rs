@@ -229,6 +229,7 @@ mod tests {
             absent: BTreeSet::new(),
             key: None,
             steps: Steps::default(),
+            local: None,
         };
         let worktree = Worktree::create(dir.path(), link).unwrap();
         (dir, worktree)

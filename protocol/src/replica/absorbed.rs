@@ -136,7 +136,7 @@ impl Project {
         let whole = |(id, feed): &(&FeedId, &Feed)| {
             feed.origin == **id && !self.sides.contains_key(*id) && !self.forks.contains_key(*id)
         };
-        let feeds = self.feeds.iter().filter(whole);
+        let feeds = self.shared_feeds().filter(whole);
         let absorbed = feeds.filter_map(|(id, feed)| absorbed(*id, feed, &below, &is_past));
         Epoch {
             root,

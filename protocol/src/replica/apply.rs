@@ -141,6 +141,7 @@ impl Project {
             }
         }
         feed.append(name);
+        feed.local |= self.waypoints.get(&name).is_some_and(|known| known.labels.local);
         if self.waypoints.get(&name).is_some_and(|known| known.refused) {
             feed.bar();
         }

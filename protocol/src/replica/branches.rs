@@ -162,7 +162,7 @@ impl Project {
 
     /// Reads what one applied waypoint says beside its operations.
     pub(super) fn label(&mut self, id: &WaypointId, grants: &Grants, now_ms: u64) {
-        let Some(known) = self.waypoints.get(id) else { return };
+        let Some(known) = self.waypoints.get(id).filter(|known| !known.labels.local) else { return };
         let contained = self.places.get(&known.origin).is_some_and(|place| known.seq > *place);
         let forked = if contained { Err(HeldFor::Forked) } else { Ok(()) };
         if let Err(reason) = standing(known, self.id(), grants, now_ms).and(forked) {

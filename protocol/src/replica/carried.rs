@@ -47,7 +47,7 @@ impl Replica {
 
     /// Every history of every feed that is held in full up to a top, but for what `known` says is known.
     pub fn stretches(&self, known: &BTreeMap<FeedId, u64>) -> Vec<Stretch> {
-        let feeds = self.projects.values().flat_map(|project| &project.feeds);
+        let feeds = self.projects.values().flat_map(Project::shared_feeds);
         let stretch = |(id, feed): (&FeedId, &super::project::Feed)| {
             let (top, start) = (feed.whole.as_ref()?, known.get(id).copied().unwrap_or(0));
             (start < top.n).then(|| Stretch { top: top.signed().clone(), start })
@@ -105,7 +105,7 @@ impl Project {
             reached.into_iter().for_each(|(feed, to)| self.run_on(feed, to, known, &mut ends, &mut runs));
         }
         // What is held and not applied, and the histories whose beginning another one brought.
-        for (feed, held) in &self.feeds {
+        for (feed, held) in self.shared_feeds() {
             self.run_on(*feed, held.whole_n(), known, &mut ends, &mut runs);
         }
         runs
@@ -120,7 +120,8 @@ impl Project {
         ends: &mut BTreeMap<FeedId, u64>,
         runs: &mut Vec<Run>,
     ) {
-        let to = to.min(self.feeds.get(&feed).map_or(0, super::project::Feed::whole_n));
+        let shared = self.feeds.get(&feed).filter(|feed| !feed.local);
+        let to = to.min(shared.map_or(0, super::project::Feed::whole_n));
         let end = ends.entry(feed).or_insert_with(|| known.get(&feed).copied().unwrap_or(0));
         if *end < to {
             runs.push(Run { project: self.id(), feed, from: *end, to });

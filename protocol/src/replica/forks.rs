@@ -157,8 +157,13 @@ impl Replica {
 
     /// The newest top of every history that is held in full, for those who may read the project.
     pub(crate) fn tops(&self, project: ProjectId) -> Vec<Signed<Top>> {
-        let feeds = self.projects.get(&project).map(|project| project.feeds.values());
-        feeds.into_iter().flatten().filter_map(|feed| feed.whole.clone()).map(Verified::into_signed).collect()
+        let feeds = self.projects.get(&project).map(Project::shared_feeds);
+        feeds
+            .into_iter()
+            .flatten()
+            .filter_map(|(_, feed)| feed.whole.clone())
+            .map(Verified::into_signed)
+            .collect()
     }
 
     /// Notes how far a key is known to have signed: it must not sign those places anew.
@@ -171,10 +176,13 @@ impl Replica {
 }
 
 impl Project {
-    /// Every history of a feed that is held, with its local name, the first that came first.
+    /// Every history of a feed that is held and that others may have, with its local name, the first that came first.
     pub(super) fn histories(&self, feed: FeedId) -> impl Iterator<Item = (FeedId, &Feed)> + '_ {
         let sides = self.sides.get(&feed).into_iter().flatten().copied();
-        std::iter::once(feed).chain(sides).filter_map(|id| self.feeds.get(&id).map(|feed| (id, feed)))
+        std::iter::once(feed)
+            .chain(sides)
+            .filter_map(|id| self.feeds.get(&id).map(|feed| (id, feed)))
+            .filter(|(_, feed)| !feed.local)
     }
 
     /// Finds again where the histories of a feed part; true if that is another place than before.

@@ -49,6 +49,8 @@ pub struct LogEntry {
     pub faded: bool,
     /// Whether it is a part of a write that goes on in the next waypoint.
     pub continued: bool,
+    /// Whether it never leaves this home.
+    pub local: bool,
 }
 
 impl Replica {
@@ -96,7 +98,8 @@ impl Project {
         Some(LogEntry {
             id,
             key: known.key,
-            author: self.profile(known.key),
+            // A key that only writes here gave its name in the waypoint itself.
+            author: self.profile(known.key).or_else(|| known.labels.profile.clone()),
             feed: known.feed,
             seq: known.seq,
             stamp: known.stamp,
@@ -110,6 +113,7 @@ impl Project {
             epoch: known.labels.epoch.is_some(),
             faded: known.faded,
             continued: known.continued,
+            local: known.labels.local,
         })
     }
 

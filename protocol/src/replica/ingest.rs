@@ -81,8 +81,10 @@ impl Replica {
 
     /// Every feed with how much of it can be shown to others.
     pub fn lengths(&self) -> impl Iterator<Item = (FeedId, ProjectId, u64)> + '_ {
-        let feeds =
-            self.projects.iter().flat_map(|(id, project)| project.feeds.keys().map(|feed| (*feed, *id)));
+        let feeds = self
+            .projects
+            .iter()
+            .flat_map(|(id, project)| project.shared_feeds().map(|(feed, _)| (*feed, *id)));
         feeds.map(|(feed, project)| (feed, project, self.whole_length(project, feed)))
     }
 
@@ -299,7 +301,9 @@ fn check_waypoints(proven: &Proven) -> Result<(), Reject> {
             return Err(Reject::Faded);
         }
         let entries = waypoint.entries().filter(|entry| !entry.is_content());
-        Said::read(entries.map(|entry| (entry.kind, &entry.payload[..])))?;
+        if Said::read(entries.map(|entry| (entry.kind, &entry.payload[..])))?.0.local {
+            return Err(Reject::Local);
+        }
     }
     Ok(())
 }

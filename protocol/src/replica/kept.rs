@@ -35,9 +35,13 @@ impl Project {
         let mut heads = self.always_kept();
         heads.extend(retention.pins.iter().flat_map(Frontier::heads).copied());
         heads.extend(self.that_are(|known| thinning.is_young(known.stamp.wall_ms, now_ms)));
-        heads.extend(thinning.picks(&self.shown(), now_ms));
+        // Of those that never leave this home, an hour keeps one beside the branch's own.
+        heads.extend([false, true].iter().flat_map(|local| thinning.picks(&self.shown(*local), now_ms)));
         if let Some(elsewhere) = retention.elsewhere {
-            let held = |known: &Known| elsewhere.get(&known.feed).is_some_and(|n| known.seq <= *n);
+            // What nobody else may ever have is not kept until somebody has it.
+            let held = |known: &Known| {
+                known.labels.local || elsewhere.get(&known.feed).is_some_and(|n| known.seq <= *n)
+            };
             heads.extend(self.that_are(|known| !held(known)));
         }
         // What has faded shows nothing, so nothing need stay for it.
@@ -74,10 +78,11 @@ impl Project {
         self.waypoints.iter().filter(move |(_, known)| holds(known)).map(|(id, _)| *id)
     }
 
-    /// Every version that a branch ever showed.
-    fn shown(&self) -> Vec<Shown<'_>> {
+    /// Every version that a branch ever showed, or the local ones that were written on one.
+    fn shown(&self, local: bool) -> Vec<Shown<'_>> {
         let shown = self.order.iter().filter_map(|id| {
-            let known = self.waypoints.get(id).filter(|known| !known.continued)?;
+            let known =
+                self.waypoints.get(id).filter(|known| !known.continued && known.labels.local == local)?;
             Some(Shown { branch: known.labels.branch.as_deref()?, stamp: known.stamp, id: *id })
         });
         shown.collect()

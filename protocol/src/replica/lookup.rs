@@ -81,7 +81,8 @@ impl Replica {
         }
     }
 
-    /// The marks and the waypoints of a version whose messages hold these words, newest first.
+    /// The marks and the waypoints of a version, and the local ones that stand on nothing else, whose messages hold these
+    /// words, newest first.
     pub fn saying(
         &self,
         project: ProjectId,
@@ -99,7 +100,10 @@ impl Replica {
             let version = known.marked(&id, &mark);
             (Candidate::Mark(mark.name, id), version, mark.message)
         });
-        let posts = log.into_iter().filter(|entry| !entry.continued).filter_map(|entry| {
+        let locals = self.locals(project, None).into_iter();
+        let locals =
+            locals.filter(|entry| !past.contains(&entry.id) && self.stands_in(project, entry, &past));
+        let posts = log.into_iter().filter(|entry| !entry.continued).chain(locals).filter_map(|entry| {
             let message = entry.message.filter(|message| says(message))?;
             Some((Candidate::Waypoint(entry.id), Frontier::from_iter([entry.id]), message))
         });

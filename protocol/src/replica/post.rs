@@ -72,6 +72,8 @@ pub struct Labels {
     pub imported: Option<Box<Imported>>,
     /// Whether the write goes on in the next one, which stands on it: no branch shows it before.
     pub continued: bool,
+    /// Whether it never leaves this home; the key that signs it signs nothing else. See [`crate::replica::local`].
+    pub local: bool,
 }
 
 /// Why something cannot be written.
@@ -105,6 +107,9 @@ pub enum WriteError {
     /// The parents stand in different epochs; what is late has to be carried over first.
     #[error("what this stands on lies in different epochs")]
     Epochs,
+    /// It would name a waypoint that never leaves this home, so that nobody else could take it in.
+    #[error("waypoint {0} is local, and what is shared cannot stand on it or name it")]
+    Local(WaypointId),
     /// More parents than one waypoint may have.
     #[error("{0} concurrent tips are more than one write can stand on")]
     TooManyParents(usize),
@@ -133,7 +138,8 @@ impl Replica {
     /// Signs several local writes of one key at once, each on top of the one before, the first on the post's parents:
     /// one signature and one batch for all of them.
     pub fn write_all(&mut self, post: Post<'_>, then: Vec<(Draft, Labels)>) -> Result<Batch, WriteError> {
-        let mut stack = self.stack(post.project, post.key.key(), post.now_ms, &post.entropy)?;
+        let mut stack =
+            self.stack(post.project, post.key.key(), post.now_ms, &post.entropy, post.labels.local)?;
         let mut on = self.lay(&mut stack, &post.parents, &post.draft, &post.labels)?;
         for (draft, labels) in &then {
             on = self.lay(&mut stack, &Frontier::from_iter([on]), draft, labels)?;

@@ -103,6 +103,11 @@ impl Project {
         self.documents.project()
     }
 
+    /// The feeds, and sides of feeds, that others may have: all but those that never leave this home.
+    pub(super) fn shared_feeds(&self) -> impl Iterator<Item = (&FeedId, &Feed)> + '_ {
+        self.feeds.iter().filter(|(_, feed)| !feed.local)
+    }
+
     /// What a waypoint stands on, applied or not.
     pub(super) fn parents(&self, id: &WaypointId) -> &[WaypointId] {
         let waiting = self.waypoints.get(id).and_then(|known| known.waiting.as_ref());
@@ -126,6 +131,8 @@ pub(super) struct Feed {
     pub(super) whole: Option<Verified<Top>>,
     /// Why nothing more is taken.
     pub(super) frozen: Option<Reject>,
+    /// Whether it never leaves this home.
+    pub(super) local: bool,
     /// The number of the first waypoint that documents refuse; nothing from there on is applied.
     pub(super) barred: Option<u64>,
     pub(super) source: Arc<Source>,
@@ -143,6 +150,7 @@ impl Feed {
             log: Log::default(),
             whole: None,
             frozen: None,
+            local: false,
             barred: None,
             source,
             branch: None,
@@ -234,6 +242,8 @@ impl Deref for Known {
 pub(super) struct Said {
     pub(super) branch: Option<Arc<str>>,
     pub(super) message: Option<Box<str>>,
+    /// Whether the waypoint never leaves this home.
+    pub(super) local: bool,
     rare: Option<Box<Rare>>,
 }
 
@@ -292,11 +302,12 @@ impl Said {
 
 impl From<Labels> for Said {
     fn from(labels: Labels) -> Self {
-        let Labels { branch, message, profile, mark, edges, retire, floor, epoch, imported, .. } = labels;
+        let Labels { branch, message, profile, mark, edges, retire, floor, epoch, imported, local, .. } =
+            labels;
         let about_labels = mark.is_some() || retire.is_some() || floor.is_some() || epoch.is_some();
         let says = about_labels || profile.is_some() || !edges.is_empty() || imported.is_some();
         let rare = says.then(|| Box::new(Rare { profile, mark, edges, retire, floor, epoch, imported }));
-        Self { branch: branch.map(Arc::from), message: message.map(Box::from), rare }
+        Self { branch: branch.map(Arc::from), message: message.map(Box::from), local, rare }
     }
 }
 
@@ -337,6 +348,7 @@ impl Labels {
             Payload::Edge(edge) => self.edges.push(edge),
             Payload::Retire(retire) => self.retire = Some(retire),
             Payload::Epoch(epoch) => self.epoch = Some(epoch),
+            Payload::Local => self.local = true,
             Payload::Floor(floor) => self.floor = Some(floor),
             Payload::Imported(imported) => {
                 self.imported = Some(Box::new(Imported { record: Vec::new(), ..*imported }));

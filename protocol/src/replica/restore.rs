@@ -35,7 +35,7 @@ impl Replica {
     }
 
     fn check_restored(&self, accepted: &Accepted) -> Result<(), Reject> {
-        let feed = self.feed(accepted.project, accepted.feed).ok_or(Reject::Missing)?;
+        let feed = self.kept_feed(accepted.project, accepted.feed).ok_or(Reject::Missing)?;
         match feed.log.root_of(accepted.top.n) {
             Some(root) if root != accepted.top.root => Err(Reject::Proof("a stored feed")),
             _ => Ok(()),

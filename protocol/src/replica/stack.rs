@@ -34,6 +34,8 @@ pub struct Stack {
     stamp: Stamp,
     now_ms: u64,
     salts: Salts,
+    /// Whether it goes to a feed that never leaves this home.
+    local: bool,
     waypoints: Vec<Arc<Waypoint>>,
     /// How many of them are in the documents already.
     foreseen: usize,
@@ -57,16 +59,18 @@ impl Stack {
 
 impl Replica {
     /// A stack for a key's feed; refuses where the key may not write, or must not now. `entropy` is 32 fresh random bytes, of
-    /// which the salts of the entries are derived.
+    /// which the salts of the entries are derived. A `local` one goes to a feed that never leaves this home, for which nobody
+    /// needs a right.
     pub fn stack(
         &self,
         project: ProjectId,
         key: DeviceKey,
         now_ms: u64,
         entropy: &[u8; 32],
+        local: bool,
     ) -> Result<Stack, WriteError> {
         let held = self.projects.get(&project).ok_or(WriteError::NoProject(project))?;
-        if !self.may_write(&key, project, now_ms) {
+        if !local && !self.may_write(&key, project, now_ms) {
             return Err(WriteError::Ungranted);
         }
         let feed = FeedName { repo: self.repo, project, key };
@@ -74,9 +78,13 @@ impl Replica {
             return Err(WriteError::Busy);
         }
         check_own(held, feed.id())?;
-        let start = self.feed(project, feed.id()).map_or(0, Feed::n);
-        let salts = Salts::new(entropy);
-        Ok(Stack { feed, start, stamp: self.clock, now_ms, salts, waypoints: Vec::new(), foreseen: 0 })
+        let known = held.feeds.get(&feed.id());
+        if known.is_some_and(|known| known.local != local) {
+            return Err(WriteError::Record(Reject::Misuse("a feed is local as a whole or not at all")));
+        }
+        let (start, salts) = (known.map_or(0, Feed::n), Salts::new(entropy));
+        let (stamp, waypoints) = (self.clock, Vec::new());
+        Ok(Stack { feed, start, stamp, now_ms, salts, local, waypoints, foreseen: 0 })
     }
 
     /// Lays one write on a stack, on top of what is applied or lies in the stack; the waypoint that stands for it.
@@ -88,6 +96,7 @@ impl Replica {
         labels: &Labels,
     ) -> Result<WaypointId, WriteError> {
         self.check_parents(stack, parents)?;
+        self.check_local(stack, parents, labels)?;
         let parts = cut(draft, labels)?;
         let last = parts.len() - 1;
         let mut on = parents.heads().to_vec();
@@ -116,7 +125,10 @@ impl Replica {
             parents,
             grants: self.grants.heads(),
         };
-        let entries = payloads.iter().map(|payload| Entry::new(stack.salts.next(), payload)).collect();
+        // Every part says it, so that none of them is ever taken for something else.
+        let local = stack.local.then_some(&Payload::Local);
+        let entries =
+            payloads.iter().chain(local).map(|payload| Entry::new(stack.salts.next(), payload)).collect();
         Ok(Waypoint::new(labels, entries)?)
     }
 
@@ -169,6 +181,20 @@ impl Replica {
         if documents.is_one_epoch(&known) { Ok(()) } else { Err(WriteError::Epochs) }
     }
 
+    /// What is shared names nothing that others cannot have.
+    fn check_local(&self, stack: &Stack, parents: &Frontier, labels: &Labels) -> Result<(), WriteError> {
+        if labels.local != stack.local {
+            return Err(WriteError::Record(Reject::Misuse("a stack is local as a whole or not at all")));
+        }
+        let marked = labels.mark.iter().flat_map(|mark| &mark.frontier);
+        let edges = labels.edges.iter().map(|edge| &edge.target);
+        let mut named = parents.heads().iter().chain(marked).chain(edges).filter(|_| !stack.local);
+        match named.find(|id| self.is_local(stack.feed.project, id)) {
+            Some(id) => Err(WriteError::Local(*id)),
+            None => Ok(()),
+        }
+    }
+
     fn sign_top(
         &self,
         key: &Keypair,
@@ -176,7 +202,7 @@ impl Replica {
         waypoints: &[Arc<Waypoint>],
     ) -> Result<Verified<Top>, Reject> {
         let empty = Log::new();
-        let log = self.feed(feed.project, feed.id()).map_or(&empty, |feed| &feed.log);
+        let log = self.kept_feed(feed.project, feed.id()).map_or(&empty, |feed| &feed.log);
         let leaves = waypoints.iter().map(|waypoint| (0, leaf_hash(&waypoint.id())));
         let root = log.root_with(log.len(), leaves).ok_or(Reject::Misuse("a log without an end"))?;
         Top { feed, n: log.len() + waypoints.len() as u64, root, grants: self.grants.heads() }.sign(key)

@@ -24,6 +24,8 @@ mod forgotten;
 #[cfg(test)]
 mod labels;
 #[cfg(test)]
+mod local;
+#[cfg(test)]
 mod retention;
 
 const NOW_MS: u64 = 1_700_000_000_000;

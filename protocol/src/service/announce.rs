@@ -28,6 +28,10 @@ impl Service {
         by_gossip: bool,
     ) {
         let Some(replica) = self.replicas.get(&repo).filter(|_| Self::is_complete(accepted)) else { return };
+        // The replica has applied the run, so it knows a feed that never leaves this home.
+        if replica.is_local_feed(accepted.project, accepted.feed) {
+            return;
+        }
         let local = source.is_none();
         if !replica.is_public() {
             return self.tell_readers(repo, accepted, source);

@@ -279,3 +279,43 @@ fn what_another_peer_has_is_known_from_what_it_shows_sends_and_asks() {
     later.note_elsewhere(repo, feed, 0);
     assert_eq!(later.elsewhere(repo), [(feed, 1)].into());
 }
+
+/// To a peer that may read everything and asks for a local feed by its name, it is a feed that does not exist.
+#[test]
+fn a_local_feed_is_not_told_of_and_asked_for_it_is_not_there() {
+    for public in [true, false] {
+        let (mut service, repo) = service(public, 2);
+        let tag = repo_tag(repo, &keypair(2).key(), &keypair(1).key());
+        request(&mut service, 2, &Request::Open { tag, grants: Vec::new() });
+        let project = crate::project_id(repo, "@me/trail");
+        let labels = Labels { local: true, ..Labels::default() };
+        let (parents, draft, key) = (Frontier::empty(), Draft::default(), keypair(1).local());
+        let post = Post { project, key: &key, parents, draft, labels, now_ms: NOW_MS, entropy: [1; 32] };
+        let batch = service.replica_mut(repo).unwrap().write(post).unwrap();
+        let (feed, top) = (batch.feeds[0].feed, batch.feeds[0].top.clone());
+        service.handle(Input::Written { batch }, NOW_MS);
+        service.handle(Input::Tick, NOW_MS + 60_000);
+        let told = drain(&mut service);
+        assert!(!told.iter().any(|effect| matches!(effect, Effect::Publish { .. })), "{told:?}");
+        let named = |effect: &Effect| format!("{effect:?}").contains(&feed.to_string());
+        assert!(!told.iter().any(named), "{told:?}");
+        assert_eq!(service.replica(repo).unwrap().kept_length(project, feed), 1);
+        let Some(Response::Opened { tops, .. }) =
+            answer(&request(&mut service, 2, &Request::Open { tag, grants: Vec::new() }))
+        else {
+            panic!("a repo that may be read")
+        };
+        assert!(tops.is_empty());
+        let tip = crate::wire::Tip { n: top.n, root: top.root };
+        let asks = |feed| {
+            let fetch = |from| Request::Fetch { tag, project, feed, from, bytes_max: 1 << 20 };
+            let side = Request::Side { tag, project, feed, top: tip, known: Vec::new(), bytes_max: 1 << 20 };
+            [fetch(0), fetch(1), side]
+        };
+        for (known, unknown) in asks(feed).iter().zip(&asks(FeedId([1; 32]))) {
+            let effects = request(&mut service, 2, known);
+            assert_eq!(answer(&effects), Some(Response::Absent), "nothing is even read from the disk");
+            assert_eq!(answer(&effects), answer(&request(&mut service, 2, unknown)));
+        }
+    }
+}

@@ -307,6 +307,7 @@ fn later_payloads() -> Vec<(&'static str, Payload)> {
     };
     let floor = Floor { all_ms: 90 * 86_400_000, seen: vec![WaypointId([1; 32]), WaypointId([2; 32])] };
     vec![
+        ("entry_local", Payload::Local),
         ("entry_floor", Payload::Floor(floor)),
         ("entry_imported", Payload::Imported(Box::new(imported))),
         ("entry_epoch", Payload::Epoch(Epoch::bare(Root([9; 32])))),

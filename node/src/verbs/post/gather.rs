@@ -152,5 +152,6 @@ fn answer(
         root: site.place.view(owner, frontier)?.root.to_string(),
         files,
         skipped: Vec::new(),
+        local: false,
     })
 }

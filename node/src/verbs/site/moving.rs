@@ -69,9 +69,13 @@ impl Site {
             return Ok(());
         }
         let other = self.view(owner)?;
-        let view = match self.worktree.link.underway.clone() {
-            Some(underway) => self.place.view(owner, &underway.frontier)?,
-            None => other.clone(),
+        let local = self.worktree.link.local.map(|local| Frontier::from_iter([local]));
+        let shown = self.worktree.link.underway.clone().map(|underway| underway.frontier);
+        let view = match (shown, local) {
+            (Some(shown), _) => self.place.view(owner, &shown)?,
+            // What has faded since can only be mended from what is stood on.
+            (None, Some(local)) => self.place.view(owner, &local).unwrap_or_else(|_| other.clone()),
+            (None, None) => other.clone(),
         };
         let mut files = Files { owner, network, place: self.place, view: view.clone() };
         self.worktree.mend(&view, &other, &mut files)?;
@@ -79,11 +83,11 @@ impl Site {
     }
 
     /// Notes that the worktree goes elsewhere without anything being written, so that it can go back.
-    pub fn note_move(&mut self, verb: &str, target: &Target) {
+    pub fn note_move(&mut self, verb: &str, from: Stand, target: &Target) {
         let branch = target.branch.clone().unwrap_or_else(|| self.branch().to_owned());
         let to = Stand { frontier: target.frontier.clone(), branch };
-        if to != self.stand() {
-            self.note(verb, to, None);
+        if to != from {
+            self.note_from(verb, from, to, None);
         }
     }
 
@@ -104,6 +108,7 @@ impl Site {
             let mut files = Files { owner, network, place: self.place, view: to.clone() };
             let surprises = self.go(&mut files, &known, &to, &mut moved)?;
             if surprises.is_empty() {
+                self.land(owner, &target.frontier)?;
                 self.worktree.save()?;
                 return Ok(moved);
             }
@@ -120,9 +125,14 @@ impl Site {
         Err(NodeError::Refused("files keep changing while they are checked out; nothing was lost".to_owned()))
     }
 
-    /// The versions that files may show: the one stood on, and where a checkout went that was cut off.
+    /// The versions that files may show: the one stood on, the local waypoint that keeps them, and where a checkout went that was
+    /// cut off.
     pub(crate) fn known(&self, owner: &mut Owner) -> Result<Vec<Arc<View>>, NodeError> {
         let mut known = vec![self.view(owner)?];
+        if let Some(local) = self.worktree.link.local {
+            // One that has faded shows nothing.
+            known.extend(self.place.view(owner, &Frontier::from_iter([local])));
+        }
         if let Some(cut_off) = &self.worktree.link.underway {
             known.push(self.place.view(owner, &cut_off.frontier)?);
         }
@@ -202,7 +212,7 @@ impl Site {
             };
             changes.push(Change { path: path.clone(), difference, disk });
         }
-        let posting = Posting { message: Some("kept before a checkout"), ..Posting::default() };
+        let posting = Posting { message: Some("kept before a checkout"), ..self.keeping() };
         Ok(self.keep(owner, network, &changes, &posting)?.map(|posted| posted.written.waypoint))
     }
 }

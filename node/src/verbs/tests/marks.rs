@@ -27,6 +27,7 @@ impl World {
             paths: words(paths),
             uri: to.map(str::to_owned),
             message: Some("gathered".into()),
+            local: false,
             from: words(from),
         };
         post::run(&mut self.owner, &args, &mut self.network)

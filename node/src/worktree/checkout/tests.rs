@@ -79,6 +79,7 @@ fn worktree() -> (tempfile::TempDir, Worktree) {
         absent: BTreeSet::new(),
         key: None,
         steps: crate::worktree::Steps::default(),
+        local: None,
     };
     let worktree = Worktree::create(dir.path(), link).unwrap();
     (dir, worktree)

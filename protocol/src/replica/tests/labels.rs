@@ -137,7 +137,7 @@ fn what_lies_on_a_stack_stands_on_it_and_is_drafted_on_before_it_is_signed() {
     let ((mut a, project), (mut b, _)) = (replica(), replica());
     let key = keypair(2);
     let labels = Labels { branch: Some("main".into()), ..Labels::default() };
-    let mut stack = a.stack(project, key.key(), NOW_MS, &[3; 32]).unwrap();
+    let mut stack = a.stack(project, key.key(), NOW_MS, &[3; 32], false).unwrap();
     let on = |heads: &[WaypointId]| heads.iter().copied().collect::<Frontier>();
     let first = a.lay(&mut stack, &on(&[]), &file(project, "one", b"one"), &labels).unwrap();
     a.foresee(&mut stack).unwrap();
@@ -153,7 +153,7 @@ fn what_lies_on_a_stack_stands_on_it_and_is_drafted_on_before_it_is_signed() {
     assert_eq!(refused, Err(WriteError::NoParent(stranger)));
     let batch = a.seal(stack, &key).unwrap();
     assert_eq!((batch.feeds[0].pieces.len(), batch.feeds[0].top.n), (4, 4));
-    assert!(matches!(a.stack(project, key.key(), NOW_MS, &[4; 32]), Err(WriteError::Busy)));
+    assert!(matches!(a.stack(project, key.key(), NOW_MS, &[4; 32], false), Err(WriteError::Busy)));
     let mut stored = Batch::new(b.id());
     stored.feeds.push(b.ingest(segment(&batch), NOW_MS).unwrap());
     b.apply(&stored, NOW_MS);
@@ -164,12 +164,15 @@ fn what_lies_on_a_stack_stands_on_it_and_is_drafted_on_before_it_is_signed() {
 #[test]
 fn a_stack_is_sealed_by_its_own_key_alone() {
     let (mut a, project) = replica();
-    let mut stack = a.stack(project, keypair(2).key(), NOW_MS, &[3; 32]).unwrap();
+    let mut stack = a.stack(project, keypair(2).key(), NOW_MS, &[3; 32], false).unwrap();
     a.lay(&mut stack, &Frontier::empty(), &file(project, "one", b"one"), &Labels::default()).unwrap();
     assert!(matches!(a.seal(stack, &keypair(1)), Err(WriteError::Record(Reject::Misuse(_)))));
-    let empty = a.stack(project, keypair(2).key(), NOW_MS, &[3; 32]).unwrap();
+    let empty = a.stack(project, keypair(2).key(), NOW_MS, &[3; 32], false).unwrap();
     assert!(empty.is_empty() && a.seal(empty, &keypair(2)).is_err());
-    assert!(matches!(a.stack(project, keypair(5).key(), NOW_MS, &[3; 32]), Err(WriteError::Ungranted)));
+    assert!(matches!(
+        a.stack(project, keypair(5).key(), NOW_MS, &[3; 32], false),
+        Err(WriteError::Ungranted)
+    ));
 }
 
 #[test]
