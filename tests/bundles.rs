@@ -292,3 +292,77 @@ fn a_faded_state_is_fetched_from_a_peer_that_has_it_and_else_says_who_had_it() {
         assert_eq!(ben.root(), before, "the worktree stays where it was");
     }
 }
+
+/// Bytes of a model, two versions of which have most in common.
+fn model(seed: u64, len: usize) -> Vec<u8> {
+    let mut chance = Chance(seed);
+    (0..len / 8).flat_map(|_| chance.next(u64::MAX).to_le_bytes()).collect()
+}
+
+#[test]
+fn artifacts_travel_in_a_bundle_and_a_changed_byte_is_refused() {
+    let stage = Stage::new();
+    let (mut bytes, first) = (model(11, 5_000_000), model(11, 5_000_000));
+    let ana = stage.founder("ana", &[("a.txt", b"one\n"), ("model.bin", &first)]);
+    ana.ok(&["mark", "v1", "-m", "the first", "--pin"]);
+    bytes[2_500_000..2_500_100].fill(7);
+    ana.write("model.bin", &bytes);
+    ana.write("gone.bin", model(12, 300_000));
+    ana.post("second");
+    fs::remove_file(ana.tree.join("gone.bin")).unwrap();
+    ana.post("without the other one");
+    let (file, told) = bundled(&stage, &ana, "whole.bundle", &[]);
+    let size = told["artifact_bytes"].as_u64().unwrap();
+    assert_eq!(told["artifacts"], 2, "of branches and marks, and no other: {told}");
+    assert!((5_000_000..9_000_000).contains(&size), "what two versions share travels once: {told}");
+    let (plain, less) = bundled(&stage, &ana, "plain.bundle", &["--no-artifacts"]);
+    assert!(less["bytes"].as_u64().unwrap() < 100_000 && less["artifacts"] == 0, "{less}");
+    let (_, later) = bundled(&stage, &ana, "later.bundle", &["--since", "?v1"]);
+    assert_eq!(later["artifacts"], 1, "{later}");
+
+    // A file that was cut leaves what came; a changed byte is found in its part; the whole file goes on from there.
+    let ben = stage.node("ben");
+    let whole = fs::read(&file).unwrap();
+    let broken = stage.path().join("broken.bundle").to_str().unwrap().to_owned();
+    let mut came = 0;
+    for (at, code) in [(whole.len() / 3, "E_CUT"), (whole.len() * 2 / 3, "E_DAMAGED")] {
+        let mut changed = whole.clone();
+        match code {
+            "E_CUT" => changed.truncate(at),
+            _ => changed[at] ^= 4,
+        }
+        fs::write(&broken, &changed).unwrap();
+        let told = problem(&ben, &broken);
+        assert_eq!(told["problems"][0]["code"], code, "{told}");
+        let new = told["artifact_bytes"].as_u64().unwrap();
+        assert!(new > 0 && !told["missing_artifacts"].as_array().unwrap().is_empty(), "{told}");
+        let place = told["problems"][0]["where"].as_str().unwrap().to_owned();
+        assert!(code == "E_CUT" || place.contains("byte"), "{told}");
+        came += new;
+    }
+    let rest = ben.ok(&["unbundle", &file, "."]);
+    assert_eq!(rest["artifact_bytes"].as_u64(), Some(size - came), "{rest}");
+    assert!(rest["artifacts"].as_u64() > Some(0) && rest["missing_artifacts"].is_null(), "{rest}");
+    assert_same_trees(&ana.tree, &ben.tree);
+    assert_eq!(ben.read("model.bin"), bytes);
+    ben.ok(&["get", "?v1"]);
+    assert_eq!(ben.read("model.bin"), first);
+    let verified = ben.ok(&["artifact", "verify"]);
+    assert_eq!(
+        (&verified["ok"], verified["artifacts"].as_u64()),
+        (&Value::from(true), Some(1)),
+        "{verified}"
+    );
+    assert_eq!(ben.ok(&["unbundle", &file])["artifact_bytes"], 0, "what is here already is passed over");
+
+    let cleo = stage.node("cleo");
+    cleo.ok(&["unbundle", &plain, "."]);
+    assert!(!cleo.tree.join("model.bin").exists());
+    let (again, told) = bundled(&stage, &cleo, "cleo.bundle", &[]);
+    assert_eq!(
+        (&told["artifacts"], told["left_out"].as_array().map(Vec::len)),
+        (&0.into(), Some(2)),
+        "{told}"
+    );
+    assert_eq!(ben.ok(&["unbundle", &again])["waypoints"], 0);
+}

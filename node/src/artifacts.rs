@@ -9,15 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cairn_blobs::{Blobs, BlobsError, Chunk};
+use cairn_blobs::{Blobs, BlobsError, CHUNK_BYTES_MAX, Chunk};
 use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::{ArtifactId, ContentHash, RepoId};
 use cairn_protocol::manifest::{self, Manifest};
 
 use crate::error::NodeError;
 
-/// A manifest, encoded: the most chunks that one may have, with room for the texts.
-pub(crate) const MANIFEST_BYTES_MAX: usize = 64 << 20;
 /// Manifests are kept in pieces that the chunk store takes.
 const PIECE_BYTES: usize = 1 << 20;
 /// Artifacts whose list of chunks is kept in memory, so that serving one does not read it each time.
@@ -127,10 +125,37 @@ impl Artifacts {
 
     /// Whether every byte of an artifact is here.
     pub async fn holds(&self, repo: RepoId, artifact: ArtifactId) -> Result<bool, NodeError> {
+        Ok(self.whole(repo, artifact).await?.is_some())
+    }
+
+    /// The manifest of an artifact of which every byte is here.
+    pub async fn whole(&self, repo: RepoId, artifact: ArtifactId) -> Result<Option<Manifest>, NodeError> {
         match self.manifest(repo, artifact).await? {
-            Some(manifest) => Ok(self.missing(&manifest).await?.is_empty()),
-            None => Ok(false),
+            Some(manifest) if self.missing(&manifest).await?.is_empty() => Ok(Some(manifest)),
+            _ => Ok(None),
         }
+    }
+
+    /// Makes an artifact known to `repo` and keeps what is and will be here of it; the chunks that are not.
+    pub async fn keep(&self, repo: RepoId, manifest: &Manifest) -> Result<Vec<ContentHash>, NodeError> {
+        if let Some(chunk) = manifest.chunks.iter().find(|chunk| chunk.bytes as usize > CHUNK_BYTES_MAX) {
+            let artifact = manifest.artifact();
+            return Err(NodeError::Peer(format!("artifact {artifact} has a chunk of {} bytes", chunk.bytes)));
+        }
+        self.keep_manifest(repo, manifest).await?;
+        self.keep_chunks(repo, manifest).await?;
+        Ok(self.missing(manifest).await?.iter().map(|chunk| ContentHash(chunk.hash)).collect())
+    }
+
+    /// Keeps the bytes of a chunk, durably.
+    pub async fn keep_chunk(&self, bytes: Vec<u8>) -> Result<(), NodeError> {
+        Ok(self.blobs.put(bytes).await.map(drop)?)
+    }
+
+    /// The bytes of a chunk, compared with its name.
+    pub async fn read_chunk(&self, chunk: &manifest::Chunk) -> Result<Vec<u8>, NodeError> {
+        let chunk = Chunk { hash: chunk.hash.0, bytes: u64::from(chunk.bytes) };
+        Ok(self.blobs.read_chunk(&chunk).await?)
     }
 
     /// Writes an artifact to a file, verified; says how many bytes.

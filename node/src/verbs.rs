@@ -148,7 +148,7 @@ verbs! {
     /// A history for git.
     Export export (network);
     /// What a peer would be sent, as one file.
-    Bundle bundle ();
+    Bundle bundle (network);
     /// Takes in such a file.
     Unbundle unbundle (network);
     /// Lets another device in.

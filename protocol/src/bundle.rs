@@ -5,6 +5,7 @@
 //! its end was cut short. The checksums are no signatures. What the frames hold is believed as little as what
 //! a peer sends, and goes through the same checks.
 
+mod artifacts;
 mod intake;
 
 use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
@@ -14,8 +15,8 @@ use crate::error::Reject;
 use crate::founding::FoundingRecord;
 use crate::grant::GrantRecord;
 use crate::limits::{
-    BUNDLE_LIST_COUNT_MAX, FRAME_BYTES_MAX, GRANTS_COUNT_MAX, LABEL_BYTES_MAX, PROJECTS_COUNT_MAX,
-    TOPS_COUNT_MAX,
+    BUNDLE_ARTIFACTS_COUNT_MAX, BUNDLE_LIST_COUNT_MAX, CHUNK_BYTES_MAX, FRAME_BYTES_MAX, GRANTS_COUNT_MAX,
+    LABEL_BYTES_MAX, PROJECTS_COUNT_MAX, TOPS_COUNT_MAX,
 };
 use crate::proof::ForkProof;
 use crate::signed::{Signed, read_level, write_level};
@@ -24,6 +25,7 @@ use crate::text::{read_flag, read_label};
 use crate::top::Top;
 use crate::wire::Segment;
 
+pub use artifacts::{Artifacts, ManifestPart};
 pub use intake::{Intake, Lack, Preface, Refused};
 
 /// The first bytes of every bundle.
@@ -36,6 +38,8 @@ const FRAME_HEAD_BYTES: usize = 1 + 4;
 const SUM_BYTES: usize = 32;
 /// The section of the last frame.
 const END: u8 = 7;
+/// The highest section. Those above the end's came later, and stand before it.
+const SECTION_MAX: u8 = 9;
 /// The whole last frame.
 const END_BYTES: usize = FRAME_HEAD_BYTES + 8 + SUM_BYTES;
 
@@ -72,6 +76,10 @@ pub enum Part {
     Feeds(Vec<Stretch>),
     /// A run of waypoints of one feed.
     Run(Segment),
+    /// A part of the manifest of an artifact.
+    Manifest(ManifestPart),
+    /// The bytes of a chunk that a manifest names.
+    Chunk(Vec<u8>),
 }
 
 /// What stands next in a bundle.
@@ -95,6 +103,8 @@ impl Part {
             Part::Forks(_) => 4,
             Part::Feeds(_) => 5,
             Part::Run(_) => 6,
+            Part::Manifest(_) => 8,
+            Part::Chunk(_) => 9,
         }
     }
 
@@ -106,7 +116,8 @@ impl Part {
             Part::Rights(records) => (records.len(), GRANTS_COUNT_MAX),
             Part::Forks(proofs) => (proofs.len(), TOPS_COUNT_MAX),
             Part::Feeds(stretches) => (stretches.len(), TOPS_COUNT_MAX),
-            Part::Run(_) => (0, 0),
+            Part::Manifest(part) => (usize::from(part.start == 0), BUNDLE_ARTIFACTS_COUNT_MAX),
+            Part::Run(_) | Part::Chunk(_) => (0, 0),
         }
     }
 
@@ -122,6 +133,8 @@ impl Part {
             Part::Forks(proofs) => out.list(proofs),
             Part::Feeds(stretches) => out.list(stretches),
             Part::Run(segment) => segment.write(&mut out),
+            Part::Manifest(part) => part.write(&mut out),
+            Part::Chunk(bytes) => out.raw(bytes),
         }
         out.into_bytes()
     }
@@ -133,9 +146,18 @@ impl Part {
             3 => Ok(Part::Rights(input.list(BUNDLE_LIST_COUNT_MAX)?)),
             4 => Ok(Part::Forks(input.list(BUNDLE_LIST_COUNT_MAX)?)),
             5 => Ok(Part::Feeds(input.list(BUNDLE_LIST_COUNT_MAX)?)),
+            8 => Ok(Part::Manifest(ManifestPart::read(input)?)),
+            9 => read_chunk(input),
             _ => Ok(Part::Run(Segment::read(input)?)),
         }
     }
+}
+
+fn read_chunk(input: &mut Reader<'_>) -> Decode<Part> {
+    let at = input.clone();
+    let size = input.remaining();
+    at.require(size > 0 && size <= CHUNK_BYTES_MAX as usize, "size of a chunk")?;
+    Ok(Part::Chunk(input.raw(size)?.to_vec()))
 }
 
 fn read_names(input: &mut Reader<'_>) -> Decode<Vec<String>> {
@@ -289,7 +311,7 @@ impl<S: Source> BundleReader<S> {
         let head = self.source.read_at(self.offset, FRAME_HEAD_BYTES)?;
         let mut input = Reader::new(&head);
         let (section, size) = (input.u8()?, input.u32()? as usize);
-        if section == 0 || section > END || size > FRAME_BYTES_MAX {
+        if section == 0 || section > SECTION_MAX || size > FRAME_BYTES_MAX {
             return Err(self.damage("no frame begins here"));
         }
         if left < (FRAME_HEAD_BYTES + size + SUM_BYTES) as u64 {

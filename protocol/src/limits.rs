@@ -109,11 +109,19 @@ pub const SIDES_COUNT_MAX: usize = 8;
 pub const KNOWN_COUNT_MAX: usize = SIDES_COUNT_MAX + 1;
 /// The names, grants, forks or feeds in one frame of a bundle: far below a frame, many enough to be few frames.
 pub const BUNDLE_LIST_COUNT_MAX: usize = 256;
+/// The artifacts of one bundle.
+pub const BUNDLE_ARTIFACTS_COUNT_MAX: usize = 1 << 16;
+/// The chunks that the manifests of one bundle name together: their hashes are in memory while it is read.
+pub const BUNDLE_CHUNKS_COUNT_MAX: usize = 1 << 20;
+/// One part of a manifest in a bundle.
+pub const MANIFEST_PART_BYTES_MAX: usize = 4 << 20;
 /// The tops that one answer lists.
 pub const TOPS_COUNT_MAX: usize = 1 << 15;
 
 /// The chunks of one artifact: a manifest stays below 64 MiB.
 pub const CHUNKS_COUNT_MAX: usize = 1 << 20;
+/// A manifest, encoded: the most chunks that one may have, with room for the texts.
+pub const MANIFEST_BYTES_MAX: usize = 64 << 20;
 /// One chunk of an artifact: the most that the chunker makes.
 pub const CHUNK_BYTES_MAX: u32 = 16 << 20;
 /// What one artifact says it was made from.

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 The file holds the whole repo: its projects, rights and signed history, as far as this home has them. Whoever holds the
-file can read it, also where the repo is private: give it to nobody who may not. The bytes of artifacts do not travel in it.
+file can read it, also where the repo is private: give it to nobody who may not. Behind the history travel the artifacts that branches
+and marks show and of which this home has all bytes, unless --no-artifacts leaves them out.
 
 --since leaves out what the past of a version holds in each feed; a home that lacks some of that refuses the file.
 --archive makes a file that also brings back what has faded where it is taken in; keep one before `cairn fade`.
@@ -31,17 +32,30 @@ pub(crate) struct Args {
     /// Everything that this home holds, to bring back what will have faded
     #[arg(long)]
     archive: bool,
+    /// Leave out the bytes of artifacts
+    #[arg(long)]
+    no_artifacts: bool,
 }
 
 /// Asks, and prints.
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
-    let Args { file, since, archive } = args;
-    let asked = verb::Args { here: desk.here(), file: desk.path(&file), since, archive };
+    let Args { file, since, archive, no_artifacts } = args;
+    let asked = verb::Args { here: desk.here(), file: desk.path(&file), since, archive, no_artifacts };
     ask!(desk, Bundle, asked, words)
 }
 
 fn words(answer: &verb::Answer) -> String {
     let kind = if answer.archive { "archived" } else { "bundled" };
     let (waypoints, feeds) = (count(answer.waypoints, "waypoint"), count(answer.feeds, "feed"));
-    format!("{kind} {waypoints} of {feeds} in {}\n", size(answer.bytes))
+    let mut text = format!("{kind} {waypoints} of {feeds}");
+    if answer.artifacts > 0 {
+        let artifacts = count(answer.artifacts, "artifact");
+        text += &format!(", and {artifacts} with {}", size(answer.artifact_bytes));
+    }
+    text += &format!(", in {}\n", size(answer.bytes));
+    if !answer.left_out.is_empty() {
+        let left_out = count(answer.left_out.len() as u64, "artifact");
+        text += &format!("{left_out} left out: not all bytes are here\n");
+    }
+    text
 }

@@ -3,7 +3,7 @@
 use super::ask;
 use crate::desk::Desk;
 use crate::error::Failure;
-use crate::output::{count, short};
+use crate::output::{count, short, size};
 use cairn_node::verbs::unbundle as verb;
 use std::path::PathBuf;
 
@@ -13,7 +13,8 @@ stay as they are: `cairn put` merges what came. A home that does not know the re
 asked for: whoever holds the file can read it; to write, enter by an invitation (`cairn join`, which then needs no network).
 
 A file that was cut short, or a command that was killed, leaves what was verified; the whole file goes on from there. An
-archive brings back what has faded here, which stays until the next `cairn fade`. The bytes of artifacts do not travel in bundles.
+archive brings back what has faded here, which stays until the next `cairn fade`. Of artifacts in the file those are kept that a branch or
+a mark shows here.
 
 Examples:
   cairn unbundle /media/stick/notes.bundle
@@ -47,6 +48,13 @@ fn words(answer: &verb::Answer) -> String {
     let mut text = format!("took in {waypoints} of {feeds} of repo {}\n", short(&answer.repo));
     if answer.archive {
         text += &format!("{} had faded and came back\n", count(answer.recalled, "waypoint"));
+    }
+    if answer.artifact_bytes > 0 {
+        let artifacts = count(answer.artifacts, "artifact");
+        text += &format!("took in {artifacts}, {}\n", size(answer.artifact_bytes));
+    }
+    for artifact in &answer.missing_artifacts {
+        text += &format!("  missing: bytes of artifact {}\n", short(artifact));
     }
     for problem in &answer.problems {
         text += &format!("{}: {}\n", problem.place, problem.detail);

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Instant;
 
-use cairn_crdt::id::{ArtifactId, RepoId};
+use cairn_crdt::id::{ArtifactId, ContentHash, RepoId};
 use cairn_protocol::input::{Input, Wanted};
 use cairn_protocol::key::DeviceKey;
+use cairn_protocol::manifest::{Chunk, Manifest};
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
@@ -137,6 +138,38 @@ impl Session {
     pub fn verify_artifact(&mut self, repo: RepoId, artifact: ArtifactId) -> Result<u64, NodeError> {
         let artifacts = self.artifacts()?.clone();
         self.runtime()?.block_on(artifacts.verify(repo, artifact))
+    }
+
+    /// The manifest of an artifact of which every byte is here.
+    pub fn whole_artifact(
+        &mut self,
+        repo: RepoId,
+        artifact: ArtifactId,
+    ) -> Result<Option<Manifest>, NodeError> {
+        let artifacts = self.artifacts()?.clone();
+        self.runtime()?.block_on(artifacts.whole(repo, artifact))
+    }
+
+    /// The bytes of a chunk, compared with its name.
+    pub fn read_chunk(&mut self, chunk: &Chunk) -> Result<Vec<u8>, NodeError> {
+        let artifacts = self.artifacts()?.clone();
+        self.runtime()?.block_on(artifacts.read_chunk(chunk))
+    }
+
+    /// Makes an artifact known to a repo; the chunks of it that are not here.
+    pub fn keep_artifact(
+        &mut self,
+        repo: RepoId,
+        manifest: &Manifest,
+    ) -> Result<Vec<ContentHash>, NodeError> {
+        let artifacts = self.artifacts()?.clone();
+        self.runtime()?.block_on(artifacts.keep(repo, manifest))
+    }
+
+    /// Keeps the bytes of a chunk, durably.
+    pub fn keep_chunk(&mut self, bytes: Vec<u8>) -> Result<(), NodeError> {
+        let artifacts = self.artifacts()?.clone();
+        self.runtime()?.block_on(artifacts.keep_chunk(bytes))
     }
 
     /// Fetches what is missing of an artifact from peers that share the repo.

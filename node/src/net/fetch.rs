@@ -9,6 +9,7 @@ use std::time::Duration;
 use cairn_blobs::Chunk;
 use cairn_crdt::id::{ArtifactId, RepoId};
 use cairn_protocol::key::DeviceKey;
+use cairn_protocol::limits::MANIFEST_BYTES_MAX;
 use cairn_protocol::manifest::Manifest;
 use cairn_protocol::wire::repo_tag;
 use futures::{StreamExt, TryStreamExt};
@@ -19,7 +20,7 @@ use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
 
 use super::peer_id;
 use super::streams::{BLOB_PROTOCOL, CHUNK_MAX, FIRST_WORD_MAX, Frame, HERE, SILENCE_MAX};
-use crate::artifacts::{Artifacts, MANIFEST_BYTES_MAX, decode};
+use crate::artifacts::{Artifacts, decode};
 use crate::error::NodeError;
 
 /// Chunks under way at once.

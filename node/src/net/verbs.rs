@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use cairn_crdt::id::{ArtifactId, RepoId};
+use cairn_crdt::id::{ArtifactId, ContentHash, RepoId};
 use cairn_protocol::effect::Effect;
 use cairn_protocol::hash::RepoTag;
 use cairn_protocol::input::{Input, Wanted};
 use cairn_protocol::key::DeviceKey;
+use cairn_protocol::manifest::{Chunk, Manifest};
 
 use super::session::{Core, Session};
 use super::{Exchanged, peer_name};
@@ -121,6 +122,32 @@ impl Network for Session {
         artifact: ArtifactId,
     ) -> Result<u64, NodeError> {
         Session::verify_artifact(self, repo, artifact)
+    }
+
+    fn whole_artifact(
+        &mut self,
+        _: &mut Owner,
+        repo: RepoId,
+        artifact: ArtifactId,
+    ) -> Result<Option<Manifest>, NodeError> {
+        Session::whole_artifact(self, repo, artifact)
+    }
+
+    fn read_chunk(&mut self, _: &mut Owner, chunk: &Chunk) -> Result<Vec<u8>, NodeError> {
+        Session::read_chunk(self, chunk)
+    }
+
+    fn keep_artifact(
+        &mut self,
+        _: &mut Owner,
+        repo: RepoId,
+        manifest: &Manifest,
+    ) -> Result<Vec<ContentHash>, NodeError> {
+        Session::keep_artifact(self, repo, manifest)
+    }
+
+    fn keep_chunk(&mut self, _: &mut Owner, bytes: Vec<u8>) -> Result<(), NodeError> {
+        Session::keep_chunk(self, bytes)
     }
 
     fn addresses(&self) -> Vec<String> {

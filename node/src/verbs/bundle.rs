@@ -1,7 +1,10 @@
 //! `bundle`: writes what a peer would be sent into one file, which travels where no network does.
 
+pub(super) mod artifacts;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cairn_crdt::id::FeedId;
 use cairn_protocol::bundle::{Head, Part};
@@ -13,8 +16,10 @@ use serde::{Deserialize, Serialize};
 use crate::bundles::BundleSink;
 use crate::error::NodeError;
 use crate::owner::Owner;
-use crate::verbs::{Here, Site, Version};
+use crate::verbs::{Here, Network, Site, Version};
 use crate::worktree::link::digits;
+
+use artifacts::Shown;
 
 /// The bytes of waypoints in one frame, unless one waypoint alone has more.
 const RUN_BYTES_MAX: u64 = 4 << 20;
@@ -30,6 +35,9 @@ pub struct Args {
     pub since: Option<String>,
     /// Whether the file brings back what has faded where it is read.
     pub archive: bool,
+    /// Whether the bytes of artifacts are left out.
+    #[serde(default)]
+    pub no_artifacts: bool,
 }
 
 /// What `bundle` answers.
@@ -47,22 +55,34 @@ pub struct Answer {
     pub feeds: u64,
     /// How many waypoints.
     pub waypoints: u64,
+    /// How many artifacts.
+    #[serde(default)]
+    pub artifacts: u64,
+    /// How many bytes of artifacts, each chunk once.
+    #[serde(default)]
+    pub artifact_bytes: u64,
+    /// The artifacts that branches or marks show and of which not all bytes are here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     /// How many bytes the file has.
     pub bytes: u64,
 }
 
 /// Writes the file: all of it, or nothing.
-pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
+pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
     if args.archive && args.since.is_some() {
         return Err(NodeError::Usage("an archive holds everything: leave --since out".to_owned()));
     }
     let site = Site::open(owner, &args.here)?;
     let repo = site.place.repo;
     let (mut known, mut since) = (BTreeMap::new(), Vec::new());
+    let mut shown = if args.no_artifacts { Shown::new() } else { artifacts::shown(owner, repo)? };
     if let Some(word) = &args.since {
         let version = Version::in_site(owner, &site, word)?;
         known = owner.replica(repo)?.reached(version.place.project, &version.frontier);
         since = digits(&version.frontier);
+        let there = artifacts::shown_by(owner, version.place, &version.frontier)?;
+        shown.retain(|artifact| !there.contains(artifact));
     }
     let mut answer = Answer {
         repo: repo.to_string(),
@@ -72,28 +92,39 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
         ..Answer::default()
     };
     let head = Head { repo, archive: args.archive };
-    write(owner, &head, &args.file, &known, &mut answer)?;
+    let wanted = Wanted { known, shown };
+    write(owner, network, &head, &args.file, &wanted, &mut answer)?;
     Ok(answer)
 }
 
+/// What a bundle is to hold.
+struct Wanted {
+    /// How much of each feed the reader has already.
+    known: BTreeMap<FeedId, u64>,
+    shown: Shown,
+}
+
 fn write(
-    owner: &Owner,
+    owner: &mut Owner,
+    network: &mut dyn Network,
     head: &Head,
     file: &Path,
-    known: &BTreeMap<FeedId, u64>,
+    wanted: &Wanted,
     answer: &mut Answer,
 ) -> Result<(), NodeError> {
-    let mut sink = BundleSink::create(&**owner.home().files(), file, head)?;
-    for part in preface(owner, head, known)? {
+    let files = Arc::clone(owner.home().files());
+    let mut sink = BundleSink::create(&*files, file, head)?;
+    for part in preface(owner, head, &wanted.known)? {
         if let Part::Feeds(stretches) = &part {
             answer.feeds += stretches.len() as u64;
         }
         sink.push(&part)?;
     }
-    for run in owner.replica(head.repo)?.runs(known) {
+    for run in owner.replica(head.repo)?.runs(&wanted.known) {
         answer.waypoints += run.to - run.from;
         write_run(owner, head, run, &mut sink)?;
     }
+    artifacts::write(owner, network, head.repo, &wanted.shown, &mut sink, answer)?;
     answer.bytes = sink.finish()?;
     Ok(())
 }

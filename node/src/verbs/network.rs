@@ -5,8 +5,9 @@
 
 use std::path::Path;
 
-use cairn_crdt::id::{ArtifactId, RepoId};
+use cairn_crdt::id::{ArtifactId, ContentHash, RepoId};
 use cairn_protocol::input::Wanted;
+use cairn_protocol::manifest::{Chunk, Manifest};
 
 use super::recall::Holder;
 use crate::error::{NodeError, Range};
@@ -92,6 +93,28 @@ pub trait Network {
         repo: RepoId,
         artifact: ArtifactId,
     ) -> Result<u64, NodeError>;
+
+    /// The manifest of an artifact of which every byte is here.
+    fn whole_artifact(
+        &mut self,
+        owner: &mut Owner,
+        repo: RepoId,
+        artifact: ArtifactId,
+    ) -> Result<Option<Manifest>, NodeError>;
+
+    /// The bytes of a chunk, compared with its name.
+    fn read_chunk(&mut self, owner: &mut Owner, chunk: &Chunk) -> Result<Vec<u8>, NodeError>;
+
+    /// Makes an artifact known to a repo; the chunks of it that are not here.
+    fn keep_artifact(
+        &mut self,
+        owner: &mut Owner,
+        repo: RepoId,
+        manifest: &Manifest,
+    ) -> Result<Vec<ContentHash>, NodeError>;
+
+    /// Keeps the bytes of a chunk, durably.
+    fn keep_chunk(&mut self, owner: &mut Owner, bytes: Vec<u8>) -> Result<(), NodeError>;
 
     /// The addresses under which peers may find this home, each ending in `/p2p/<peer>`.
     fn addresses(&self) -> Vec<String>;

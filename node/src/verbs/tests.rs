@@ -1,11 +1,12 @@
 //! Verbs on one home, with worktrees that meet through its store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cairn_crdt::id::{ArtifactId, RepoId, derive};
+use cairn_crdt::id::{ArtifactId, ContentHash, RepoId, derive};
 use cairn_protocol::Wanted;
+use cairn_protocol::manifest::{Chunk, Manifest};
 
 use super::*;
 use crate::Home;
@@ -21,6 +22,9 @@ mod undoing;
 #[derive(Default)]
 pub(crate) struct Alone {
     artifacts: BTreeMap<ArtifactId, Vec<u8>>,
+    /// What came with bundles.
+    pub(crate) kept: Vec<ArtifactId>,
+    pub(crate) chunks: BTreeSet<ContentHash>,
 }
 
 fn nobody<T>() -> Result<T, NodeError> {
@@ -79,6 +83,35 @@ impl Network for Alone {
 
     fn verify_artifact(&mut self, _: &mut Owner, _: RepoId, artifact: ArtifactId) -> Result<u64, NodeError> {
         Ok(self.artifacts[&artifact].len() as u64)
+    }
+
+    fn whole_artifact(
+        &mut self,
+        _: &mut Owner,
+        _: RepoId,
+        _: ArtifactId,
+    ) -> Result<Option<Manifest>, NodeError> {
+        Ok(None)
+    }
+
+    fn read_chunk(&mut self, _: &mut Owner, _: &Chunk) -> Result<Vec<u8>, NodeError> {
+        nobody()
+    }
+
+    fn keep_artifact(
+        &mut self,
+        _: &mut Owner,
+        _: RepoId,
+        manifest: &Manifest,
+    ) -> Result<Vec<ContentHash>, NodeError> {
+        self.kept.push(manifest.artifact());
+        let lacks = |chunk: &&Chunk| !self.chunks.contains(&chunk.hash);
+        Ok(manifest.chunks.iter().filter(lacks).map(|chunk| chunk.hash).collect())
+    }
+
+    fn keep_chunk(&mut self, _: &mut Owner, bytes: Vec<u8>) -> Result<(), NodeError> {
+        self.chunks.insert(ContentHash::of(&bytes));
+        Ok(())
     }
 
     fn addresses(&self) -> Vec<String> {

@@ -3,11 +3,13 @@
 //! Every record and run is verified, made durable and applied before the next is read. So whatever ends it half-way, what
 //! was taken in stays, and the whole file goes on from there.
 
+mod artifacts;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use cairn_crdt::id::{FeedId, RepoId};
-use cairn_protocol::bundle::{BundleReader, Head, Intake, Lack, Next, Preface};
+use cairn_protocol::bundle::{BundleReader, Head, Intake, Lack, Next, Part, Preface};
 use cairn_protocol::effect::{Accepted, Recalled};
 use cairn_protocol::wire::Segment;
 use cairn_protocol::{Batch, Reject};
@@ -21,6 +23,8 @@ use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::verbs::{Here, Network, Place};
 use crate::worktree::Link;
+
+use artifacts::{Unpacked, Unpacking};
 
 /// The bytes of waypoints that become durable together.
 const BATCH_BYTES: usize = 8 << 20;
@@ -51,6 +55,15 @@ pub struct Answer {
     pub waypoints: u64,
     /// How many waypoints had faded here and are back.
     pub recalled: u64,
+    /// How many artifacts are whole now and were not.
+    #[serde(default)]
+    pub artifacts: u64,
+    /// How many bytes of artifacts are new here.
+    #[serde(default)]
+    pub artifact_bytes: u64,
+    /// The artifacts that the file names, that are shown here, and of which bytes are still missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_artifacts: Vec<String>,
     /// How many bytes were read and hold.
     pub bytes: u64,
     /// What the file says there is, and is not here now.
@@ -82,18 +95,24 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     let head = reader.head();
     check_place(args, &head)?;
     let mut load = Load::new(head);
-    load.problem = load.read_preface(owner, &mut reader, args)?;
+    load.read_preface(owner, &mut reader, args)?;
     let mut bytes = reader.offset();
+    let first = load.behind.take();
     while load.problem.is_none() && load.intake.reads_later() {
         let mut again = BundleReader::open(&file).map_err(|reject| unreadable(args, reject))?;
-        load.problem = load.read_runs(owner, &mut again, args)?;
+        load.read_runs(owner, &mut again, args)?;
     }
     if load.problem.is_none() && load.reads_again(owner)? {
         let mut again = BundleReader::open(&file).map_err(|reject| unreadable(args, reject))?;
-        load.problem = load.read_runs(owner, &mut again, args)?;
+        load.read_runs(owner, &mut again, args)?;
         bytes = bytes.max(again.offset());
     }
-    let mut answer = load.answer(owner, bytes)?;
+    let mut unpacked = Unpacked::default();
+    if let Some(first) = first {
+        unpacked = load.unpack(owner, network, &mut reader, first, args)?;
+        bytes = reader.offset();
+    }
+    let mut answer = load.answer(owner, bytes, unpacked)?;
     if args.checkout && answer.problems.is_empty() {
         let place = Place::find(owner, head.repo, args.project.as_deref())?;
         answer.worktree = Some(join::settle(owner, &args.here, place, DEFAULT_BRANCH, network)?);
@@ -129,6 +148,8 @@ struct Load {
     waypoints: u64,
     recalled: u64,
     problem: Option<Problem>,
+    /// The first part behind the runs, if there is one.
+    behind: Option<Part>,
 }
 
 impl Load {
@@ -144,6 +165,7 @@ impl Load {
             waypoints: 0,
             recalled: 0,
             problem: None,
+            behind: None,
         }
     }
 
@@ -153,22 +175,38 @@ impl Load {
         owner: &mut Owner,
         reader: &mut BundleReader<&BundleFile>,
         args: &Args,
-    ) -> Result<Option<Problem>, NodeError> {
-        loop {
-            let (first, problem) = match reader.read() {
-                Ok(Next::Part(part)) => match self.preface.add(part) {
+    ) -> Result<(), NodeError> {
+        let first = loop {
+            match self.next(reader, args) {
+                Some(part) => match self.preface.add(part) {
                     None => continue,
-                    Some(segment) => (Some(segment), None),
+                    part => break part,
                 },
-                Ok(Next::End) => (None, None),
-                Ok(Next::Cut) => (None, Some(cut(args, reader.offset()))),
-                Err(reject) => (None, Some(damaged(args, reader.offset(), &reject))),
-            };
-            self.begin(owner)?;
-            let Some(first) = first else { return Ok(problem) };
-            self.take(owner, first)?;
-            return self.read_runs(owner, reader, args);
+                None => break None,
+            }
+        };
+        self.begin(owner)?;
+        match first {
+            Some(Part::Run(segment)) => {
+                self.take(owner, segment)?;
+                self.read_runs(owner, reader, args)
+            }
+            behind => {
+                self.behind = behind;
+                Ok(())
+            }
         }
+    }
+
+    /// The next part of the file; at its end, or where it is cut or damaged, nothing.
+    fn next(&mut self, reader: &mut BundleReader<&BundleFile>, args: &Args) -> Option<Part> {
+        self.problem = match reader.read() {
+            Ok(Next::Part(part)) => return Some(part),
+            Ok(Next::End) => None,
+            Ok(Next::Cut) => Some(cut(args, reader.offset())),
+            Err(reject) => Some(damaged(args, reader.offset(), &reject)),
+        };
+        None
     }
 
     /// Takes in founding, projects, rights and forks; refuses a bundle that begins later than what is here ends.
@@ -199,22 +237,37 @@ impl Load {
         owner: &mut Owner,
         reader: &mut BundleReader<&BundleFile>,
         args: &Args,
-    ) -> Result<Option<Problem>, NodeError> {
-        let problem = loop {
-            match reader.read() {
-                Ok(Next::Part(part)) => {
-                    // At the second reading the records are known already.
-                    if let Some(segment) = Preface::default().add(part) {
-                        self.take(owner, segment)?;
-                    }
+    ) -> Result<(), NodeError> {
+        while let Some(part) = self.next(reader, args) {
+            match part {
+                Part::Run(segment) => self.take(owner, segment)?,
+                part @ (Part::Manifest(_) | Part::Chunk(_)) => {
+                    self.behind = Some(part);
+                    break;
                 }
-                Ok(Next::End) => break None,
-                Ok(Next::Cut) => break Some(cut(args, reader.offset())),
-                Err(reject) => break Some(damaged(args, reader.offset(), &reject)),
+                // At the second reading the records are known already.
+                _ => {}
             }
-        };
-        self.flush(owner)?;
-        Ok(problem)
+        }
+        self.flush(owner)
+    }
+
+    /// Takes in the artifacts that stand behind the runs.
+    fn unpack(
+        &mut self,
+        owner: &mut Owner,
+        network: &mut dyn Network,
+        reader: &mut BundleReader<&BundleFile>,
+        first: Part,
+        args: &Args,
+    ) -> Result<Unpacked, NodeError> {
+        let mut unpacking = Unpacking::begin(owner, self.repo)?;
+        let mut part = Some(first);
+        while let Some(next) = part {
+            unpacking.take(owner, network, next, reader.offset())?;
+            part = self.next(reader, args);
+        }
+        unpacking.end(owner, network)
     }
 
     /// Verifies one run and adds what is new to what becomes durable next.
@@ -250,7 +303,7 @@ impl Load {
         Ok(self.intake.reads_again(replica, &self.preface))
     }
 
-    fn answer(self, owner: &Owner, bytes: u64) -> Result<Answer, NodeError> {
+    fn answer(self, owner: &Owner, bytes: u64, unpacked: Unpacked) -> Result<Answer, NodeError> {
         let replica = owner.known(self.repo)?;
         let missing = self.preface.missing(replica).iter().map(|lack| missing(owner, lack)).collect();
         let refused = self.intake.refused().map(|refused| Problem {
@@ -266,7 +319,10 @@ impl Load {
             recalled: self.recalled,
             bytes,
             missing,
-            problems: self.problem.into_iter().chain(refused).collect(),
+            artifacts: unpacked.artifacts,
+            artifact_bytes: unpacked.bytes,
+            missing_artifacts: unpacked.missing,
+            problems: self.problem.into_iter().chain(unpacked.problem).chain(refused).collect(),
             worktree: None,
         })
     }

@@ -75,15 +75,15 @@ pub struct Intake {
 }
 
 impl Preface {
-    /// Takes a part that is no run; gives back one that is.
-    pub fn add(&mut self, part: Part) -> Option<Segment> {
+    /// Takes a part that comes before the runs; gives back any other.
+    pub fn add(&mut self, part: Part) -> Option<Part> {
         match part {
             Part::Founding(founding) => self.founding = Some(founding),
             Part::Projects(names) => self.projects.extend(names),
             Part::Rights(records) => self.rights.extend(records),
             Part::Forks(proofs) => self.forks.extend(proofs),
             Part::Feeds(stretches) => self.feeds.extend(stretches),
-            Part::Run(segment) => return Some(segment),
+            part => return Some(part),
         }
         None
     }

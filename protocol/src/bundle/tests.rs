@@ -3,6 +3,8 @@
 use std::cell::Cell;
 
 use super::*;
+use cairn_crdt::id::ArtifactId;
+
 use crate::founding::FoundingRecord;
 use crate::samples::keypair;
 use crate::stamp::Stamp;
@@ -47,6 +49,27 @@ fn sections_come_in_order_and_the_founding_first_and_once() {
     let most = PROJECTS_COUNT_MAX / BUNDLE_LIST_COUNT_MAX;
     let parts = |count: usize| [vec![begun()], vec![many.clone(); count]].concat();
     assert!(read(&written(&parts(most))).is_ok() && read(&written(&parts(most + 1))).is_err());
+}
+
+#[test]
+fn artifacts_stand_behind_everything_else_and_before_the_end() {
+    let begun = || Part::Founding(founding());
+    let part = ManifestPart { artifact: ArtifactId([1; 32]), size: 2, start: 0, bytes: vec![7, 7] };
+    let (manifest, chunk) = (Part::Manifest(part), Part::Chunk(vec![7]));
+    let good = [begun(), manifest.clone(), manifest.clone(), chunk.clone(), chunk.clone()];
+    assert_eq!(read(&written(&good)).unwrap(), good);
+    let late = Part::Rights(Vec::new());
+    for bad in [vec![begun(), chunk.clone(), manifest.clone()], vec![begun(), manifest.clone(), late]] {
+        assert!(matches!(read(&written(&bad)), Err(Reject::Bundle { .. })), "{bad:?}");
+    }
+    for bad in [Part::Chunk(Vec::new()), Part::Chunk(vec![0; FRAME_BYTES_MAX + 1])] {
+        let (mut writer, _) = BundleWriter::new(&Head { repo: founding().repo(), archive: false });
+        let refused = writer.push(&bad).is_err() || read(&written(&[begun(), bad])).is_err();
+        assert!(refused);
+    }
+    let many = |count: usize| [vec![begun()], vec![manifest.clone(); count]].concat();
+    assert!(read(&written(&many(BUNDLE_ARTIFACTS_COUNT_MAX))).is_ok());
+    assert!(read(&written(&many(BUNDLE_ARTIFACTS_COUNT_MAX + 1))).is_err());
 }
 
 #[test]

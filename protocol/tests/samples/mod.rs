@@ -546,6 +546,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         ("stone_packed", packed_stone(), STONE),
         ("summary", summary(), SUMMARY),
         ("bundle", bundle::bundle(), bundle::BUNDLE),
+        ("bundle_artifacts", bundle::with_artifacts(), bundle::BUNDLE),
     ]);
     all.extend(frames());
     all.into_iter().map(|(name, bytes, format)| Sample { name, bytes, format }).collect()
