@@ -139,6 +139,8 @@ impl Project {
         let whole: BTreeSet<FeedId> = begun.map(|known| known.feed).collect();
         let goes = |(id, known): &(&WaypointId, &Known)| {
             let is_named = known.labels.says_something() || known.stamp.wall_ms > named_since_ms;
+            // Names of local waypoints say that their feed is local, whatever a map says of it.
+            let is_named = is_named || known.labels.local;
             let stays = is_named || needed.contains(*id) || whole.contains(&known.feed);
             !stays && !carriers.contains(&(known.feed, known.seq - 1)) && self.is_absorbed(known)
         };

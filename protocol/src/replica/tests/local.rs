@@ -7,6 +7,7 @@ use cairn_crdt::id::Root;
 
 use super::*;
 use crate::entry::{Edge, EdgeKind};
+use crate::epoch::{Absorbed, Epoch};
 use crate::mark::Mark;
 use crate::retention::Thinning;
 use crate::skeleton::Skeleton;
@@ -172,4 +173,22 @@ fn it_fades_by_the_same_window_and_waits_for_no_peer() {
     let later = fading(1000, NOW_MS + 2000);
     assert_eq!(later.places, [(batch.feeds[0].feed, [0].into())].into(), "the shared one nobody else has");
     assert!(later.gone.is_empty() && a.branch(project, "main") == Frontier::from_iter([shared]));
+}
+
+/// A feed of which no name is left would not be known as local any more.
+#[test]
+fn a_map_that_names_a_local_feed_takes_none_of_its_names() {
+    let (mut a, project) = replica();
+    let nameless = |local: bool| Labels { message: None, ..labels(local) };
+    let (shared, _) = say(&mut a, 1, &Frontier::empty(), "shared", nameless(false)).unwrap();
+    let (_, batch) = say(&mut a, WHO, &Frontier::from_iter([shared]), "local", nameless(true)).unwrap();
+    let (feed, top) = (batch.feeds[0].feed, batch.feeds[0].top.clone());
+    let absorbed = Absorbed { feed, n: 1, root: top.root, beside: Vec::new() };
+    let epoch = Some(Epoch { root: Root([0; 32]), depth: 1, absorbed: vec![absorbed] });
+    let labels = Labels { epoch, ..nameless(false) };
+    say(&mut a, 1, &Frontier::from_iter([shared]), "epoch", labels).unwrap();
+    let retention = Retention { thinning: Thinning::all(0), names_ms: 0, pins: &[], elsewhere: None };
+    let later_ms = NOW_MS + 1;
+    let fading = a.fading(project, retention, &BTreeMap::new(), &Kept::new(), later_ms).unwrap();
+    assert!(fading.places.contains_key(&feed) && !fading.gone.contains_key(&feed), "{fading:?}");
 }
