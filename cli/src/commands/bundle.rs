@@ -50,9 +50,9 @@ fn words(answer: &verb::Answer) -> String {
     let mut text = format!("{kind} {waypoints} of {feeds}");
     if answer.artifacts > 0 {
         let artifacts = count(answer.artifacts, "artifact");
-        text += &format!(", and {artifacts} with {}", size(answer.artifact_bytes));
+        text += &format!(" and {artifacts} of {}", size(answer.artifact_bytes));
     }
-    text += &format!(", in {}\n", size(answer.bytes));
+    text += &format!(" in {}\n", size(answer.bytes));
     if !answer.left_out.is_empty() {
         let left_out = count(answer.left_out.len() as u64, "artifact");
         text += &format!("{left_out} left out: not all bytes are here\n");

@@ -37,5 +37,8 @@ fn words(answer: &verb::Answer) -> String {
         answer.branch,
         short(&answer.root)
     );
+    if let Some(local) = &answer.local {
+        text += &format!("the files show {}, which is local: what it changed is unposted\n", short(local));
+    }
     text + &overlap_note(answer.overlaps)
 }

@@ -43,6 +43,9 @@ pub struct Answer {
     pub blended: bool,
     /// How many overlaps the version shows.
     pub overlaps: u64,
+    /// The local waypoint that the files show now; on the version stood on, what it did is unposted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local: Option<String>,
 }
 
 /// Saves what is unposted, then writes the files of the version asked for.
@@ -122,7 +125,8 @@ fn switch(
     let blended = versions.len() > 1 || versions.iter().any(|version| version.refs > 1);
     let saved = moved.saved.or(saved.waypoint);
     let saved = saved.map(|saved| saved.to_string());
-    Ok(Answer { saved, blended, ..answer(owner, site, &moved)? })
+    let local = site.worktree.link.local.map(|local| local.to_string());
+    Ok(Answer { saved, blended, local, ..answer(owner, site, &moved)? })
 }
 
 /// Brings one file or folder as it is in another version; it is not posted.
