@@ -13,6 +13,7 @@ mod fade;
 mod git;
 mod hostile;
 mod merge_file;
+mod model;
 mod overlaps;
 mod owner;
 mod people;
