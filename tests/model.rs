@@ -22,10 +22,10 @@ fn number(name: &str, usual: u64) -> u64 {
 
 #[test]
 fn no_verb_takes_bytes_that_are_in_no_waypoint() {
-    World::new(number("CAIRN_SEED", 1), false).run(number("CAIRN_STEPS", 150));
+    World::new(number("CAIRN_SEED", 1), false).run(number("CAIRN_STEPS", 80));
 }
 
 #[test]
 fn with_watch_nothing_that_lay_still_is_lost() {
-    World::new(number("CAIRN_SEED", 1), true).run(number("CAIRN_STEPS", 100));
+    World::new(number("CAIRN_SEED", 1), true).run(number("CAIRN_STEPS", 50));
 }
