@@ -81,7 +81,7 @@ impl Checks {
                     ));
                 }
             }
-            for (feed, _) in mine {
+            for feed in mine.keys() {
                 for (key, n) in peer.service.claims(repo, *feed) {
                     let other = peers.iter().find(|other| other.key() == key);
                     let has = other.and_then(|other| held[other.index].get(feed)).copied().unwrap_or(0);
