@@ -14,6 +14,7 @@ mod git;
 mod hostile;
 mod local;
 mod merge_file;
+mod model;
 mod overlaps;
 mod owner;
 mod people;

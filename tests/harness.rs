@@ -71,7 +71,7 @@ impl Node {
     }
 
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
+        let mut command = Command::new(binary());
         command.env_remove("CAIRN_HOME").env_remove("CAIRN_KEY");
         command.arg("--home").arg(&self.home).arg("-C").arg(&self.tree).arg("--json");
         command
@@ -247,6 +247,11 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The binary under test: the one that was built with the tests, or that `CAIRN_BIN` names.
+fn binary() -> PathBuf {
+    std::env::var_os("CAIRN_BIN").map_or(PathBuf::from(env!("CARGO_BIN_EXE_cairn")), PathBuf::from)
 }
 
 pub(crate) fn told(output: Output) -> Out {

@@ -303,6 +303,23 @@ fn watched_worktrees_follow_each_other() {
     });
 }
 
+/// What fails is told and tried again: a `watch` must not end because of something that passes.
+#[test]
+fn a_watch_goes_on_after_what_fails_for_a_while() {
+    let stage = Stage::new();
+    let ana = stage.founder("ana", &[("a.txt", b"one\n")]);
+    let _watching = Watch::start(&ana);
+    wait_until("the watch is ready", || ana.log().contains("\"ready\""));
+    let link = ana.tree.join(".cairn/link.json");
+    let kept = fs::read(&link).unwrap();
+    fs::write(&link, "not what it was").unwrap();
+    ana.write("a.txt", "two\n");
+    wait_until("the watch tells that it failed", || ana.log().contains("\"failed\""));
+    fs::write(&link, kept).unwrap();
+    wait_until("the save is posted", || ana.log().contains("\"posted\""));
+    assert_eq!(ana.ok(&["status"])["changed"].as_array().map(Vec::len), Some(0));
+}
+
 /// Who asks for another version than the branch shows is answered when it shows one.
 #[test]
 fn a_question_waits_for_the_branch_to_move() {

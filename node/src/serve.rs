@@ -8,12 +8,12 @@ mod loopback;
 mod teller;
 mod waiting;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::control::{Call, Listener, Refusal};
+use crate::control::{Call, Client, Listener, Refusal};
 use crate::error::{Kind, NodeError};
 use crate::home::Home;
 use crate::net::{Address, Session, Waited, peer_name};
@@ -30,6 +30,9 @@ const CALLS_MAX: usize = 64;
 const TOGETHER_MAX: usize = 64;
 /// After this long without a word from anybody there is time to look at what was merged.
 const IDLE: Duration = Duration::from_millis(200);
+
+/// How long a command that works in the home is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What `serve` is told.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,7 +213,7 @@ pub enum Event {
 /// socket of the home. `events` is called on this thread.
 pub fn run(home: &Home, options: &Options, events: &mut dyn FnMut(Event)) -> Result<(), NodeError> {
     let places = Places { listen: addresses(&options.listen)?, peers: addresses(&options.peers)? };
-    let mut owner = Owner::open(home.clone())?;
+    let mut owner = open(home)?;
     let mut session = Session::new(home);
     let served = serve(home, &places, &mut owner, &mut session, events);
     let ended = session.close();
@@ -218,6 +221,21 @@ pub fn run(home: &Home, options: &Options, events: &mut dyn FnMut(Event)) -> Res
     let closed = owner.close();
     events(Event::Stopped {});
     served.and(ended).and(closed)
+}
+
+/// Opens the home. A command that works there just now is waited for; a `serve` that runs answers, and is not.
+fn open(home: &Home) -> Result<Owner, NodeError> {
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        match Owner::open(home.clone()) {
+            Err(NodeError::Owned { .. })
+                if Instant::now() < patience && matches!(Client::connect(&home.socket_path()), Ok(None)) =>
+            {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            opened => return opened,
+        }
+    }
 }
 
 /// Where to listen, and whom to call.

@@ -4,13 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cairn_crdt::id::{FeedId, ProjectId, RepoId, Root, WaypointId};
-use cairn_crdt::{Frontier, View};
+use cairn_crdt::{CrdtError, Frontier, View};
 use cairn_protocol::hash::Topic;
-use cairn_protocol::{Accepted, Batch, DeviceKey, Event, Reject};
+use cairn_protocol::{Batch, DeviceKey, Event, Reject};
 
 use crate::author::Files;
 use crate::peer::Peer;
 use crate::world::BRANCH;
+
+mod forgetting;
+
+pub use forgetting::Marked;
 
 /// The author of what the copy of a peer's home writes.
 pub const COPY: usize = usize::MAX;
@@ -24,8 +28,12 @@ pub struct Checks {
     pub writers: BTreeSet<DeviceKey>,
     /// Gossip by its hash, so that a peer can pass it on.
     pub gossip: BTreeMap<Vec<u8>, (Topic, Vec<u8>)>,
-    /// Writes that were acknowledged, and by whom.
-    acknowledged: BTreeMap<WaypointId, usize>,
+    /// Writes that were acknowledged: by whom, and where they lie.
+    acknowledged: BTreeMap<WaypointId, Place>,
+    /// Marks that were set, by their waypoints.
+    pub marks: BTreeMap<WaypointId, Marked>,
+    /// Whether anybody forgets anything.
+    pub forgets: bool,
     /// What each version shows, as the first peer saw it.
     roots: BTreeMap<Frontier, Root>,
     /// What a write was to show.
@@ -38,6 +46,49 @@ pub struct Checks {
     pub copied: BTreeMap<FeedId, Copied>,
     /// How many times a fork was told of.
     pub forks: u64,
+}
+
+/// Who wrote a waypoint, and where it lies.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    author: usize,
+    feed: FeedId,
+    /// From 0.
+    place: u64,
+}
+
+/// Why a peer cannot show or say something.
+#[derive(Debug)]
+pub enum Unseen {
+    /// It lacks this altogether.
+    Nothing(&'static str),
+    /// What the answer needs has faded or never came: a peer may say so.
+    Refused(CrdtError),
+    /// It cannot be written.
+    Unwritten(String),
+    /// Anything else.
+    Wrong(CrdtError),
+}
+
+impl From<CrdtError> for Unseen {
+    fn from(error: CrdtError) -> Self {
+        match error {
+            CrdtError::Faded(_) | CrdtError::Absent(_) | CrdtError::UnknownWaypoint(_) => {
+                Self::Refused(error)
+            }
+            error => Self::Wrong(error),
+        }
+    }
+}
+
+impl std::fmt::Display for Unseen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Nothing(what) => write!(f, "no {what}"),
+            Self::Unwritten(why) => f.write_str(why),
+            Self::Refused(error) | Self::Wrong(error) => error.fmt(f),
+        }
+    }
 }
 
 /// A feed whose key was copied.
@@ -55,9 +106,11 @@ impl Checks {
 
     /// A write is durable: from now on it must never be lost.
     pub fn acknowledged(&mut self, peer: usize, batch: &Batch) {
-        for waypoint in batch.feeds.iter().flat_map(Accepted::waypoints) {
-            self.acknowledged.insert(waypoint.id(), peer);
-            self.writes += 1;
+        for accepted in &batch.feeds {
+            for (place, waypoint) in (accepted.start..).zip(accepted.waypoints()) {
+                self.acknowledged.insert(waypoint.id(), Place { author: peer, feed: accepted.feed, place });
+                self.writes += 1;
+            }
         }
     }
 
@@ -100,8 +153,8 @@ impl Checks {
 
     /// What was acknowledged is there after a crash.
     pub fn after_restart(&mut self, peer: &Peer, repo: RepoId, project: ProjectId) {
-        let mut own = self.acknowledged.iter().filter(|(_, author)| **author == peer.index);
-        if let Some((id, _)) = own.find(|(id, _)| !holds(peer, repo, project, id)) {
+        let mut own = self.acknowledged.iter().filter(|(_, place)| place.author == peer.index);
+        if let Some((id, _)) = own.find(|written| !holds(peer, (repo, project), *written, self.forgets)) {
             self.violate(format!("peer {} lost {id:?}, which was acknowledged", peer.index));
         }
     }
@@ -114,6 +167,8 @@ impl Checks {
         };
         let view = match look(peer, repo, project, &frontier) {
             Ok(view) => view,
+            // What a late one got first may stand on what comes next, or on nothing that is left.
+            Err(Unseen::Refused(_)) if self.forgets => return,
             Err(error) => {
                 return self.violate(format!("peer {} cannot see {frontier:?}: {error}", peer.index));
             }
@@ -126,7 +181,7 @@ impl Checks {
             && let Some(expected) = self.expected.remove(id)
         {
             let files = files_of(peer, repo, project, &view);
-            if files.as_ref() != Ok(&expected) {
+            if !matches!(&files, Ok(files) if *files == expected) {
                 self.violate(format!(
                     "{id:?} does not show what was written: {}",
                     difference(&expected, &files)
@@ -138,8 +193,11 @@ impl Checks {
     /// After all is mended, everybody has everything and sees the same.
     pub fn converged(&mut self, peers: &mut [Peer], repo: RepoId, project: ProjectId) {
         // What the copy of a home wrote may have reached nobody before the copy was gone.
-        let reached = |id: &WaypointId| peers.iter().any(|peer| holds(peer, repo, project, id));
-        self.acknowledged.retain(|id, author| *author != COPY || reached(id));
+        let forgets = self.forgets;
+        let reached = |written: (&WaypointId, &Place)| {
+            peers.iter().any(|peer| holds(peer, (repo, project), written, forgets))
+        };
+        self.acknowledged.retain(|id, place| place.author != COPY || reached((id, place)));
         let mut first: Option<(usize, Frontier, Vec<WaypointId>)> = None;
         for peer in peers.iter_mut().filter(|peer| !peer.liar) {
             let Some(replica) = peer.service.replica(repo) else {
@@ -147,7 +205,9 @@ impl Checks {
             };
             let frontier = replica.branch(project, BRANCH);
             let held: Vec<WaypointId> = replica.held(project).into_iter().map(|(id, _)| id).collect();
-            if let Some(lost) = self.acknowledged.keys().find(|id| !holds(peer, repo, project, id)) {
+            if let Some((lost, _)) =
+                self.acknowledged.iter().find(|written| !holds(peer, (repo, project), *written, forgets))
+            {
                 return self.violate(format!("peer {} never got {lost:?}", peer.index));
             }
             let (index, known, back) =
@@ -165,9 +225,18 @@ impl Checks {
     }
 }
 
-fn holds(peer: &Peer, repo: RepoId, project: ProjectId, id: &WaypointId) -> bool {
-    let replica = peer.service.replica(repo);
-    replica.and_then(|replica| replica.documents(project)).is_some_and(|documents| documents.contains(id))
+/// Whether a peer has a waypoint. Where things are forgotten, what lies on its disk counts: late work whose parents are gone
+/// is kept and passed on, though nothing can be shown of it there.
+fn holds(
+    peer: &Peer,
+    (repo, project): (RepoId, ProjectId),
+    (id, at): (&WaypointId, &Place),
+    forgets: bool,
+) -> bool {
+    let documents = peer.service.replica(repo).and_then(|replica| replica.documents(project));
+    let image = peer.disk.image(repo).filter(|_| forgets);
+    documents.is_some_and(|documents| documents.contains(id))
+        || image.is_some_and(|image| image.holds(at.feed, at.place, id))
 }
 
 /// What a version shows to a peer.
@@ -176,28 +245,28 @@ pub fn look(
     repo: RepoId,
     project: ProjectId,
     frontier: &Frontier,
-) -> Result<Arc<View>, String> {
-    let replica = peer.service.replica_mut(repo).ok_or("no repo")?;
-    let image = peer.disk.image(repo).ok_or("no image")?;
-    replica.view(project, frontier, image).map_err(|error| error.to_string())
+) -> Result<Arc<View>, Unseen> {
+    let replica = peer.service.replica_mut(repo).ok_or(Unseen::Nothing("repo"))?;
+    let image = peer.disk.image(repo).ok_or(Unseen::Nothing("image"))?;
+    Ok(replica.view(project, frontier, image)?)
 }
 
 /// The files of a view with their bytes.
-pub fn files_of(peer: &mut Peer, repo: RepoId, project: ProjectId, view: &View) -> Result<Files, String> {
-    let replica = peer.service.replica_mut(repo).ok_or("no repo")?;
-    let image = peer.disk.image(repo).ok_or("no image")?;
+pub fn files_of(peer: &mut Peer, repo: RepoId, project: ProjectId, view: &View) -> Result<Files, Unseen> {
+    let replica = peer.service.replica_mut(repo).ok_or(Unseen::Nothing("repo"))?;
+    let image = peer.disk.image(repo).ok_or(Unseen::Nothing("image"))?;
     let mut files = Files::new();
     for path in view.files.keys() {
-        let bytes = replica.bytes(project, view, path, image).map_err(|error| error.to_string())?;
+        let bytes = replica.bytes(project, view, path, image)?;
         files.insert(path.clone(), bytes);
     }
     Ok(files)
 }
 
-fn difference(expected: &Files, found: &Result<Files, String>) -> String {
+fn difference(expected: &Files, found: &Result<Files, Unseen>) -> String {
     let found = match found {
         Ok(found) => found,
-        Err(error) => return error.clone(),
+        Err(error) => return error.to_string(),
     };
     let paths: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
     let differs = |path: &&&cairn_crdt::path::RepoPath| expected.get(**path) != found.get(**path);

@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cairn_crdt::id::{ContentHash, FeedId, ProjectId, RepoId, WaypointId};
+use cairn_crdt::id::{ContentHash, FeedId, RepoId, WaypointId};
 use cairn_crdt::op::Op;
 use cairn_crdt::{Absent, Contents, Spot};
 use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::grant::GrantRecord;
 use cairn_protocol::piece::Piece;
 use cairn_protocol::proof::ForkProof;
-use cairn_protocol::top::Top;
+use cairn_protocol::replica::{Fading, Holders};
+use cairn_protocol::tower::Policy;
 use cairn_protocol::{Batch, Replica, Signed, Skeleton};
+
+use crate::shelf::{Shelf, contents, placed};
 
 /// What is on its way to the disk: named by the service, or a write of this peer's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,16 +39,8 @@ pub struct Image {
     projects: Vec<String>,
     grants: Vec<GrantRecord>,
     forks: Vec<ForkProof>,
-    feeds: BTreeMap<FeedId, Kept>,
+    feeds: BTreeMap<FeedId, Shelf>,
     contents: BTreeMap<ContentHash, Arc<[u8]>>,
-}
-
-/// What is durable of one feed.
-#[derive(Debug)]
-struct Kept {
-    project: ProjectId,
-    top: Signed<Top>,
-    pieces: Vec<Piece>,
 }
 
 impl Disk {
@@ -81,9 +76,24 @@ impl Disk {
         self.durable.get(&repo)
     }
 
+    /// One repo's image, to forget or to move things in it.
+    pub fn image_mut(&mut self, repo: RepoId) -> Option<&mut Image> {
+        self.durable.get_mut(&repo)
+    }
+
+    /// Whether anything is on its way.
+    pub fn is_busy(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// What a start finds.
     pub fn restore(&self, now_ms: u64) -> Vec<Replica> {
         self.durable.values().filter_map(|image| image.restore(now_ms)).collect()
+    }
+
+    /// Reads everything; what is wrong with it.
+    pub fn damage(&self) -> Option<String> {
+        self.durable.values().flat_map(|image| image.feeds.values()).find_map(|shelf| shelf.read().err())
     }
 }
 
@@ -105,34 +115,51 @@ impl Image {
         self.grants.extend(batch.grants.iter().cloned());
         self.forks.extend(batch.forks.iter().cloned());
         for accepted in &batch.feeds {
-            let kept = self.feeds.entry(accepted.feed).or_insert_with(|| Kept {
-                project: accepted.project,
-                top: accepted.top.signed().clone(),
-                pieces: Vec::new(),
-            });
-            let held = kept.len();
-            for (start, piece) in placed(accepted.start, &accepted.pieces) {
-                if start + piece.count() <= held {
-                    continue;
-                }
-                // What is forgotten elsewhere may cover the end of what is here.
-                kept.cut(start);
-                let entries = piece.waypoint().into_iter().flat_map(|waypoint| waypoint.entries());
-                let contents = entries.filter_map(|entry| entry.content());
-                self.contents.extend(contents.map(|(hash, bytes)| (hash, Arc::from(bytes))));
-                kept.pieces.push(piece.clone());
-            }
-            if accepted.end() >= accepted.top.n {
-                kept.top = accepted.top.signed().clone();
-            }
+            self.feeds.entry(accepted.feed).or_insert_with(|| Shelf::new(accepted)).store(accepted);
+            self.contents.extend(contents(&accepted.pieces));
         }
         for recalled in &batch.recalled {
-            let kept = self.feeds.get_mut(&recalled.feed);
-            if let Some(piece) = kept.and_then(|kept| kept.piece_mut(recalled.place)) {
-                *piece = Piece::Waypoint(Arc::clone(&recalled.waypoint));
+            let piece = Piece::Waypoint(Arc::clone(&recalled.waypoint));
+            self.contents.extend(contents(std::slice::from_ref(&piece)));
+            if let Some(shelf) = self.feeds.get_mut(&recalled.feed) {
+                shelf.recall(recalled.place, piece).expect("a stone that was written can be written again");
             }
-            let contents = recalled.waypoint.entries().filter_map(|entry| entry.content());
-            self.contents.extend(contents.map(|(hash, bytes)| (hash, Arc::from(bytes))));
+        }
+    }
+
+    /// Forgets.
+    pub fn fade(&mut self, fading: &Fading) -> Result<(), String> {
+        for feed in fading.feeds() {
+            if let Some(shelf) = self.feeds.get_mut(&feed) {
+                shelf.fade(feed, fading)?;
+            }
+        }
+        // What is in no waypoint any more is nowhere any more.
+        self.contents = self.feeds.values().flat_map(|shelf| contents(shelf.pieces())).collect();
+        Ok(())
+    }
+
+    /// Cuts and merges the stones of all feeds.
+    pub fn compact(&mut self, policy: Policy) -> Result<(), String> {
+        self.feeds.values_mut().try_for_each(|shelf| shelf.compact(policy))
+    }
+
+    /// How many waypoints of each feed there are.
+    pub fn lengths(&self) -> BTreeMap<FeedId, u64> {
+        self.feeds.iter().map(|(feed, shelf)| (*feed, shelf.len())).collect()
+    }
+
+    /// How many waypoints of one feed there are.
+    pub fn length(&self, feed: FeedId) -> u64 {
+        self.feeds.get(&feed).map_or(0, Shelf::len)
+    }
+
+    /// Whether a waypoint lies at a place, or the hash that is left of it.
+    pub fn holds(&self, feed: FeedId, place: u64, id: &WaypointId) -> bool {
+        match self.feeds.get(&feed).and_then(|shelf| shelf.at(place)) {
+            Some(Piece::Waypoint(waypoint)) => waypoint.id() == *id,
+            Some(Piece::Gone(_)) => true,
+            None => false,
         }
     }
 
@@ -144,7 +171,8 @@ impl Image {
         replica.admit_grants(&self.grants, now_ms);
         for (feed, kept) in &self.feeds {
             let name = self.projects.iter().find(|name| replica.project(name) == Some(kept.project))?.clone();
-            let skeletons = kept.pieces.iter().map(Skeleton::of);
+            let pieces = kept.read().ok()?;
+            let skeletons = pieces.iter().map(Skeleton::of);
             replica.restore(&name, *feed, kept.top.clone(), skeletons, now_ms).ok()?;
         }
         replica.admit_forks(&self.forks, now_ms);
@@ -155,7 +183,7 @@ impl Image {
     pub fn pieces(&self, feed: FeedId, from: u64, to: u64, bytes_max: u64) -> Vec<Vec<u8>> {
         let Some(kept) = self.feeds.get(&feed) else { return Vec::new() };
         let range =
-            placed(0, &kept.pieces).filter(|(start, piece)| start + piece.count() > from && *start < to);
+            placed(0, kept.pieces()).filter(|(start, piece)| start + piece.count() > from && *start < to);
         let mut left = bytes_max;
         let fits = |bytes: &Vec<u8>| {
             let first = left == bytes_max;
@@ -167,31 +195,13 @@ impl Image {
     }
 }
 
-impl Kept {
-    fn len(&self) -> u64 {
-        self.pieces.iter().map(Piece::count).sum()
+impl Holders for Image {
+    fn holder(&self, content: ContentHash) -> Option<(FeedId, u64)> {
+        let carries = |piece: &Piece| contents(std::slice::from_ref(piece)).any(|(hash, _)| hash == content);
+        self.feeds.iter().find_map(|(feed, shelf)| {
+            placed(0, shelf.pieces()).find(|(_, piece)| carries(piece)).map(|(place, _)| (*feed, place))
+        })
     }
-
-    /// The waypoint at a place.
-    fn piece_mut(&mut self, place: u64) -> Option<&mut Piece> {
-        let at = placed(0, &self.pieces).position(|(start, piece)| start == place && piece.count() == 1)?;
-        self.pieces.get_mut(at)
-    }
-
-    /// Drops what lies at or behind a place.
-    fn cut(&mut self, end: u64) {
-        let stay = placed(0, &self.pieces).take_while(|(start, piece)| start + piece.count() <= end).count();
-        self.pieces.truncate(stay);
-    }
-}
-
-/// Pieces with the places at which they begin.
-fn placed(start: u64, pieces: &[Piece]) -> impl Iterator<Item = (u64, &Piece)> + '_ {
-    pieces.iter().scan(start, |next, piece| {
-        let start = *next;
-        *next += piece.count();
-        Some((start, piece))
-    })
 }
 
 impl Contents for Image {
@@ -200,7 +210,7 @@ impl Contents for Image {
     }
 
     fn ops(&self, id: WaypointId, spot: Spot) -> Option<Arc<[Op]>> {
-        let mut pieces = placed(0, &self.feeds.get(&spot.feed)?.pieces);
+        let mut pieces = placed(0, self.feeds.get(&spot.feed)?.pieces());
         let (_, piece) = pieces.find(|(place, _)| *place == spot.place)?;
         let waypoint = piece.waypoint().filter(|waypoint| waypoint.id() == id)?;
         waypoint.ops().ok().map(Arc::from)

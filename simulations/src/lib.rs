@@ -6,6 +6,7 @@
 //! | `world.rs` | clock, event queue, and the driver of every peer |
 //! | `peer.rs` | one peer: service, disk, connections |
 //! | `network.rs`, `disk.rs` | the two things that fail |
+//! | `shelf.rs` | one feed on a disk: stones that are cut, merged and faded |
 //! | `author.rs` | what people do to files |
 //! | `mischief.rs` | what a liar sends |
 //! | `checks.rs` | what must hold whatever happens |
@@ -20,6 +21,7 @@ pub mod network;
 pub mod peer;
 pub mod rng;
 pub mod scenarios;
+pub mod shelf;
 pub mod trace;
 pub mod world;
 

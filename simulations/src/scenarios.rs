@@ -4,6 +4,7 @@
 mod clocks;
 mod crash_at_persist;
 mod equivocation;
+mod forgetting;
 mod hostile;
 mod late_joiner;
 mod long_partition;
@@ -15,7 +16,7 @@ use cairn_protocol::grant::{Grant, GrantRecord, Role, Scope};
 use cairn_protocol::{Accepted, Batch, Config, Input, Keypair, Labels, Post, Replica, Stamp, Wanted};
 
 use crate::author::{self, Files};
-use crate::checks::{files_of, look};
+use crate::checks::{Unseen, files_of, look};
 use crate::network::Weather;
 use crate::peer::Peer;
 use crate::rng::Rng;
@@ -43,11 +44,13 @@ pub enum Scenario {
     Equivocation,
     /// Clocks are years ahead or behind.
     Clocks,
+    /// Epochs begin, history fades, and a peer joins when much is forgotten.
+    Forgetting,
 }
 
 impl Scenario {
     /// All stories.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Default,
         Self::LateJoiner,
         Self::LongPartition,
@@ -55,6 +58,7 @@ impl Scenario {
         Self::Hostile,
         Self::Equivocation,
         Self::Clocks,
+        Self::Forgetting,
     ];
 
     /// The story's name.
@@ -67,6 +71,7 @@ impl Scenario {
             Self::Hostile => "hostile",
             Self::Equivocation => "equivocation",
             Self::Clocks => "clocks",
+            Self::Forgetting => "forgetting",
         }
     }
 
@@ -84,6 +89,7 @@ impl Scenario {
             Self::Hostile => hostile::play(world),
             Self::Equivocation => equivocation::play(world),
             Self::Clocks => clocks::play(world),
+            Self::Forgetting => forgetting::play(world),
         }
     }
 }
@@ -185,7 +191,11 @@ impl World {
 
     /// A peer gets a grant and asks its neighbour for the repo, after a while.
     fn invite(&mut self, peer: usize, delay_ms: u64) {
-        let grant = self.grant(peer, Role::Write);
+        self.invite_as(peer, Role::Write, delay_ms);
+    }
+
+    fn invite_as(&mut self, peer: usize, role: Role, delay_ms: u64) {
+        let grant = self.grant(peer, role);
         self.checks.writers.insert(self.peers[peer].key());
         let (repo, records) = (self.repo, vec![grant.clone()]);
         self.feed(0, Input::Granted { repo, records: records.clone() });
@@ -216,14 +226,15 @@ impl World {
         if !self.peers[index].up || !self.peers[index].has(repo) || self.peers[index].liar {
             return;
         }
-        if let Err(text) = self.try_edit(index, repo, project)
-            && !self.peers[index].copied
-        {
-            self.checks.violate(format!("peer {index} cannot write: {text}"));
+        match self.try_edit(index, repo, project) {
+            Ok(()) => {}
+            Err(Unseen::Refused(_)) if self.checks.forgets => {}
+            Err(_) if self.peers[index].copied => {}
+            Err(error) => self.checks.violate(format!("peer {index} cannot write: {error}")),
         }
     }
 
-    fn try_edit(&mut self, index: usize, repo: RepoId, project: ProjectId) -> Result<(), String> {
+    fn try_edit(&mut self, index: usize, repo: RepoId, project: ProjectId) -> Result<(), Unseen> {
         let peer = &mut self.peers[index];
         let Some(replica) = peer.service.replica(repo) else { return Ok(()) };
         if replica.documents(project).is_none() || replica.is_writing(project, &peer.key()) {
@@ -236,13 +247,13 @@ impl World {
         let expected = after(&files, &edits);
         let peer = &mut self.peers[index];
         let now_ms = peer.clock(self.now_ms);
-        let image = peer.disk.image(repo).ok_or("no image")?;
-        let replica = peer.service.replica_mut(repo).ok_or("no repo")?;
-        let draft = replica.draft(project, &parents, &edits, image).map_err(|error| error.to_string())?;
+        let image = peer.disk.image(repo).ok_or(Unseen::Nothing("image"))?;
+        let replica = peer.service.replica_mut(repo).ok_or(Unseen::Nothing("repo"))?;
+        let draft = replica.draft(project, &parents, &edits, image)?;
         let labels = Labels { branch: Some(BRANCH.to_owned()), ..Labels::default() };
         let (key, entropy) = (&peer.keypair, self.rng.bytes());
         let post = Post { project, key, parents, draft, labels, now_ms, entropy };
-        let batch = replica.write(post).map_err(|error| error.to_string())?;
+        let batch = replica.write(post).map_err(|error| Unseen::Unwritten(error.to_string()))?;
         if let Some(last) = batch.feeds.iter().flat_map(Accepted::waypoints).last() {
             self.checks.expect(last.id(), expected);
         }
@@ -258,9 +269,15 @@ impl World {
             self.start(peer);
         }
         self.run_for(SETTLE_MS);
+        if self.checks.forgets {
+            self.carry_all();
+        }
         if self.checks.violation.is_none() {
             let (repo, project) = (self.repo, self.project);
             self.checks.converged(&mut self.peers, repo, project);
+        }
+        if self.checks.forgets && self.checks.violation.is_none() {
+            self.remembered();
         }
     }
 }
@@ -325,6 +342,17 @@ mod tests {
         for seed in 0..(seeds() / 8).max(8) {
             let outcome = run(Scenario::Clocks, seed, 3 + seed as usize % 3, false);
             assert_eq!(outcome.violation, None, "seed {seed}");
+        }
+    }
+
+    /// Epochs, fading, stones cut and merged, crashes, cuts of wires, and one who comes late: in the end all hold equally much of
+    /// every feed, show the same, and restore every mark.
+    #[test]
+    fn c33_what_is_forgotten_changes_nothing_that_is_kept() {
+        for seed in 0..(seeds() / 4).max(8) {
+            let peers = 3 + seed as usize % 4;
+            let outcome = run(Scenario::Forgetting, seed, peers, false);
+            assert_eq!(outcome.violation, None, "seed {seed}, {peers} peers");
         }
     }
 

@@ -56,6 +56,14 @@ pub enum Act {
     SetClock(usize, i64),
     /// A liar sends something.
     Mischief(usize),
+    /// A peer marks what its branch shows; only to pin it, or to begin an epoch where it may.
+    Mark(usize, bool),
+    /// A peer forgets.
+    Fade(usize),
+    /// A peer cuts and merges its stones.
+    Compact(usize),
+    /// A peer carries its own late work over.
+    Carry(usize),
 }
 
 /// One thing that is to happen.
@@ -131,7 +139,7 @@ impl World {
         self.queue.insert((self.now_ms + delay_ms, self.sequence), happening);
     }
 
-    fn note(&mut self, text: &str) {
+    pub(crate) fn note(&mut self, text: &str) {
         self.trace.line(self.now_ms, text);
     }
 
@@ -180,6 +188,10 @@ impl World {
             Act::Equivocate(copied, victim) => self.equivocate(copied, victim),
             Act::SetClock(peer, skew_ms) => self.peers[peer].skew_ms = skew_ms,
             Act::Mischief(peer) => self.make_mischief(peer),
+            Act::Mark(peer, pin) => self.mark(peer, pin),
+            Act::Fade(peer) => self.fade(peer),
+            Act::Compact(peer) => self.compact(peer),
+            Act::Carry(peer) => drop(self.carry(peer)),
         }
     }
 
@@ -247,6 +259,9 @@ impl World {
             return;
         }
         self.note(&format!("start {peer}"));
+        if let Some(text) = self.peers[peer].disk.damage() {
+            self.checks.violate(format!("peer {peer} cannot read its disk: {text}"));
+        }
         let now_ms = self.peers[peer].clock(self.now_ms);
         self.peers[peer].start(now_ms);
         self.pump(peer);
@@ -332,7 +347,7 @@ impl World {
         self.pump(peer);
     }
 
-    fn pump(&mut self, peer: usize) {
+    pub(crate) fn pump(&mut self, peer: usize) {
         while let Some(effect) = self.peers[peer].service.poll() {
             self.perform(peer, effect);
         }

@@ -19,6 +19,8 @@ Examples:
   cairn watch
   cairn -C notes watch --json";
 
+/// How long what fails is tried again.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often the branch is looked at for what peers sent, where no `serve` runs that tells.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -40,30 +42,61 @@ enum Heard {
     Branch,
 }
 
-/// Watches until it is told to stop.
+/// Watches until it is told to stop. What fails is told and tried again: a `serve` that stops or a disk that is full for a while
+/// must not leave later saves unposted.
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     let branch = branch(desk)?;
     let (sender, heard) = channel();
     let watcher = Watcher::start(desk.worktree()?.as_path())?;
     tell(desk, "ready", json!({ "branch": branch }), &format!("watching; posting to {branch}"));
-    let mut shown = None;
-    if let Some(posted) = post_changes(desk, args.message.as_deref())? {
-        shown = Some(posted);
-    }
     hear_files(watcher, sender.clone());
     hear_branch(desk.home()?.socket_path(), asked(desk, &branch), sender);
+    let mut hand = Hand { desk, branch, message: args.message, shown: None, unposted: true };
+    let mut failing = None;
     loop {
-        let there = frontier(desk, &branch)?;
-        if shown.as_ref() != Some(&there) {
-            merge(desk)?;
-            // What came in while it merged is heard of next.
-            shown = Some(there);
+        match hand.bring_together() {
+            Ok(()) => failing = None,
+            Err(failure) if failing.get_or_insert_with(Instant::now).elapsed() > PATIENCE => {
+                return Err(failure);
+            }
+            Err(failure) => {
+                let told = json!({ "code": failure.code, "message": failure.message });
+                tell(desk, "failed", told, &format!("{}; trying again", failure.message));
+                std::thread::sleep(LOOK);
+                continue;
+            }
         }
         let Ok(first) = heard.recv() else { return Err(Failure::unasked()) };
-        if first == Heard::Files || heard.try_iter().any(|heard| heard == Heard::Files) {
+        hand.unposted = first == Heard::Files || heard.try_iter().any(|heard| heard == Heard::Files);
+    }
+}
+
+/// What keeps the two together, and what it knows of them.
+struct Hand<'a> {
+    desk: &'a Desk,
+    branch: String,
+    message: Option<String>,
+    /// The version of the branch that the files show.
+    shown: Option<Vec<String>>,
+    /// Whether files may have changed since the last post.
+    unposted: bool,
+}
+
+impl Hand<'_> {
+    /// Posts what changed, then merges what came.
+    fn bring_together(&mut self) -> Result<(), Failure> {
+        if self.unposted {
             // The worktree stands on what it posted: there is nothing to merge if the branch shows the same.
-            shown = post_changes(desk, args.message.as_deref())?.or(shown);
+            let posted = post_changes(self.desk, self.message.as_deref())?;
+            (self.shown, self.unposted) = (posted.or(self.shown.take()), false);
         }
+        let there = frontier(self.desk, &self.branch)?;
+        if self.shown.as_ref() != Some(&there) {
+            merge(self.desk)?;
+            // What came in while it merged is heard of next.
+            self.shown = Some(there);
+        }
+        Ok(())
     }
 }
 
@@ -127,6 +160,11 @@ fn post_changes(desk: &Desk, message: Option<&str>) -> Result<Option<Vec<String>
 fn merge(desk: &Desk) -> Result<(), Failure> {
     let args = put::Args { here: desk.here(), ..put::Args::default() };
     let Answer::Put(put) = desk.ask(&Request::Put(args))? else { return Err(Failure::unasked()) };
+    if let Some(waypoint) = &put.posted {
+        // Saved since the last post, and kept before the merge.
+        let words = format!("posted {}", short(waypoint));
+        tell(desk, "posted", json!({ "waypoint": waypoint, "root": put.root }), &words);
+    }
     if put.files > 0 {
         let words = format!("merged: changed {}, root {}", count(put.files, "file"), short(&put.root));
         let told = json!({ "files": put.files, "root": put.root, "frontier": put.frontier, "overlaps": put.overlaps });

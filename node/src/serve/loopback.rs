@@ -191,3 +191,17 @@ fn serve_answers_commands_and_ends_in_good_order() {
     assert!(!home.socket_path().exists());
     Owner::open(home).unwrap().close().unwrap();
 }
+
+/// `serve` starts beside a command that works in the home just then; beside another `serve` it does not.
+#[test]
+fn e9_serve_waits_for_a_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::open(dir.path()).unwrap();
+    let command = Owner::open(home.clone()).unwrap();
+    let ends = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        command.close().unwrap();
+    });
+    super::open(&home).unwrap().close().unwrap();
+    ends.join().unwrap();
+}

@@ -5,6 +5,7 @@
 //! folder that is swapped for a link meanwhile can lead outside. A path cannot be kept for
 //! later: each operation walks anew.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -39,13 +40,16 @@ pub struct Facts {
     pub bytes: u64,
     /// When it was written, in nanoseconds since 1970.
     pub modified_ns: i128,
+    /// When the system noted last that something was done to it, whatever time people gave it, in nanoseconds since 1970.
+    pub touched_ns: i128,
     /// Its number in the file system.
     pub inode: u64,
 }
 
 impl Facts {
     /// A folder, of which nothing is asked but that it is there.
-    pub const FOLDER: Self = Self { kind: Kind::Dir, executable: false, bytes: 0, modified_ns: 0, inode: 0 };
+    pub const FOLDER: Self =
+        Self { kind: Kind::Dir, executable: false, bytes: 0, modified_ns: 0, touched_ns: 0, inode: 0 };
 }
 
 /// An open worktree folder.
@@ -70,7 +74,7 @@ impl Beneath {
     /// through something that is no folder.
     pub fn facts(&self, path: &RepoPath) -> io::Result<Option<Facts>> {
         let Some(folder) = self.folder(path.parent().as_ref())? else { return Ok(None) };
-        facts_in(folder.as_fd(), &path.name())
+        facts_in(folder.as_fd(), os(&path.name()))
     }
 
     /// Opens a file for reading; refuses links.
@@ -117,7 +121,7 @@ impl Beneath {
 
     fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        let path = std::ffi::OsStr::from_bytes(path);
+        let path = OsStr::from_bytes(path);
         loop {
             match rustix::fs::openat2(&self.root, path, flags, Mode::empty(), resolve) {
                 // The kernel asks to try again when something was renamed during the walk.
@@ -149,7 +153,7 @@ impl Stroll {
             }
         };
         match handle {
-            Some(folder) => facts_in(folder.as_fd(), &path.name()),
+            Some(folder) => facts_in(folder.as_fd(), os(&path.name())),
             None => Ok(None),
         }
     }
@@ -172,8 +176,8 @@ pub fn open_in(folder: BorrowedFd<'_>, name: impl rustix::path::Arg) -> io::Resu
 }
 
 /// What stands under a name in an open folder.
-pub fn facts_in(folder: BorrowedFd<'_>, name: &Name) -> io::Result<Option<Facts>> {
-    match rustix::fs::statat(folder, os(name), AtFlags::SYMLINK_NOFOLLOW) {
+pub fn facts_in(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<Option<Facts>> {
+    match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Some(facts_of(&stat))),
         Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
         Err(error) => Err(error.into()),
@@ -186,8 +190,8 @@ pub fn facts_of_file(file: &File) -> io::Result<Facts> {
 }
 
 /// A name as the system takes it.
-pub fn os(name: &Name) -> &std::ffi::OsStr {
-    std::ffi::OsStr::from_bytes(name.as_bytes())
+pub fn os(name: &Name) -> &OsStr {
+    OsStr::from_bytes(name.as_bytes())
 }
 
 fn facts_of(stat: &Stat) -> Facts {
@@ -202,6 +206,7 @@ fn facts_of(stat: &Stat) -> Facts {
         executable: kind == Kind::File && stat.st_mode & 0o100 != 0,
         bytes: u64::try_from(stat.st_size).unwrap_or(0),
         modified_ns: i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec),
+        touched_ns: i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec),
         inode: stat.st_ino,
     }
 }

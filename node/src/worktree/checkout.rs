@@ -3,7 +3,7 @@
 //! A file is only overwritten or removed when what stands there is known: it is what one of
 //! the versions shows that the worktree came from. Anything else is a *surprise*: it stays,
 //! and the caller keeps it in a waypoint before trying again. New bytes go to a temporary file
-//! in the same folder, which is renamed into place after one more look.
+//! in the same folder, which changes places with the old one; that is then looked at once more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,11 +17,14 @@ use rustix::io::Errno;
 use super::Worktree;
 use super::beneath::{Facts, Kind, os};
 use super::footing::shows;
+use super::ignored::{TEMPORARY_PREFIX, is_temporary};
 use super::scan::Disk;
 use crate::error::NodeError;
 
+mod spot;
 mod swap;
 
+use spot::Spot;
 use swap::Swap;
 
 /// Where the bytes of files come from.
@@ -82,11 +85,10 @@ impl Worktree {
             if disk.is_none() || disk == Some(Disk::Dir) {
                 continue;
             }
-            if !self.is_known(known, path, disk.as_ref()) {
+            if !self.is_known(known, path, disk.as_ref()) || !self.remove(path, disk.as_ref())? {
                 outcome.surprises.insert(path.clone());
                 continue;
             }
-            self.unlink(path, AtFlags::empty())?;
             self.index.forget(path);
             outcome.removed += 1;
             folders.extend(above(path));
@@ -123,7 +125,13 @@ impl Worktree {
         if self.unlink(dir, AtFlags::REMOVEDIR)? || !in_the_way {
             return Ok(());
         }
-        let below = self.below(dir)?;
+        let mut below = self.below(dir)?;
+        // What a checkout that was killed left half-written is nobody's.
+        for (path, _) in
+            below.extract_if(.., |(path, is_dir)| !*is_dir && is_temporary(path.name().as_bytes()))
+        {
+            self.unlink(&path, AtFlags::empty())?;
+        }
         let files: Vec<_> =
             below.iter().filter(|(_, is_dir)| !is_dir).map(|(path, _)| path.clone()).collect();
         if files.is_empty() {
@@ -165,14 +173,15 @@ impl Worktree {
         let shown = paths.iter().filter(|path| to.files.contains_key(path)).collect();
         for path in source.order(shown)? {
             let Some(file) = to.files.get(path) else { continue };
-            let disk = self.look(path)?;
+            let mut disk = self.look(path)?;
             if shows(to, path, disk.as_ref()) {
                 self.link.absent.remove(path);
                 continue;
             }
             if disk == Some(Disk::Dir) {
                 self.clear(path, true, outcome)?;
-                if self.look(path)?.is_some() {
+                disk = self.look(path)?;
+                if disk.is_some() {
                     continue;
                 }
             } else if !self.is_known(known, path, disk.as_ref()) {
@@ -180,7 +189,7 @@ impl Worktree {
                 continue;
             }
             self.gate(path)?;
-            swap.file(self, path, file, source, outcome)?;
+            swap.file(self, (path, file), disk.as_ref(), source, outcome)?;
         }
         Ok(())
     }
@@ -212,6 +221,14 @@ impl Worktree {
         RepoPath::new(path.as_bytes())
             .map(drop)
             .map_err(|error| NodeError::Refused(format!("the path {path} is not written: {error}")))
+    }
+
+    /// Removes a file or link; `false` when what stands there is not what was looked at any more.
+    fn remove(&self, path: &RepoPath, expected: Option<&Disk>) -> Result<bool, NodeError> {
+        let io = |error| NodeError::io("remove", &self.on_disk(path), error);
+        let Some(folder) = self.beneath.folder(path.parent().as_ref()).map_err(io)? else { return Ok(true) };
+        let beside = format!("{TEMPORARY_PREFIX}{}.0", std::process::id());
+        Spot { worktree: self, folder: &folder, path, expected }.remove(&beside)
     }
 
     /// Removes a name; `false` when it is a folder that still holds something.

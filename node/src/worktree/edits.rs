@@ -71,7 +71,7 @@ impl Worktree {
     ) -> Result<Option<(FileEdit, bool)>, NodeError> {
         let io = |error| NodeError::io("read", &self.on_disk(path), error);
         let Ok(mut file) = self.beneath.read(path) else { return Ok(None) };
-        let facts = facts_of_file(&file).map_err(io)?;
+        let (facts, now_ns) = (facts_of_file(&file).map_err(io)?, super::now_ns());
         let bytes = read_small(&mut file, facts.bytes).map_err(io)?;
         let executable = facts.executable;
         let (edit, content) = match bytes {
@@ -88,7 +88,7 @@ impl Worktree {
         };
         let still = facts_of_file(&file).is_ok_and(|now| now == facts);
         let artifact = if let FileEdit::Artifact { artifact, .. } = &edit { Some(*artifact) } else { None };
-        self.index.note(path, Seen::new(&facts, content, artifact, super::now_ns()));
+        self.index.note(path, Seen::new(&facts, content, artifact, now_ns));
         Ok(Some((edit, still)))
     }
 }

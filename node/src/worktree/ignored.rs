@@ -17,9 +17,11 @@ pub const RULES_FILE: &str = ".gitignore";
 /// The most bytes of such a file; a longer one is told, and names nothing.
 const RULES_BYTES_MAX: u64 = 4 << 20;
 
-/// Whether this is the name of a half-written file.
+/// Whether this is the name of a half-written file; what an artifact is written to first is named after that, with one
+/// more dot.
 pub fn is_temporary(name: &[u8]) -> bool {
-    name.starts_with(TEMPORARY_PREFIX.as_bytes())
+    let begins = |name: &[u8]| name.starts_with(TEMPORARY_PREFIX.as_bytes());
+    begins(name) || name.strip_prefix(b".").is_some_and(begins)
 }
 
 /// The rules of a folder and of those above it.

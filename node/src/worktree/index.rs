@@ -16,7 +16,7 @@ use crate::error::NodeError;
 /// The file inside the worktree's own folder.
 const INDEX_FILE: &str = "index";
 /// First bytes of that file.
-const MAGIC: &[u8; 8] = b"cairnix1";
+const MAGIC: &[u8; 8] = b"cairnix2";
 /// The most files that an index speaks of.
 const FILES_MAX: u64 = 16 << 20;
 /// A file that was written less than this before it was looked at may be written again
@@ -30,6 +30,8 @@ pub struct Seen {
     pub bytes: u64,
     /// When it was written, in nanoseconds since 1970.
     pub modified_ns: i128,
+    /// When something was done to it, whatever time people gave it, in nanoseconds since 1970.
+    pub touched_ns: i128,
     /// Its number in the file system.
     pub inode: u64,
     /// Whether its owner may execute it.
@@ -48,11 +50,12 @@ impl Seen {
         Self {
             bytes: facts.bytes,
             modified_ns: facts.modified_ns,
+            touched_ns: facts.touched_ns,
             inode: facts.inode,
             executable: facts.executable,
             content,
             artifact,
-            settled: facts.modified_ns + SETTLE_NS < now_ns,
+            settled: facts.modified_ns.max(facts.touched_ns) + SETTLE_NS < now_ns,
         }
     }
 
@@ -63,6 +66,11 @@ impl Seen {
 
     /// Whether the file looks as it did, no matter how short the time was.
     pub fn looks_like(&self, facts: &Facts) -> bool {
+        self.touched_ns == facts.touched_ns && self.was_moved(facts)
+    }
+
+    /// Whether it looks as it did but for its name: renaming touches a file.
+    pub fn was_moved(&self, facts: &Facts) -> bool {
         self.bytes == facts.bytes && self.modified_ns == facts.modified_ns && self.inode == facts.inode
     }
 }
@@ -144,6 +152,7 @@ impl Encoded for Seen {
     fn write(&self, out: &mut Writer) {
         out.u64(self.bytes);
         out.raw(&self.modified_ns.to_le_bytes());
+        out.raw(&self.touched_ns.to_le_bytes());
         out.u64(self.inode);
         out.u8(u8::from(self.executable)
             | u8::from(self.settled) << 1
@@ -157,12 +166,13 @@ impl Encoded for Seen {
     fn read(input: &mut Reader<'_>) -> Decode<Self> {
         let bytes = input.u64()?;
         let modified_ns = i128::from_le_bytes(input.array()?);
+        let touched_ns = i128::from_le_bytes(input.array()?);
         let inode = input.u64()?;
         let flags = input.u8()?;
         let content = ContentHash(input.array()?);
         let artifact = if flags & 4 == 0 { None } else { Some(ArtifactId(input.array()?)) };
         let (executable, settled) = (flags & 1 != 0, flags & 2 != 0);
-        Ok(Self { bytes, modified_ns, inode, executable, content, artifact, settled })
+        Ok(Self { bytes, modified_ns, touched_ns, inode, executable, content, artifact, settled })
     }
 }
 
@@ -174,6 +184,7 @@ mod tests {
         let seen = Seen {
             bytes: 5,
             modified_ns: 1_700_000_000_123_456_789,
+            touched_ns: 1_700_000_000_223_456_789,
             inode: 9,
             executable: true,
             content: ContentHash([1; 32]),

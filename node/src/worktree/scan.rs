@@ -157,10 +157,11 @@ impl Worktree {
             return Ok(Seen { executable: facts.executable, ..*seen });
         }
         let mut file = self.beneath.read(path)?;
-        let facts = facts_of_file(&file)?;
+        // Reading takes its time: what was written meanwhile must not look as if it had settled.
+        let (facts, now_ns) = (facts_of_file(&file)?, super::now_ns());
         let content = hash(&mut file)?;
         let artifact = known.filter(|seen| seen.content == content).and_then(|seen| seen.artifact);
-        Ok(Seen::new(&facts, content, artifact, super::now_ns()))
+        Ok(Seen::new(&facts, content, artifact, now_ns))
     }
 
     /// How the disk differs from what a version shows; what already is as `underway` shows it does not.
@@ -213,7 +214,7 @@ fn is_gone(error: &io::Error) -> bool {
     matches!(code, Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::INVAL | Errno::NXIO))
 }
 
-fn hash(file: &mut impl Read) -> io::Result<ContentHash> {
+pub(super) fn hash(file: &mut impl Read) -> io::Result<ContentHash> {
     let mut hasher = blake3::Hasher::new();
     io::copy(file, &mut hasher)?;
     Ok(ContentHash(*hasher.finalize().as_bytes()))

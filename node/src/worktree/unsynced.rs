@@ -7,11 +7,13 @@
 //! whatever times people give them.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
 
 use cairn_crdt::View;
+use cairn_crdt::id::hex;
 use cairn_crdt::path::RepoPath;
 use serde::{Deserialize, Serialize};
 
@@ -148,17 +150,22 @@ impl Worktree {
             Some(Disk::Link { .. } | Disk::Dir) => return Ok(false),
         }
         let io = |error| NodeError::io("put aside", &self.on_disk(path), error);
-        let dir = private_dir(&self.root).join(TORN);
-        fs::create_dir_all(&dir).map_err(io)?;
-        let name =
-            format!("{}.{}", now_ns(), cairn_crdt::id::hex(&blake3::hash(path.as_bytes()).as_bytes()[..8]));
         let folder = self.beneath.folder(path.parent().as_ref()).map_err(io)?;
         let Some(folder) = folder else { return Ok(false) };
-        let here = rustix::fs::CWD;
-        rustix::fs::renameat(&folder, os(&path.name()), here, dir.join(name))
-            .map_err(|error| io(error.into()))?;
+        self.set_aside(&folder, os(&path.name()), path)?;
         tracing::warn!(%path, "the machine stopped before this was on the disk; it is written again");
         Ok(true)
+    }
+
+    /// Moves a file that stood at a path from an open folder into the worktree's own.
+    pub(super) fn set_aside(&self, folder: &OwnedFd, name: &OsStr, path: &RepoPath) -> Result<(), NodeError> {
+        let io = |error| NodeError::io("put aside", &self.on_disk(path), error);
+        let dir = private_dir(&self.root).join(TORN);
+        fs::create_dir_all(&dir).map_err(io)?;
+        let to = dir.join(format!("{}.{}", now_ns(), hex(&blake3::hash(path.as_bytes()).as_bytes()[..8])));
+        rustix::fs::renameat(folder, name, rustix::fs::CWD, &to).map_err(|error| io(error.into()))?;
+        tracing::warn!(%path, aside = %to.display(), "what stood there was put aside");
+        Ok(())
     }
 }
 

@@ -169,7 +169,7 @@ impl Walk<'_> {
     }
 
     fn file(&mut self, folder: BorrowedFd<'_>, path: RepoPath) {
-        match facts_in(folder, &path.name()) {
+        match facts_in(folder, os(&path.name())) {
             Ok(Some(facts)) if facts.kind != Kind::Other => self.walked.found.push((path, facts)),
             Ok(_) => {}
             Err(error) => self.skip(Some(&path), &error),
@@ -253,6 +253,7 @@ mod tests {
             "home/key",
             "other/x",
             ".cairn-tmp.1",
+            "..cairn-tmp.1.2.1.cairn-part",
             "src/.gitignore",
             "src/keep.o",
             "src/deep/c.o",

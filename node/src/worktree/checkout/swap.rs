@@ -15,12 +15,14 @@ use cairn_crdt::{File as Shown, FileBody};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::spot::Spot;
 use super::{Outcome, Source};
 use crate::error::NodeError;
-use crate::worktree::beneath::{Facts, facts_in, facts_of_file, os};
+use crate::worktree::beneath::{facts_in, facts_of_file, os};
 use crate::worktree::edits::handle_path;
 use crate::worktree::ignored::TEMPORARY_PREFIX;
 use crate::worktree::index::Seen;
+use crate::worktree::scan::Disk;
 use crate::worktree::{Worktree, now_ns};
 
 /// A file that is written but not yet in place.
@@ -29,8 +31,6 @@ struct Prepared<'a> {
     folder: Rc<OwnedFd>,
     temporary: String,
     seen: Option<Seen>,
-    /// What stood there when it was decided that it may be replaced.
-    replaced: Option<Facts>,
 }
 
 /// Writes files one after the other.
@@ -42,12 +42,12 @@ pub(super) struct Swap {
 }
 
 impl Swap {
-    /// Writes a file beside its place and puts it there.
+    /// Writes a file beside its place and puts it there, if `expected` stands there still.
     pub(super) fn file(
         &mut self,
         worktree: &mut Worktree,
-        path: &RepoPath,
-        shown: &Shown,
+        (path, shown): (&RepoPath, &Shown),
+        expected: Option<&Disk>,
         source: &mut dyn Source,
         outcome: &mut Outcome,
     ) -> Result<(), NodeError> {
@@ -57,7 +57,7 @@ impl Swap {
             return Ok(());
         };
         match self.prepare(worktree, folder, path, shown, source)? {
-            Some(prepared) => prepared.put(worktree, outcome),
+            Some(prepared) => prepared.put(worktree, expected, outcome),
             None => Ok(()),
         }
     }
@@ -82,7 +82,6 @@ impl Swap {
     ) -> Result<Option<Prepared<'a>>, NodeError> {
         let place = worktree.on_disk(path);
         let io = |error| NodeError::io("write", &place, error);
-        let replaced = facts_in(folder.as_fd(), &path.name()).map_err(io)?;
         self.names += 1;
         let temporary = format!("{TEMPORARY_PREFIX}{}.{}", std::process::id(), self.names);
         let seen = match &shown.body {
@@ -109,26 +108,37 @@ impl Swap {
                 Some(artifact_seen(&file, *artifact).map_err(io)?)
             }
         };
-        Ok(Some(Prepared { path, folder, temporary, seen, replaced }))
+        Ok(Some(Prepared { path, folder, temporary, seen }))
     }
 }
 
 impl Prepared<'_> {
-    /// Renames the file into place if what stands there is still what was looked at.
-    fn put(self, worktree: &mut Worktree, outcome: &mut Outcome) -> Result<(), NodeError> {
-        let io = |error| NodeError::io("replace", &worktree.on_disk(self.path), error);
-        let name = self.path.name();
-        let now = facts_in(self.folder.as_fd(), &name).map_err(io)?;
-        let renamed = now == self.replaced
-            && rustix::fs::renameat(&self.folder, self.temporary.as_str(), &self.folder, os(&name)).is_ok();
-        if !renamed {
-            let _ = rustix::fs::unlinkat(&self.folder, self.temporary.as_str(), AtFlags::empty());
-            outcome.surprises.insert(self.path.clone());
+    /// Puts the file into its place if what was looked at still stands there.
+    fn put(
+        self,
+        worktree: &mut Worktree,
+        expected: Option<&Disk>,
+        outcome: &mut Outcome,
+    ) -> Result<(), NodeError> {
+        let Self { path, folder, temporary, seen } = self;
+        // Getting the bytes takes its time.
+        let still = worktree.look(path)?.as_ref() == expected;
+        let spot = Spot { worktree, folder: &folder, path, expected };
+        if !still || !spot.replace(&temporary)? {
+            let _ = rustix::fs::unlinkat(&folder, temporary.as_str(), AtFlags::empty());
+            outcome.surprises.insert(path.clone());
             return Ok(());
         }
-        match self.seen {
-            Some(seen) => worktree.index.note(self.path, seen),
-            None => worktree.index.forget(self.path),
+        match seen {
+            Some(seen) => {
+                // Its new name has touched it.
+                let now = facts_in(folder.as_fd(), os(&path.name()));
+                let now = now.map_err(|error| NodeError::io("read", &worktree.on_disk(path), error))?;
+                let touched_ns =
+                    now.filter(|now| seen.was_moved(now)).map_or(seen.touched_ns, |now| now.touched_ns);
+                worktree.index.note(path, Seen { touched_ns, ..seen });
+            }
+            None => worktree.index.forget(path),
         }
         outcome.written += 1;
         Ok(())

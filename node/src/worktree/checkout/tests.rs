@@ -247,6 +247,69 @@ fn a_checkout_that_was_cut_off_is_no_change_of_the_users() {
     assert!(worktree.changes(&Footing::of(&two), None).unwrap().is_empty());
 }
 
+/// Whenever somebody saves while a file is replaced or removed, the save stays.
+#[test]
+fn e7_a_save_during_a_checkout_stays() {
+    let (dir, mut worktree) = worktree();
+    let (one, mut bytes_one) = version(&[("a", "one"), ("b", "one")]);
+    let (two, mut bytes_two) = version(&[("a", "two")]);
+    let mut chance = 88_172_645_463_325_252_u64;
+    for round in 0..500 {
+        for path in ["a", "b"] {
+            let _ = fs::remove_file(dir.path().join(path));
+        }
+        worktree.index = Default::default();
+        worktree.checkout(&[&empty()], &one, &mut bytes_one).unwrap();
+        chance ^= chance << 13;
+        chance ^= chance >> 7;
+        chance ^= chance << 17;
+        let (root, pause) = (dir.path().to_owned(), std::time::Duration::from_nanos(chance % 400_000));
+        let saved = if round % 2 == 0 { "a" } else { "b" };
+        let editor = std::thread::spawn(move || {
+            fs::write(root.join("mine"), "mine").unwrap();
+            let begun = std::time::Instant::now();
+            while begun.elapsed() < pause {}
+            fs::rename(root.join("mine"), root.join(saved)).unwrap();
+        });
+        worktree.checkout(&[&one], &two, &mut bytes_two).unwrap();
+        editor.join().unwrap();
+        assert_eq!(fs::read(dir.path().join(saved)).unwrap(), b"mine", "round {round}: {saved}");
+    }
+    let left = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(left.into_iter().all(|name| [".cairn", "a", "b"].iter().any(|known| name == *known)));
+}
+
+/// Some tools copy a file's time along with its bytes: the system knows better.
+#[test]
+fn e7_other_bytes_under_the_same_time_are_seen() {
+    let (dir, mut worktree) = worktree();
+    let (one, mut source) = version(&[("a", "one")]);
+    worktree.checkout(&[&empty()], &one, &mut source).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(80));
+    assert!(
+        worktree.changes(&Footing::of(&one), None).unwrap().is_empty(),
+        "what was seen is trusted from now on"
+    );
+    let file = fs::File::options().write(true).open(dir.path().join("a")).unwrap();
+    let time = file.metadata().unwrap().modified().unwrap();
+    std::io::Write::write_all(&mut &file, b"two").unwrap();
+    file.set_modified(time).unwrap();
+    assert_eq!(worktree.changes(&Footing::of(&one), None).unwrap().len(), 1);
+}
+
+/// What a checkout that was killed left in a folder is in nobody's way.
+#[test]
+fn a_half_written_file_does_not_keep_a_folder() {
+    let (dir, mut worktree) = worktree();
+    let (one, mut source) = version(&[("x/a", "1")]);
+    worktree.checkout(&[&empty()], &one, &mut source).unwrap();
+    fs::write(dir.path().join("x/.cairn-tmp.7.1"), "half").unwrap();
+    let (two, mut source) = version(&[("x", "file")]);
+    let outcome = worktree.checkout(&[&one], &two, &mut source).unwrap();
+    assert!(outcome.surprises.is_empty(), "{outcome:?}");
+    assert_eq!(on_disk(dir.path())["x"], "file");
+}
+
 /// Names in any bytes, the hostile ones among them.
 fn names() -> impl Strategy<Value = Vec<u8>> {
     let odd: Vec<&[u8]> =
