@@ -70,7 +70,7 @@ impl Worktree {
 
     fn open(root: PathBuf, link: Link) -> Result<Self, NodeError> {
         let beneath = Beneath::open(&root).map_err(|error| NodeError::io("open", &root, error))?;
-        let index = Index::load(&root);
+        let index = Index::of(&root);
         Ok(Self { root, beneath, link, index, skipped: Vec::new() })
     }
 
@@ -98,7 +98,7 @@ impl Worktree {
 
     /// Writes down what was seen.
     pub fn save_index(&mut self) -> Result<(), NodeError> {
-        self.index.save(&self.root)
+        self.index.save()
     }
 }
 

@@ -125,9 +125,14 @@ impl Site {
 
     /// The same path by path. It is kept in the worktree, so a view is seldom needed for it.
     pub fn footing(&self, owner: &mut Owner) -> Result<Footing, NodeError> {
+        self.footing_from(owner, Footing::load(self.root(), self.frontier()))
+    }
+
+    /// The same from what is kept, if that is of use.
+    fn footing_from(&self, owner: &mut Owner, kept: Option<Footing>) -> Result<Footing, NodeError> {
         let documents = self.place.documents(owner)?;
         let is_here = self.frontier().heads().iter().all(|head| documents.contains(head));
-        if let Some(footing) = Footing::load(self.root(), self.frontier()).filter(|_| is_here) {
+        if let Some(footing) = kept.filter(|_| is_here) {
             return Ok(footing);
         }
         let footing = Footing::of(&*self.view(owner)?);
@@ -163,14 +168,15 @@ impl Site {
         FeedName { repo: self.place.repo, project: self.place.project, key }.id()
     }
 
-    /// What differs on disk; a checkout that was cut off is none of it.
-    pub fn changes(&mut self, owner: &mut Owner) -> Result<Vec<Change>, NodeError> {
-        let footing = self.footing(owner)?;
+    /// What differs on disk from what is shown; a checkout that was cut off is none of it.
+    pub fn changes(&mut self, owner: &mut Owner) -> Result<(Vec<Change>, Footing), NodeError> {
+        let mut survey = self.worktree.survey();
+        let footing = self.footing_from(owner, survey.footing.take())?;
         let underway = match &self.worktree.link.underway {
             Some(underway) => Some(self.place.view(owner, &underway.frontier)?),
             None => None,
         };
-        self.worktree.changes(&footing, underway.as_deref())
+        Ok((self.worktree.compare(survey, &footing, underway.as_deref())?, footing))
     }
 
     /// Signs and stores a waypoint.
@@ -237,7 +243,7 @@ impl Site {
         network: &mut dyn Network,
         posting: &Posting<'_>,
     ) -> Result<Option<Ready>, NodeError> {
-        let mut changes = self.changes(owner)?;
+        let (mut changes, _) = self.changes(owner)?;
         if !posting.paths.is_empty() {
             changes.retain(|change| posting.paths.iter().any(|path| change.path.is_within(path)));
         }

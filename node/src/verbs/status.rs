@@ -71,8 +71,7 @@ pub struct Changed {
 /// Compares disk and version; writes nothing but the stat index.
 pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     let mut site = Site::open(owner, &args.here)?;
-    let footing = site.footing(owner)?;
-    let changes = site.changes(owner)?;
+    let (changes, footing) = site.changes(owner)?;
     if let Err(error) = site.worktree.save_index() {
         // What was seen is a cache; a full disk must not keep anyone from looking.
         tracing::warn!(%error, "the stat index could not be written");

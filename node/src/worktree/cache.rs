@@ -11,14 +11,27 @@ use cairn_crdt::encoding::Encoded;
 use super::link::private_dir;
 use crate::error::NodeError;
 
+/// From so many bytes on it takes longer to read such a file than to begin a thread that does.
+const LARGE_BYTES: u64 = 256 << 10;
+
 /// Reads such a file; `None` where there is none, or a damaged one.
 pub(super) fn load<T: Encoded>(root: &Path, name: &str) -> Option<T> {
+    load_about(root, name, &[])
+}
+
+/// The same where what is asked for begins with these bytes; `None` where the file is about something else.
+pub(super) fn load_about<T: Encoded>(root: &Path, name: &str, head: &[u8]) -> Option<T> {
     let bytes = fs::read(private_dir(root).join(name)).ok()?;
     let (body, check) = bytes.split_last_chunk::<32>()?;
-    if blake3::hash(body).as_bytes() != check {
+    if !body.starts_with(head) || blake3::hash(body).as_bytes() != check {
         return None;
     }
     T::from_bytes(body).ok()
+}
+
+/// Whether such a file takes long to read.
+pub(super) fn is_large(root: &Path, name: &str) -> bool {
+    fs::metadata(private_dir(root).join(name)).is_ok_and(|facts| facts.len() > LARGE_BYTES)
 }
 
 /// Writes such a file over the one before.

@@ -79,7 +79,12 @@ impl Footing {
 
     /// What is kept for a version; `None` where nothing is, or nothing that can be read.
     pub fn load(root: &Path, frontier: &Frontier) -> Option<Self> {
-        cache::load(root, FOOTING_FILE).filter(|footing: &Self| footing.frontier == *frontier)
+        cache::load_about(root, FOOTING_FILE, &head(frontier))
+    }
+
+    /// Whether it takes long to read what is kept.
+    pub(super) fn is_large(root: &Path) -> bool {
+        cache::is_large(root, FOOTING_FILE)
     }
 
     /// Keeps it, if nothing met in the version.
@@ -136,11 +141,18 @@ pub fn shows(view: &View, path: &RepoPath, disk: Option<&Disk>) -> bool {
     }
 }
 
+/// What is written about a version begins with this.
+fn head(frontier: &Frontier) -> Vec<u8> {
+    let mut out = Writer::default();
+    out.raw(MAGIC);
+    out.count(frontier.heads().len() as u64);
+    frontier.heads().iter().for_each(|head| out.raw(head.as_bytes()));
+    out.into_bytes()
+}
+
 impl Encoded for Footing {
     fn write(&self, out: &mut Writer) {
-        out.raw(MAGIC);
-        out.count(self.frontier.heads().len() as u64);
-        self.frontier.heads().iter().for_each(|head| out.raw(head.as_bytes()));
+        out.raw(&head(&self.frontier));
         out.raw(self.root.as_bytes());
         out.u8(u8::from(self.is_quiet));
         out.count(self.standing.len() as u64);

@@ -3,7 +3,8 @@
 //! Losing the index, or any doubt about it, costs reading files again and nothing else.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
 use cairn_crdt::id::{ArtifactId, ContentHash};
@@ -75,62 +76,88 @@ impl Seen {
     }
 }
 
-/// What was seen on disk last.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What was seen on disk last. The file is read when it is first asked for.
+#[derive(Debug)]
 pub struct Index {
-    files: BTreeMap<RepoPath, Seen>,
+    root: PathBuf,
+    seen: OnceLock<Sightings>,
     /// Whether the file says something else.
     is_changed: bool,
 }
 
+/// The files that were seen.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Sightings(BTreeMap<RepoPath, Seen>);
+
 impl Index {
-    /// Reads the index of a worktree; an empty one where there is none, or a damaged one.
-    pub fn load(root: &Path) -> Self {
-        cache::load(root, INDEX_FILE).unwrap_or_default()
+    /// The index of a worktree; an empty one where there is none, or a damaged one.
+    pub fn of(root: &Path) -> Self {
+        Self { root: root.to_owned(), seen: OnceLock::new(), is_changed: false }
     }
 
     /// Writes the index over the one before, if it says something else.
-    pub fn save(&mut self, root: &Path) -> Result<(), NodeError> {
+    pub fn save(&mut self) -> Result<(), NodeError> {
         if self.is_changed {
-            cache::save(root, INDEX_FILE, self)?;
+            cache::save(&self.root, INDEX_FILE, self.ready())?;
             self.is_changed = false;
         }
         Ok(())
     }
 
+    /// Reads the file if nobody has asked for it yet.
+    pub(super) fn load(&self) {
+        self.ready();
+    }
+
+    fn ready(&self) -> &Sightings {
+        self.seen.get_or_init(|| cache::load(&self.root, INDEX_FILE).unwrap_or_default())
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut BTreeMap<RepoPath, Seen>) -> bool) {
+        self.ready();
+        if let Some(seen) = self.seen.get_mut() {
+            self.is_changed |= change(&mut seen.0);
+        }
+    }
+
     /// What was seen at a path.
     pub fn get(&self, path: &RepoPath) -> Option<&Seen> {
-        self.files.get(path)
+        self.ready().0.get(path)
     }
 
     /// Notes what was seen at a path.
     pub fn note(&mut self, path: &RepoPath, seen: Seen) {
-        self.is_changed = true;
-        self.files.insert(path.clone(), seen);
+        self.change(|files| files.insert(path.clone(), seen) != Some(seen));
     }
 
     /// Forgets what was seen at a path.
     pub fn forget(&mut self, path: &RepoPath) {
-        self.is_changed |= self.files.remove(path).is_some();
+        self.change(|files| files.remove(path).is_some());
+    }
+
+    /// Forgets all that was seen.
+    pub fn forget_all(&mut self) {
+        self.put_back(Vec::new(), true);
     }
 
     /// Gives all that was seen, to be put back as far as it is there.
     pub(super) fn take(&mut self) -> BTreeMap<RepoPath, Seen> {
-        std::mem::take(&mut self.files)
+        self.ready();
+        self.seen.get_mut().map(|seen| std::mem::take(&mut seen.0)).unwrap_or_default()
     }
 
     /// Puts back what is there; `is_changed` where that is something else than was taken.
     pub(super) fn put_back(&mut self, files: Vec<(RepoPath, Seen)>, is_changed: bool) {
-        self.files = files.into_iter().collect();
+        self.seen = OnceLock::from(Sightings(files.into_iter().collect()));
         self.is_changed |= is_changed;
     }
 }
 
-impl Encoded for Index {
+impl Encoded for Sightings {
     fn write(&self, out: &mut Writer) {
         out.raw(MAGIC);
-        out.count(self.files.len() as u64);
-        for (path, seen) in &self.files {
+        out.count(self.0.len() as u64);
+        for (path, seen) in &self.0 {
             path.write(out);
             seen.write(out);
         }
@@ -144,7 +171,7 @@ impl Encoded for Index {
             files.push((RepoPath::read(input)?, Seen::read(input)?));
         }
         input.require(files.is_sorted_by(|a, b| a.0 < b.0), "order of paths")?;
-        Ok(Self { files: files.into_iter().collect(), is_changed: false })
+        Ok(Self(files.into_iter().collect()))
     }
 }
 
@@ -180,7 +207,7 @@ impl Encoded for Seen {
 mod tests {
     use super::*;
 
-    fn index() -> Index {
+    fn index(root: &Path) -> Index {
         let seen = Seen {
             bytes: 5,
             modified_ns: 1_700_000_000_123_456_789,
@@ -192,7 +219,7 @@ mod tests {
             settled: true,
         };
         let other = Seen { artifact: None, executable: false, ..seen };
-        let mut index = Index::default();
+        let mut index = Index::of(root);
         index.note(&RepoPath::new(b"b").unwrap(), other);
         index.note(&RepoPath::new(b"a/\xff").unwrap(), seen);
         index
@@ -201,25 +228,27 @@ mod tests {
     #[test]
     fn an_index_is_read_as_it_was_written() {
         let dir = tempfile::tempdir().unwrap();
-        let mut index = index();
-        index.save(dir.path()).unwrap();
-        assert_eq!(Index::load(dir.path()), index);
+        let mut index = index(dir.path());
+        index.save().unwrap();
+        assert_eq!(Index::of(dir.path()).ready(), index.ready());
         index.forget(&RepoPath::new(b"b").unwrap());
-        index.save(dir.path()).unwrap();
-        assert_eq!(Index::load(dir.path()), index);
-        assert_eq!(Index::load(dir.path()).files.len(), 1);
+        index.save().unwrap();
+        assert_eq!(Index::of(dir.path()).ready(), index.ready());
+        assert_eq!(index.ready().0.len(), 1);
     }
 
     #[test]
     fn an_index_that_says_the_same_is_not_written_again() {
         let dir = tempfile::tempdir().unwrap();
-        let mut index = index();
-        index.save(dir.path()).unwrap();
+        let mut index = index(dir.path());
+        index.save().unwrap();
         std::fs::remove_dir_all(super::super::link::private_dir(dir.path())).unwrap();
-        index.save(dir.path()).unwrap();
-        assert_eq!(Index::load(dir.path()), Index::default());
-        index.note(&RepoPath::new(b"c").unwrap(), *index.get(&RepoPath::new(b"b").unwrap()).unwrap());
-        index.save(dir.path()).unwrap();
-        assert_eq!(Index::load(dir.path()), index);
+        let seen = *index.get(&RepoPath::new(b"b").unwrap()).unwrap();
+        index.note(&RepoPath::new(b"b").unwrap(), seen);
+        index.save().unwrap();
+        assert_eq!(*Index::of(dir.path()).ready(), Sightings::default());
+        index.note(&RepoPath::new(b"c").unwrap(), seen);
+        index.save().unwrap();
+        assert_eq!(Index::of(dir.path()).ready(), index.ready());
     }
 }

@@ -1,6 +1,8 @@
 //! What stands on disk, and how that differs from a version.
 
 use std::io::{self, Read};
+use std::panic::resume_unwind;
+use std::thread;
 
 use cairn_crdt::View;
 use cairn_crdt::id::{ArtifactId, ContentHash};
@@ -72,10 +74,39 @@ pub struct Change {
 /// A worktree as it was found: what stands where, in the order of the paths.
 type Scan = Vec<(RepoPath, Disk)>;
 
+/// What is found without knowing what the version shows.
+#[derive(Debug)]
+pub struct Survey {
+    walked: Walked,
+    /// What is kept of the version, if anything is.
+    pub footing: Option<Footing>,
+}
+
 impl Worktree {
+    /// Looks at what lies where, and meanwhile at what was seen and shown before.
+    pub fn survey(&self) -> Survey {
+        let walked = || walk(&self.beneath, &self.root, &self.link.home);
+        let kept = || {
+            self.index.load();
+            Footing::load(&self.root, &self.link.frontier)
+        };
+        if !Footing::is_large(&self.root) {
+            return Survey { walked: walked(), footing: kept() };
+        }
+        thread::scope(|scope| {
+            let reading = thread::Builder::new().spawn_scoped(scope, kept);
+            let walked = walked();
+            let footing = match reading {
+                Ok(reading) => reading.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                Err(_) => kept(),
+            };
+            Survey { walked, footing }
+        })
+    }
+
     /// Looks at everything that is not ignored, and at what the version shows even if it is.
-    fn scan(&mut self, footing: &Footing) -> Result<Scan, NodeError> {
-        let Walked { mut found, skipped } = walk(&self.beneath, &self.root, &self.link.home);
+    fn scan(&mut self, walked: Walked, footing: &Footing) -> Result<Scan, NodeError> {
+        let Walked { mut found, skipped } = walked;
         self.skipped = skipped;
         self.add_ignored(footing, &mut found)?;
         let (before, mut is_changed) = (self.index.take(), false);
@@ -166,7 +197,18 @@ impl Worktree {
 
     /// How the disk differs from what a version shows; what already is as `underway` shows it does not.
     pub fn changes(&mut self, footing: &Footing, underway: Option<&View>) -> Result<Vec<Change>, NodeError> {
-        let scan = self.scan(footing)?;
+        let survey = self.survey();
+        self.compare(survey, footing, underway)
+    }
+
+    /// The same from what was found.
+    pub fn compare(
+        &mut self,
+        survey: Survey,
+        footing: &Footing,
+        underway: Option<&View>,
+    ) -> Result<Vec<Change>, NodeError> {
+        let scan = self.scan(survey.walked, footing)?;
         let expected = |path: &RepoPath, disk| underway.is_some_and(|to| shows(to, path, disk));
         let (mut changes, mut removed) = (Vec::new(), Vec::new());
         let mut there = Along::new(footing.standing.iter());

@@ -20,7 +20,6 @@ use serde::{Deserialize, Serialize};
 use super::beneath::os;
 use super::checkout::{Outcome, Source};
 use super::footing::shows;
-use super::index::Index;
 use super::link::private_dir;
 use super::scan::Disk;
 use super::{Worktree, now_ns};
@@ -99,7 +98,7 @@ impl Worktree {
     pub fn mend(&mut self, view: &View, other: &View, source: &mut dyn Source) -> Result<u64, NodeError> {
         let Some(unsynced) = self.link.unsynced.clone().filter(Unsynced::is_past) else { return Ok(0) };
         // What the disk says of a file is no longer what was seen.
-        self.index = Index::default();
+        self.index.forget_all();
         let mut torn = BTreeSet::new();
         for path in view.files.keys() {
             let disk = self.look(path)?;

@@ -258,7 +258,7 @@ fn e7_a_save_during_a_checkout_stays() {
         for path in ["a", "b"] {
             let _ = fs::remove_file(dir.path().join(path));
         }
-        worktree.index = Default::default();
+        worktree.index.forget_all();
         worktree.checkout(&[&empty()], &one, &mut bytes_one).unwrap();
         chance ^= chance << 13;
         chance ^= chance >> 7;
