@@ -70,20 +70,20 @@ struct Cache {
 
 /// Bytes wherever they are.
 struct Beside<'a> {
-    ahead: &'a Bytes,
+    bytes: &'a Bytes,
     store: &'a Store,
 }
 
 impl Contents for Beside<'_> {
     fn get(&self, content: ContentHash) -> Result<Arc<[u8]>, Absent> {
-        if let Some(bytes) = self.ahead.waiting.get(&content) {
+        if let Some(bytes) = self.bytes.waiting.get(&content) {
             return Ok(bytes.clone());
         }
-        if let Some(bytes) = self.ahead.read.borrow().bytes.get(&content) {
+        if let Some(bytes) = self.bytes.read.borrow().bytes.get(&content) {
             return Ok(bytes.clone());
         }
         let bytes = self.store.get(content)?;
-        self.ahead.read.borrow_mut().keep(content, &bytes);
+        self.bytes.read.borrow_mut().keep(content, &bytes);
         Ok(bytes)
     }
 
@@ -195,7 +195,7 @@ impl<'a> Grow<'a> {
 
     pub(super) fn view(&mut self, frontier: &Frontier) -> Result<Arc<cairn_crdt::View>, NodeError> {
         let (replica, store) = self.owner.with(self.place.repo)?;
-        Ok(replica.view(self.place.project, frontier, &Beside { ahead: &self.bytes, store })?)
+        Ok(replica.view(self.place.project, frontier, &Beside { bytes: &self.bytes, store })?)
     }
 
     fn edits(
@@ -248,7 +248,7 @@ impl<'a> Grow<'a> {
         settle: bool,
     ) -> Result<Draft, NodeError> {
         let (replica, store) = self.owner.with(self.place.repo)?;
-        let contents = Beside { ahead: &self.bytes, store };
+        let contents = Beside { bytes: &self.bytes, store };
         let missing = NodeError::Bug("a place without documents");
         let documents = replica.documents_mut(self.place.project).ok_or(missing)?;
         documents.expect(texts);

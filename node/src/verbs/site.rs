@@ -15,7 +15,7 @@ use super::{Here, Network, Place};
 use crate::error::NodeError;
 use crate::identity;
 use crate::owner::{Owner, Write, Written};
-use crate::worktree::scan::{Change, Disk};
+use crate::worktree::scan::{Change, Disk, Survey};
 use crate::worktree::{Footing, Link, Stand, Step, Steps, Worktree};
 use crate::worktrees;
 
@@ -170,13 +170,13 @@ impl Site {
 
     /// What differs on disk from what is shown; a checkout that was cut off is none of it.
     pub fn changes(&mut self, owner: &mut Owner) -> Result<(Vec<Change>, Footing), NodeError> {
-        let mut survey = self.worktree.survey();
-        let footing = self.footing_from(owner, survey.footing.take())?;
+        let Survey { walked, footing } = self.worktree.survey();
+        let footing = self.footing_from(owner, footing)?;
         let underway = match &self.worktree.link.underway {
             Some(underway) => Some(self.place.view(owner, &underway.frontier)?),
             None => None,
         };
-        Ok((self.worktree.compare(survey, &footing, underway.as_deref())?, footing))
+        Ok((self.worktree.compare(walked, &footing, underway.as_deref())?, footing))
     }
 
     /// Signs and stores a waypoint.

@@ -16,6 +16,11 @@ use cairn_crdt::path::{Name, RepoPath};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+/// How a file is opened: for reading, never through a link, and without waiting for whoever is at the other end of a pipe.
+const FILE: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
+/// How a folder is opened: never through a link.
+const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
 /// What stands at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -79,8 +84,7 @@ impl Beneath {
 
     /// Opens a file for reading; refuses links.
     pub fn read(&self, path: &RepoPath) -> io::Result<File> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        Ok(File::from(self.resolve(path.as_bytes(), flags)?))
+        Ok(File::from(self.resolve(path.as_bytes(), FILE)?))
     }
 
     /// The target of a symbolic link.
@@ -94,7 +98,7 @@ impl Beneath {
     /// folder, a link among its parents included.
     pub fn folder(&self, path: Option<&RepoPath>) -> io::Result<Option<OwnedFd>> {
         let bytes = path.map_or(&b"."[..], RepoPath::as_bytes);
-        match self.resolve(bytes, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC) {
+        match self.resolve(bytes, FOLDER) {
             Ok(folder) => Ok(Some(folder)),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
             Err(error) => Err(error.into()),
@@ -161,8 +165,7 @@ impl Stroll {
 
 /// The folder under a name in an open one; `None` when there is none, or something else.
 pub fn folder_in(folder: BorrowedFd<'_>, name: impl rustix::path::Arg) -> io::Result<Option<OwnedFd>> {
-    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    match rustix::fs::openat(folder, name, flags, Mode::empty()) {
+    match rustix::fs::openat(folder, name, FOLDER, Mode::empty()) {
         Ok(below) => Ok(Some(below)),
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
         Err(error) => Err(error.into()),
@@ -171,8 +174,7 @@ pub fn folder_in(folder: BorrowedFd<'_>, name: impl rustix::path::Arg) -> io::Re
 
 /// Opens a file under a name in an open folder for reading; refuses links.
 pub fn open_in(folder: BorrowedFd<'_>, name: impl rustix::path::Arg) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    Ok(File::from(rustix::fs::openat(folder, name, flags, Mode::empty())?))
+    Ok(File::from(rustix::fs::openat(folder, name, FILE, Mode::empty())?))
 }
 
 /// What stands under a name in an open folder.

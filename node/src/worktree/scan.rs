@@ -77,7 +77,8 @@ type Scan = Vec<(RepoPath, Disk)>;
 /// What is found without knowing what the version shows.
 #[derive(Debug)]
 pub struct Survey {
-    walked: Walked,
+    /// What lies where.
+    pub walked: Walked,
     /// What is kept of the version, if anything is.
     pub footing: Option<Footing>,
 }
@@ -85,23 +86,26 @@ pub struct Survey {
 impl Worktree {
     /// Looks at what lies where, and meanwhile at what was seen and shown before.
     pub fn survey(&self) -> Survey {
-        let walked = || walk(&self.beneath, &self.root, &self.link.home);
         let kept = || {
             self.index.load();
             Footing::load(&self.root, &self.link.frontier)
         };
         if !Footing::is_large(&self.root) {
-            return Survey { walked: walked(), footing: kept() };
+            return Survey { walked: self.walk(), footing: kept() };
         }
         thread::scope(|scope| {
             let reading = thread::Builder::new().spawn_scoped(scope, kept);
-            let walked = walked();
+            let walked = self.walk();
             let footing = match reading {
                 Ok(reading) => reading.join().unwrap_or_else(|panic| resume_unwind(panic)),
                 Err(_) => kept(),
             };
             Survey { walked, footing }
         })
+    }
+
+    fn walk(&self) -> Walked {
+        walk(&self.beneath, &self.root, &self.link.home)
     }
 
     /// Looks at everything that is not ignored, and at what the version shows even if it is.
@@ -197,18 +201,18 @@ impl Worktree {
 
     /// How the disk differs from what a version shows; what already is as `underway` shows it does not.
     pub fn changes(&mut self, footing: &Footing, underway: Option<&View>) -> Result<Vec<Change>, NodeError> {
-        let survey = self.survey();
-        self.compare(survey, footing, underway)
+        let walked = self.walk();
+        self.compare(walked, footing, underway)
     }
 
     /// The same from what was found.
     pub fn compare(
         &mut self,
-        survey: Survey,
+        walked: Walked,
         footing: &Footing,
         underway: Option<&View>,
     ) -> Result<Vec<Change>, NodeError> {
-        let scan = self.scan(survey.walked, footing)?;
+        let scan = self.scan(walked, footing)?;
         let expected = |path: &RepoPath, disk| underway.is_some_and(|to| shows(to, path, disk));
         let (mut changes, mut removed) = (Vec::new(), Vec::new());
         let mut there = Along::new(footing.standing.iter());

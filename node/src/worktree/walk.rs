@@ -115,8 +115,8 @@ impl Walk<'_> {
             self.walked.found.push((at.clone(), Facts::FOLDER));
         }
         let rules = if has(RULES_FILE) { self.rules(folder, at, above) } else { above.clone() };
-        for (name, kind) in listed {
-            self.entry(folder, at, name.as_bytes(), *kind, &rules);
+        for (name, is_dir) in listed {
+            self.entry(folder, at, name.as_bytes(), *is_dir, &rules);
         }
     }
 
@@ -132,7 +132,7 @@ impl Walk<'_> {
         folder: BorrowedFd<'_>,
         at: Option<&RepoPath>,
         name: &[u8],
-        kind: FileType,
+        is_dir: bool,
         rules: &Rules,
     ) {
         if name == b".git" || is_temporary(name) {
@@ -143,7 +143,6 @@ impl Walk<'_> {
             Err(PathError::Private) => return,
             Err(error) => return self.skip_name(at, name, error),
         };
-        let is_dir = kind == FileType::Directory;
         if rules.name(relative(Some(&path)), is_dir)
             || (is_dir && self.root.join(relative(Some(&path))) == self.home)
         {
@@ -191,8 +190,8 @@ fn is_other(folder: BorrowedFd<'_>) -> bool {
     folder_in(folder, PRIVATE_DIR).is_ok_and(|private| private.is_some())
 }
 
-/// The names in a folder and what they are, in no order.
-fn list(folder: &mut Dir) -> io::Result<Vec<(CString, FileType)>> {
+/// The names in a folder, and which are folders, in no order.
+fn list(folder: &mut Dir) -> io::Result<Vec<(CString, bool)>> {
     let mut listed = Vec::new();
     while let Some(entry) = folder.read() {
         let entry = entry?;
@@ -200,19 +199,16 @@ fn list(folder: &mut Dir) -> io::Result<Vec<(CString, FileType)>> {
         if matches!(name.to_bytes(), b"." | b"..") {
             continue;
         }
-        let kind = match entry.file_type() {
-            FileType::Unknown => kind_in(folder.fd()?, name.to_bytes())?,
-            kind => kind,
+        let is_dir = match entry.file_type() {
+            FileType::Unknown => {
+                let facts = facts_in(folder.fd()?, OsStr::from_bytes(name.to_bytes()))?;
+                facts.is_some_and(|facts| facts.kind == Kind::Dir)
+            }
+            kind => kind == FileType::Directory,
         };
-        listed.push((name.to_owned(), kind));
+        listed.push((name.to_owned(), is_dir));
     }
     Ok(listed)
-}
-
-/// What a name is where the file system's listing does not say it.
-fn kind_in(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<FileType> {
-    let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
-    Ok(FileType::from_raw_mode(rustix::fs::statat(folder, OsStr::from_bytes(name), flags)?.st_mode))
 }
 
 fn path_of(at: Option<&RepoPath>, name: &[u8]) -> Result<RepoPath, PathError> {

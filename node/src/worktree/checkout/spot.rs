@@ -10,12 +10,12 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use cairn_crdt::id::ContentHash;
 use cairn_crdt::path::RepoPath;
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, RenameFlags};
 use rustix::io::Errno;
 
 use crate::error::NodeError;
 use crate::worktree::Worktree;
-use crate::worktree::beneath::{Kind, facts_in, os};
+use crate::worktree::beneath::{Kind, facts_in, open_in, os};
 use crate::worktree::scan::{Disk, hash};
 
 /// A name in an open folder, and what is expected to stand there.
@@ -30,7 +30,7 @@ pub(super) struct Spot<'a> {
 impl Spot<'_> {
     /// Puts another file of the folder there; `false` where something else stands there than was expected: it stays.
     pub(super) fn replace(&self, other: &str) -> Result<bool, NodeError> {
-        let io = |error: Errno| NodeError::io("replace", &self.worktree.on_disk(self.path), error.into());
+        let io = |error: io::Error| NodeError::io("replace", &self.worktree.on_disk(self.path), error);
         let flags = match self.expected {
             Some(_) => RenameFlags::EXCHANGE,
             None => RenameFlags::NOREPLACE,
@@ -41,11 +41,11 @@ impl Spot<'_> {
             Ok(()) => {}
             Err(Errno::NOENT | Errno::EXIST) => return Ok(false),
             Err(error) if is_unsupported(error) => return self.overwrite(other).map_err(io),
-            Err(error) => return Err(io(error)),
+            Err(error) => return Err(io(error.into())),
         }
         let is_expected = self.is_expected(other);
         match is_expected {
-            true => rustix::fs::unlinkat(self.folder, other, AtFlags::empty()).map_err(io)?,
+            true => self.drop_other(other).map_err(io)?,
             false => self.give_back(other, ours)?,
         }
         Ok(is_expected)
@@ -53,17 +53,17 @@ impl Spot<'_> {
 
     /// Removes what stands there, by way of another name; `false` where it is something else than was expected: it stays.
     pub(super) fn remove(&self, other: &str) -> Result<bool, NodeError> {
-        let io = |error: Errno| NodeError::io("remove", &self.worktree.on_disk(self.path), error.into());
+        let io = |error: io::Error| NodeError::io("remove", &self.worktree.on_disk(self.path), error);
         // A process with the same number was killed here once.
-        let _ = rustix::fs::unlinkat(self.folder, other, AtFlags::empty());
+        let _ = self.drop_other(other);
         match rustix::fs::renameat(self.folder, os(&self.path.name()), self.folder, other) {
             Ok(()) => {}
             Err(Errno::NOENT) => return Ok(true),
-            Err(error) => return Err(io(error)),
+            Err(error) => return Err(io(error.into())),
         }
         let is_expected = self.is_expected(other);
         if is_expected {
-            rustix::fs::unlinkat(self.folder, other, AtFlags::empty()).map_err(io)?;
+            self.drop_other(other).map_err(io)?;
         } else if self.swap(other, RenameFlags::NOREPLACE).is_err() {
             // Somebody saved once more: that stands there now.
             self.worktree.set_aside(self.folder, other.as_ref(), self.path)?;
@@ -73,13 +73,13 @@ impl Spot<'_> {
 
     /// Puts back what was not expected.
     fn give_back(&self, other: &str, ours: Option<u64>) -> Result<(), NodeError> {
-        let io = |error: Errno| NodeError::io("put back", &self.worktree.on_disk(self.path), error.into());
+        let io = |error: io::Error| NodeError::io("put back", &self.worktree.on_disk(self.path), error);
         match self.swap(other, RenameFlags::EXCHANGE) {
             Ok(()) if self.inode(other.as_ref()).map_err(io)? == ours => {
-                return rustix::fs::unlinkat(self.folder, other, AtFlags::empty()).map_err(io);
+                return self.drop_other(other).map_err(io);
             }
             // Somebody saved over ours: the last save is to stand there.
-            Ok(()) => self.swap(other, RenameFlags::EXCHANGE).map_err(io)?,
+            Ok(()) => self.swap(other, RenameFlags::EXCHANGE).map_err(|error| io(error.into()))?,
             // Somebody removed ours.
             Err(_) => {}
         }
@@ -105,29 +105,28 @@ impl Spot<'_> {
     }
 
     fn read(&self, other: &str) -> io::Result<ContentHash> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = rustix::fs::openat(self.folder, other, flags, Mode::empty())?;
-        hash(&mut std::fs::File::from(file))
+        hash(&mut open_in(self.folder.as_fd(), other)?)
     }
 
-    fn inode(&self, name: &OsStr) -> Result<Option<u64>, Errno> {
-        match rustix::fs::statat(self.folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some(stat.st_ino)),
-            Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(error),
-        }
+    fn inode(&self, name: &OsStr) -> io::Result<Option<u64>> {
+        Ok(facts_in(self.folder.as_fd(), name)?.map(|facts| facts.inode))
+    }
+
+    fn drop_other(&self, other: &str) -> io::Result<()> {
+        Ok(rustix::fs::unlinkat(self.folder, other, AtFlags::empty())?)
     }
 
     fn swap(&self, other: &str, flags: RenameFlags) -> Result<(), Errno> {
         rustix::fs::renameat_with(self.folder, other, self.folder, os(&self.path.name()), flags)
     }
 
-    fn overwrite(&self, other: &str) -> Result<bool, Errno> {
+    fn overwrite(&self, other: &str) -> io::Result<bool> {
         // What stands there was looked at just before.
         if self.inode(os(&self.path.name()))?.is_some() != self.expected.is_some() {
             return Ok(false);
         }
-        rustix::fs::renameat(self.folder, other, self.folder, os(&self.path.name())).map(|()| true)
+        rustix::fs::renameat(self.folder, other, self.folder, os(&self.path.name()))?;
+        Ok(true)
     }
 }
 
