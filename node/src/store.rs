@@ -14,7 +14,7 @@
 //! against the feeds' Merkle logs, flips the manifest and only then lets the log go. Whatever
 //! happens in between, what was acknowledged is in a file that the manifest names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -29,6 +29,7 @@ use cairn_protocol::piece::{Gone, Piece};
 use cairn_protocol::proof::ForkProof;
 use cairn_protocol::stone::Stored;
 use cairn_protocol::top::Top;
+use cairn_protocol::waypoint::Waypoint;
 use cairn_protocol::{FeedName, Signed};
 
 use crate::error::{Damage, NodeError, Range};
@@ -367,6 +368,17 @@ impl Store {
             place = end;
         }
         Ok(pieces)
+    }
+
+    /// Waypoints of a feed by place, from 0, without their operations and contents; those that are gone are left out.
+    pub fn witnesses(&self, feed: FeedId, places: &[u64]) -> Result<Vec<Waypoint>, NodeError> {
+        let mut witnesses = Vec::new();
+        for place in places {
+            if let Stored::Body(waypoint) = self.load(Place { feed, place: *place })? {
+                witnesses.push(waypoint.faded(&BTreeSet::new()));
+            }
+        }
+        Ok(witnesses)
     }
 
     /// Reads one waypoint from wherever it lies, and checks that it is the one; the subtree that has it where it is gone.

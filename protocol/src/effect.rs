@@ -280,6 +280,8 @@ pub enum Effect {
         to: u64,
         /// Stop before this many bytes, but not before the first waypoint.
         bytes_max: u64,
+        /// The places of waypoints that are shown with them; see [`crate::wire::Witness`].
+        witnesses: Vec<u64>,
     },
     /// Take part in the gossip about a topic.
     Subscribe {

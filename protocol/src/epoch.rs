@@ -5,6 +5,8 @@
 //! the places before that which are not. That is a Merkle map from feeds to logs: by it anybody can tell work that came late
 //! from work that the epoch has, and a feed that ended long ago costs no more than its line there.
 
+use std::ops::Range;
+
 use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
 use cairn_crdt::id::{FeedId, Root};
 
@@ -68,9 +70,12 @@ impl Absorbed {
         place < self.n && !self.beside.iter().any(|beside| beside.start <= place && place < beside.end())
     }
 
-    /// Whether all waypoints from `start` to before `end` are in the past.
-    pub fn has_all(&self, start: u64, end: u64) -> bool {
-        end <= self.n && !self.beside.iter().any(|beside| beside.start < end && start < beside.end())
+    /// What of a run is not in the past.
+    pub fn lacking(&self, run: Range<u64>) -> Vec<Range<u64>> {
+        let beside = self.beside.iter().map(|beside| beside.start..beside.end());
+        let parts = beside.chain([self.n..u64::MAX]);
+        let parts = parts.map(|part| part.start.max(run.start)..part.end.min(run.end));
+        parts.filter(|part| !part.is_empty()).collect()
     }
 }
 
@@ -169,8 +174,9 @@ mod tests {
         let absorbed = epoch.absorbed(&FeedId([3; 32])).unwrap();
         let past: Vec<u64> = (0..25).filter(|place| absorbed.has(*place)).collect();
         assert_eq!(past, (0..20).filter(|place| ![3, 4, 9].contains(place)).collect::<Vec<_>>());
-        assert!(absorbed.has_all(5, 9) && absorbed.has_all(10, 20));
-        assert!(!absorbed.has_all(0, 4) && !absorbed.has_all(8, 11) && !absorbed.has_all(15, 21));
+        assert!(absorbed.lacking(5..9).is_empty() && absorbed.lacking(10..20).is_empty());
+        assert_eq!(absorbed.lacking(0..4), [3..4]);
+        assert_eq!(absorbed.lacking(2..25), [3..5, 9..10, 20..25]);
         assert_eq!(epoch.absorbed(&FeedId([9; 32])), None);
     }
 

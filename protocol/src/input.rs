@@ -6,6 +6,7 @@ use crate::effect::Batch;
 use crate::grant::GrantRecord;
 use crate::hash::Topic;
 use crate::key::DeviceKey;
+use crate::waypoint::Waypoint;
 
 /// Names one request that the service sent out; the answer comes back under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +41,22 @@ pub enum Unanswered {
     /// The peer does not speak the sync protocol.
     #[error("the peer does not speak this protocol")]
     Unsupported,
+}
+
+/// Waypoints as they were read from the disk.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Encoded pieces from the one with the first waypoint that was asked for, without gaps; fewer where
+    /// the limit on bytes or the end came first, at least one.
+    pub pieces: Vec<Vec<u8>>,
+    /// The witnesses that were asked for, without operations and contents.
+    pub witnesses: Vec<Waypoint>,
+}
+
+impl From<Vec<Vec<u8>>> for Loaded {
+    fn from(pieces: Vec<Vec<u8>>) -> Self {
+        Self { pieces, witnesses: Vec::new() }
+    }
 }
 
 /// Why waypoints could not be read from the disk.
@@ -122,9 +139,8 @@ pub enum Input {
     Loaded {
         /// The reading.
         load: LoadId,
-        /// Encoded pieces from the one with the first waypoint that was asked for, without gaps; fewer where
-        /// the limit on bytes or the end came first, at least one.
-        pieces: Result<Vec<Vec<u8>>, LoadError>,
+        /// What was read.
+        loaded: Result<Loaded, LoadError>,
     },
     /// A local write is durable; the service applies and announces it.
     Written {

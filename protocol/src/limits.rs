@@ -94,6 +94,10 @@ pub const FRAME_BYTES_MAX: usize = 16 << 20;
 pub const SEGMENT_BYTES_MAX: usize = 15 << 20;
 /// The waypoints of one segment.
 pub const SEGMENT_COUNT_MAX: usize = 1 << 16;
+/// The epochs that one segment shows ahead of their turn: a feed that begins them on many branches at once.
+pub const WITNESSES_COUNT_MAX: usize = 64;
+/// What those come to, uncompressed: together with one of the largest waypoints they fit into a segment.
+pub const WITNESSES_BYTES_MAX: usize = 7 << 20;
 /// What an announcement carries inline; more is fetched.
 pub const INLINE_BYTES_MAX: usize = 32 << 10;
 /// One announcement, encoded: the inline bodies, the top and a proof.

@@ -26,6 +26,7 @@ mod retired;
 mod rights;
 mod stack;
 mod stated;
+mod witnesses;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

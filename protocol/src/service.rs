@@ -155,7 +155,7 @@ impl Service {
             Input::Gossip { peer, message, topic, bytes } => self.gossip(peer, message, topic, bytes, now_ms),
             Input::Persisted { ticket } => self.persisted(ticket, now_ms),
             Input::PersistFailed { ticket } => self.persist_failed(ticket, now_ms),
-            Input::Loaded { load, pieces } => self.loaded(load, pieces, now_ms),
+            Input::Loaded { load, loaded } => self.loaded(load, loaded, now_ms),
             Input::Written { batch } => self.written(batch, None, now_ms),
             Input::Carried { batch } => self.written(batch, Some(self.me), now_ms),
             Input::Granted { repo, records } => self.granted(repo, records),

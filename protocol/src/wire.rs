@@ -3,10 +3,12 @@
 pub mod announce;
 pub mod message;
 pub mod segment;
+pub mod witness;
 
 pub use announce::Announce;
 pub use message::{Request, Response, Tip};
 pub use segment::Segment;
+pub use witness::Witness;
 
 use cairn_crdt::encoding::{Encoded, Reader, Writer};
 use cairn_crdt::id::{RepoId, derive};

@@ -1,6 +1,6 @@
 //! A disk that keeps what was synced and loses the rest in a crash.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cairn_crdt::id::{ContentHash, FeedId, RepoId, WaypointId};
@@ -12,6 +12,7 @@ use cairn_protocol::piece::Piece;
 use cairn_protocol::proof::ForkProof;
 use cairn_protocol::replica::{Fading, Holders};
 use cairn_protocol::tower::Policy;
+use cairn_protocol::waypoint::Waypoint;
 use cairn_protocol::{Batch, Replica, Signed, Skeleton};
 
 use crate::shelf::{Shelf, contents, placed};
@@ -192,6 +193,15 @@ impl Image {
             room || first
         };
         range.map(|(_, piece)| piece.to_bytes()).take_while(fits).collect()
+    }
+}
+
+impl Image {
+    /// Waypoints of a feed by place, without their operations and contents.
+    pub fn witnesses(&self, feed: FeedId, places: &[u64]) -> Vec<Waypoint> {
+        let Some(kept) = self.feeds.get(&feed) else { return Vec::new() };
+        let found = placed(0, kept.pieces()).filter(|(place, _)| places.contains(place));
+        found.filter_map(|(_, piece)| Some(piece.waypoint()?.faded(&BTreeSet::new()))).collect()
     }
 }
 

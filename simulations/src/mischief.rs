@@ -147,5 +147,11 @@ fn waypoint(rng: &mut Rng, keypair: &Keypair, (repo, project): (RepoId, ProjectI
     let mut log = Log::new();
     log.append(&waypoint.id());
     let top = Top { feed, n: 1, root: log.root(), grants: Vec::new() }.sign(keypair).expect("own key");
-    Segment { top: top.into_signed(), start: 0, pieces: vec![waypoint.to_bytes()], proof: None }
+    Segment {
+        top: top.into_signed(),
+        start: 0,
+        pieces: vec![waypoint.to_bytes()],
+        proof: None,
+        witnesses: Vec::new(),
+    }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use cairn_crdt::id::{ProjectId, RepoId};
 use cairn_protocol::effect::Verdict;
 use cairn_protocol::hash::Topic;
-use cairn_protocol::input::{GossipId, ReplyId, RequestId, Ticket};
+use cairn_protocol::input::{GossipId, Loaded, ReplyId, RequestId, Ticket};
 use cairn_protocol::{Config, DeviceKey, Effect, Input, Wanted};
 
 use crate::checks::Checks;
@@ -371,11 +371,15 @@ impl World {
                 let to = self.peers[to].key();
                 self.send(peer, to, Packet::Response(request, bytes));
             }
-            Effect::Load { load, repo, feed, from, to, bytes_max, .. } => {
+            Effect::Load { load, repo, feed, from, to, bytes_max, witnesses, .. } => {
                 let image = self.peers[peer].disk.image(repo);
-                let pieces = image.map(|image| image.pieces(feed, from, to, bytes_max)).unwrap_or_default();
+                let loaded = image.map(|image| Loaded {
+                    pieces: image.pieces(feed, from, to, bytes_max),
+                    witnesses: image.witnesses(feed, &witnesses),
+                });
+                let loaded = Ok(loaded.unwrap_or_default());
                 let now_ms = self.peers[peer].clock(self.now_ms);
-                self.peers[peer].service.handle(Input::Loaded { load, pieces: Ok(pieces) }, now_ms);
+                self.peers[peer].service.handle(Input::Loaded { load, loaded }, now_ms);
             }
             Effect::Subscribe { topic } => drop(self.peers[peer].topics.insert(topic)),
             Effect::Publish { topic, bytes } => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cairn_crdt::id::{FeedId, ProjectId, RepoId};
-use cairn_protocol::input::{LoadError, Ticket};
+use cairn_protocol::input::{LoadError, Loaded, Ticket};
 use cairn_protocol::{Batch, Effect, Event, Input};
 
 use super::Owner;
@@ -21,6 +21,7 @@ struct Wanted {
     from: u64,
     to: u64,
     bytes_max: u64,
+    witnesses: Vec<u64>,
 }
 
 impl Owner {
@@ -69,9 +70,9 @@ impl Owner {
             Effect::Persist { ticket, batch } => {
                 batches.entry(batch.repo).or_default().push((ticket, batch));
             }
-            Effect::Load { load, repo, project, feed, from, to, bytes_max } => {
-                let pieces = self.load(&Wanted { repo, project, feed, from, to, bytes_max });
-                self.service.handle(Input::Loaded { load, pieces }, clock::now_ms());
+            Effect::Load { load, repo, project, feed, from, to, bytes_max, witnesses } => {
+                let loaded = self.load(&Wanted { repo, project, feed, from, to, bytes_max, witnesses });
+                self.service.handle(Input::Loaded { load, loaded }, clock::now_ms());
             }
             Effect::Quarantine { repo, peer, reason, bytes } => {
                 let name = format!("refused-{}-{}", peer.short(), reason.code());
@@ -96,10 +97,15 @@ impl Owner {
         }
     }
 
-    fn load(&self, wanted: &Wanted) -> Result<Vec<Vec<u8>>, LoadError> {
+    fn load(&self, wanted: &Wanted) -> Result<Loaded, LoadError> {
         let store = self.stores.get(&wanted.repo).ok_or(LoadError::Absent)?;
         let Wanted { project, feed, from, to, bytes_max, .. } = *wanted;
-        store.pieces(project, feed, from, to, bytes_max).map_err(|error| match error {
+        let pieces = store.pieces(project, feed, from, to, bytes_max);
+        let loaded = pieces.and_then(|pieces| {
+            let witnesses = store.witnesses(feed, &wanted.witnesses)?;
+            Ok(Loaded { pieces, witnesses })
+        });
+        loaded.map_err(|error| match error {
             NodeError::Io { .. } | NodeError::Poisoned => LoadError::Failed,
             _ => LoadError::Absent,
         })

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use cairn_crdt::id::FeedId;
 use cairn_protocol::bundle::{Head, Part};
+use cairn_protocol::input::Loaded;
 use cairn_protocol::limits::{BUNDLE_LIST_COUNT_MAX, SEGMENT_COUNT_MAX};
-use cairn_protocol::piece::{count_in, start_of};
 use cairn_protocol::replica::Run;
 use serde::{Deserialize, Serialize};
 
@@ -151,12 +151,12 @@ fn write_run(owner: &Owner, head: &Head, run: Run, sink: &mut BundleSink<'_>) ->
     while from < run.to {
         let to = run.to.min(from + SEGMENT_COUNT_MAX as u64);
         let pieces = store.pieces(run.project, run.feed, from, to, RUN_BYTES_MAX)?;
-        let next = start_of(&pieces, from) + count_in(&pieces);
-        let segment = replica.segment(run.project, run.feed, from, pieces);
-        let segment =
-            segment.filter(|_| next > from).ok_or(NodeError::Bug("a run that no top vouches for"))?;
+        let witnesses = store.witnesses(run.feed, &replica.witnesses(run.project, run.feed, from, to))?;
+        let segment = replica.segment(run.project, run.feed, from, Loaded { pieces, witnesses });
+        let segment = segment.filter(|segment| segment.end() > from);
+        let segment = segment.ok_or(NodeError::Bug("a run that no top vouches for"))?;
+        from = segment.end();
         sink.push(&Part::Run(segment))?;
-        from = next;
     }
     Ok(())
 }

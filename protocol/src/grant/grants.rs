@@ -258,6 +258,11 @@ impl Grants {
         self.standing_as(Role::Write, key, project, (seq, at_ms))
     }
 
+    /// Whether `key` was an admin of `project` where it wrote number `seq` at a time by its own stamp.
+    pub(crate) fn is_admin(&self, key: &DeviceKey, project: ProjectId, at: (u64, u64)) -> bool {
+        self.standing_as(Role::Admin, key, project, at) == Standing::Admitted
+    }
+
     /// Whether what `key` wrote there counts as the word of somebody who holds `role`.
     pub fn standing_as(
         &self,

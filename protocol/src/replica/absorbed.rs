@@ -4,6 +4,7 @@
 //! all the same, or comes later, is told by the map to lie in the epoch's past.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use cairn_crdt::Frontier;
 use cairn_crdt::id::{FeedId, ProjectId, Root, WaypointId};
@@ -13,7 +14,7 @@ use super::project::{Feed, Known, Project};
 use crate::entry::EdgeKind;
 use crate::epoch::{Absorbed, Beside, Epoch};
 use crate::error::Reject;
-use crate::grant::{Grants, Role, Standing};
+use crate::grant::Grants;
 use crate::limits::{ABSORBED_COUNT_MAX, BESIDE_COUNT_MAX};
 use crate::wire::segment::Proven;
 
@@ -26,10 +27,13 @@ impl Replica {
     /// Refuses a run with forgotten waypoints that no epoch is known to have: they may be what everybody looks for.
     pub(super) fn check_gone(&self, proven: &Proven) -> Result<(), Reject> {
         let (name, mut place) = (proven.top.feed, proven.start);
+        let shown = proven.witnesses.iter().filter_map(|witness| self.shown(name.project, witness));
+        let shown: Vec<Absorbed> = shown.collect();
         let Some(project) = self.projects.get(&name.project) else { return Err(Reject::Missing) };
         for piece in &proven.pieces {
             let end = place.saturating_add(piece.count());
-            if piece.waypoint().is_none() && !project.absorbs(&name.id(), place, end) {
+            let lacking = if piece.waypoint().is_none() { vec![place..end] } else { Vec::new() };
+            if !project.unabsorbed(&name.id(), without(lacking, &shown)).is_empty() {
                 return Err(Reject::Unabsorbed);
             }
             place = end;
@@ -40,16 +44,20 @@ impl Replica {
 
 /// Whether a waypoint's author was an admin where it stands: may begin an epoch, may set a floor.
 pub(super) fn is_admin(known: &Known, project: ProjectId, grants: &Grants) -> bool {
-    let at = (known.seq, known.stamp.wall_ms);
-    grants.standing_as(Role::Admin, &known.key, project, at) == Standing::Admitted
-}
-
-fn has_all(epoch: &Epoch, feed: &FeedId, start: u64, end: u64) -> bool {
-    epoch.absorbed(feed).is_some_and(|absorbed| absorbed.has_all(start, end))
+    grants.is_admin(&known.key, project, (known.seq, known.stamp.wall_ms))
 }
 
 fn has(epoch: &Epoch, known: &Known) -> bool {
-    known.feed == known.origin && has_all(epoch, &known.origin, known.seq - 1, known.seq)
+    let absorbed = epoch.absorbed(&known.origin).filter(|_| known.feed == known.origin);
+    absorbed.is_some_and(|absorbed| absorbed.has(known.seq - 1))
+}
+
+/// What of some runs of a feed none of these has in its past.
+pub(super) fn without<'a>(
+    runs: Vec<Range<u64>>,
+    lines: impl IntoIterator<Item = &'a Absorbed>,
+) -> Vec<Range<u64>> {
+    lines.into_iter().fold(runs, |runs, line| runs.into_iter().flat_map(|run| line.lacking(run)).collect())
 }
 
 impl Project {
@@ -62,9 +70,9 @@ impl Project {
         self.waypoints.get(id)?.labels.epoch.as_ref().filter(|epoch| epoch.is_detached())
     }
 
-    /// Whether an admitted epoch is known to have a run of a feed in its past.
-    pub(super) fn absorbs(&self, feed: &FeedId, start: u64, end: u64) -> bool {
-        self.maps().any(|epoch| has_all(epoch, feed, start, end))
+    /// What of some runs of a feed no admitted epoch is known to have in its past.
+    fn unabsorbed(&self, feed: &FeedId, runs: Vec<Range<u64>>) -> Vec<Range<u64>> {
+        without(runs, self.maps().filter_map(|epoch| epoch.absorbed(feed)))
     }
 
     /// Whether an admitted epoch is known to have a waypoint in its past.

@@ -127,22 +127,27 @@ impl Project {
     /// The waypoints that go as a whole: old and nameless ones that an epoch is known to have in its past, that carry no bytes
     /// which stay, and that nothing which stays waits for.
     ///
-    /// A feed in which epochs begin stays whole. So whoever comes late can take those feeds first, and knows from
-    /// them what is rightly missing in all others.
+    /// In a feed in which epochs begin one of these has to have them. So whoever comes late can take those feeds first, each
+    /// shown with its own epochs, and knows from them what is rightly missing in all others.
     fn gone(
         &self,
         needed: &BTreeSet<WaypointId>,
         carriers: &BTreeSet<(FeedId, u64)>,
         named_since_ms: u64,
     ) -> BTreeSet<WaypointId> {
-        let begun = self.epochs.iter().filter_map(|id| self.waypoints.get(id));
-        let whole: BTreeSet<FeedId> = begun.map(|known| known.feed).collect();
+        let begun: BTreeSet<FeedId> =
+            self.epochs.iter().filter_map(|id| self.waypoints.get(id)).map(|known| known.feed).collect();
+        let own: BTreeMap<FeedId, _> = begun.into_iter().map(|feed| (feed, self.own_epochs(feed))).collect();
         let goes = |(id, known): &(&WaypointId, &Known)| {
             let is_named = known.labels.says_something() || known.stamp.wall_ms > named_since_ms;
             // Names of local waypoints say that their feed is local, whatever a map says of it.
             let is_named = is_named || known.labels.local;
-            let stays = is_named || needed.contains(*id) || whole.contains(&known.feed);
-            !stays && !carriers.contains(&(known.feed, known.seq - 1)) && self.is_absorbed(known)
+            let stays = is_named || needed.contains(*id) || carriers.contains(&(known.feed, known.seq - 1));
+            let is_absorbed = || match own.get(&known.feed) {
+                Some(epochs) => epochs.iter().any(|(_, line)| line.has(known.seq - 1)),
+                None => self.is_absorbed(known),
+            };
+            !stays && is_absorbed()
         };
         let mut gone: BTreeSet<WaypointId> = self.waypoints.iter().filter(goes).map(|(id, _)| *id).collect();
         let mut open: Vec<WaypointId> =

@@ -12,15 +12,16 @@ use crate::effect::Accepted;
 use crate::error::Reject;
 use crate::feed::FeedName;
 use crate::grant::Standing;
-use crate::limits::{SIDES_COUNT_MAX, WAITING_COUNT_MAX};
+use crate::input::Loaded;
+use crate::limits::{SIDES_COUNT_MAX, WAITING_COUNT_MAX, WITNESSES_BYTES_MAX};
 use crate::log::Log;
 use crate::piece::{Piece, count_in, start_of};
 use crate::proof::ForkProof;
 use crate::signed::{Signed, Verified};
 use crate::top::Top;
 use crate::waypoint::Waypoint;
-use crate::wire::Segment;
 use crate::wire::segment::Proven;
+use crate::wire::{Segment, Witness};
 
 /// What a signed top says about a feed as it is held here.
 #[derive(Debug, Clone)]
@@ -227,25 +228,48 @@ impl Replica {
         self.projects.get(&name.project).ok_or(Reject::Missing)
     }
 
-    /// The waypoints `from ..` of a feed that is held, as a peer gets them. `pieces` are their encodings; the first may be a
-    /// subtree that begins before.
+    /// The waypoints `from ..` of a feed that is held, as a peer gets them, and those that are shown with them. `pieces` are
+    /// their encodings; the first may be a subtree that begins before. What nothing that is shown vouches for is left out.
     pub fn segment(
         &self,
         project: ProjectId,
         feed: FeedId,
         from: u64,
-        pieces: Vec<Vec<u8>>,
+        loaded: impl Into<Loaded>,
     ) -> Option<Segment> {
+        let Loaded { mut pieces, mut witnesses } = loaded.into();
+        let mut room = WITNESSES_BYTES_MAX;
+        witnesses.retain(|waypoint| takes(&mut room, waypoint.to_bytes().len()));
+        let start = start_of(&pieces, from);
+        let vouched = self.projects.get(&project)?.vouched(feed, start, &pieces, &witnesses);
+        if vouched == 0 && !pieces.is_empty() {
+            return None;
+        }
+        pieces.truncate(vouched);
         let feed = self.feed(project, feed)?;
         let top = feed.whole.as_ref()?;
-        let start = start_of(&pieces, from);
         let end = start.checked_add(count_in(&pieces)).filter(|end| *end <= top.n)?;
         let proof = if end < top.n { Some(feed.log.consistency(end, top.n)?) } else { None };
-        Some(Segment { top: top.signed().clone(), start, pieces, proof })
+        let witnesses =
+            witnesses.iter().map(|waypoint| feed.witness(waypoint, top.n)).collect::<Option<_>>()?;
+        Some(Segment { top: top.signed().clone(), start, pieces, proof, witnesses })
     }
 }
 
+/// Takes room for one more; whether there was enough.
+fn takes(room: &mut usize, bytes: usize) -> bool {
+    let left = room.checked_sub(bytes);
+    *room = left.unwrap_or(0);
+    left.is_some()
+}
+
 impl Feed {
+    /// A waypoint, and that it is in the log of the first `n`.
+    fn witness(&self, waypoint: &Waypoint, n: u64) -> Option<Witness> {
+        let place = waypoint.header().seq.checked_sub(1)?;
+        Some(Witness { waypoint: waypoint.to_bytes(), proof: self.log.inclusion(place, n)? })
+    }
+
     /// Whether a piece is not what is held at its place, as far as that is still known.
     fn contradicts(&self, start: u64, piece: &Piece) -> bool {
         let (level, hash) = piece.node();

@@ -108,6 +108,7 @@ fn segment(batch: &Batch) -> Segment {
         start: accepted.start,
         pieces: accepted.pieces.iter().map(Piece::to_bytes).collect(),
         proof: None,
+        witnesses: Vec::new(),
     }
 }
 

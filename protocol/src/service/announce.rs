@@ -53,10 +53,24 @@ impl Service {
         let bytes: usize = bodies.iter().map(Vec::len).sum();
         if bodies.is_empty() || bytes as u64 > self.config.inline_bytes_max {
             return Announce {
-                segment: Segment { start: accepted.end(), top, pieces: Vec::new(), proof: None },
+                segment: Segment {
+                    start: accepted.end(),
+                    top,
+                    pieces: Vec::new(),
+                    proof: None,
+                    witnesses: Vec::new(),
+                },
             };
         }
-        Announce { segment: Segment { start: accepted.start, top, pieces: bodies, proof: None } }
+        Announce {
+            segment: Segment {
+                start: accepted.start,
+                top,
+                pieces: bodies,
+                proof: None,
+                witnesses: Vec::new(),
+            },
+        }
     }
 
     fn tell_readers(&mut self, repo: RepoId, accepted: &Accepted, source: Option<DeviceKey>) {

@@ -9,7 +9,7 @@ use super::store::Then;
 use crate::effect::{Batch, SyncFailure};
 use crate::error::Reject;
 use crate::hash::RepoTag;
-use crate::input::{LoadError, ReplyId};
+use crate::input::{Loaded, ReplyId};
 use crate::key::DeviceKey;
 use crate::limits::{SEGMENT_BYTES_MAX, SEGMENT_COUNT_MAX};
 use crate::wire::{Request, Response, Segment, repo_tag};
@@ -163,16 +163,9 @@ impl Service {
         );
     }
 
-    pub(super) fn serve_loaded(
-        &mut self,
-        peer: DeviceKey,
-        reply: ReplyId,
-        run: Run,
-        pieces: Result<Vec<Vec<u8>>, LoadError>,
-    ) {
-        let pieces = pieces.unwrap_or_default();
-        let replica = self.replicas.get(&run.repo).filter(|_| !pieces.is_empty());
-        let segment = replica.and_then(|replica| replica.segment(run.project, run.feed, run.from, pieces));
+    pub(super) fn serve_loaded(&mut self, peer: DeviceKey, reply: ReplyId, run: Run, loaded: Loaded) {
+        let replica = self.replicas.get(&run.repo).filter(|_| !loaded.pieces.is_empty());
+        let segment = replica.and_then(|replica| replica.segment(run.project, run.feed, run.from, loaded));
         let response = segment.map_or(Response::Absent, Response::Segment);
         self.respond(peer, reply, &response);
     }

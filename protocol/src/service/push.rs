@@ -10,10 +10,9 @@ use super::store::Then;
 use crate::effect::SyncFailure;
 use crate::error::Reject;
 use crate::hash::RepoTag;
-use crate::input::{LoadError, ReplyId};
+use crate::input::{Loaded, ReplyId};
 use crate::key::DeviceKey;
 use crate::limits::SEGMENT_COUNT_MAX;
-use crate::piece::{count_in, start_of};
 use crate::replica::Comparison;
 use crate::wire::{Request, Response, Segment, repo_tag};
 
@@ -41,7 +40,7 @@ impl Service {
     fn hint(&mut self, peer: DeviceKey, repo: RepoId, project: ProjectId, feed: FeedId, now_ms: u64) {
         let Some(replica) = self.replicas.get(&repo) else { return };
         let whole = replica.whole_length(project, feed);
-        let Some(segment) = replica.segment(project, feed, whole, Vec::new()) else { return };
+        let Some(segment) = replica.segment(project, feed, whole, Loaded::default()) else { return };
         let request = Request::Push { tag: repo_tag(repo, &self.me, &peer), segment };
         self.ask(peer, repo, What::Hint, &request, now_ms);
     }
@@ -61,20 +60,13 @@ impl Service {
         self.load(Loading::Push { peer, run }, to, self.config.segment_bytes_max);
     }
 
-    pub(super) fn push_loaded(
-        &mut self,
-        peer: DeviceKey,
-        run: Run,
-        pieces: Result<Vec<Vec<u8>>, LoadError>,
-        now_ms: u64,
-    ) {
+    pub(super) fn push_loaded(&mut self, peer: DeviceKey, run: Run, loaded: Loaded, now_ms: u64) {
         let Run { repo, project, feed, from } = run;
         self.finish_one(peer, repo);
-        let pieces = pieces.unwrap_or_default();
-        let end = start_of(&pieces, from).saturating_add(count_in(&pieces));
-        let replica = self.replicas.get(&repo).filter(|_| end > from);
-        match replica.and_then(|replica| replica.segment(project, feed, from, pieces)) {
+        let replica = self.replicas.get(&repo).filter(|_| !loaded.pieces.is_empty());
+        match replica.and_then(|replica| replica.segment(project, feed, from, loaded)) {
             Some(segment) => {
+                let end = segment.end();
                 let request = Request::Push { tag: repo_tag(repo, &self.me, &peer), segment };
                 self.ask(peer, repo, What::Push { project, feed, from, end }, &request, now_ms);
             }

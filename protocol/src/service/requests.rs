@@ -7,9 +7,9 @@ use super::timer::Timer;
 use crate::effect::{Effect, Event, SyncFailure};
 use crate::error::{ErrorKind, Reject};
 use crate::hash::{LogHash, RepoTag};
-use crate::input::{LoadError, LoadId, ReplyId, RequestId, Unanswered};
+use crate::input::{LoadError, LoadId, Loaded, ReplyId, RequestId, Unanswered};
 use crate::key::DeviceKey;
-use crate::limits::SERVING_COUNT_MAX;
+use crate::limits::{SEGMENT_BYTES_MAX, SERVING_COUNT_MAX, WITNESSES_BYTES_MAX};
 use crate::wire::{Request, Response, repo_tag};
 
 /// A request under way.
@@ -227,13 +227,19 @@ impl Service {
         let (Loading::Serve { run, .. } | Loading::Push { run, .. }) = &loading;
         let Run { repo, project, feed, from } = *run;
         self.loads.insert(load, loading);
-        self.effects.push_back(Effect::Load { load, repo, project, feed, from, to, bytes_max });
+        let replica = self.replicas.get(&repo);
+        let witnesses = replica.map_or(Vec::new(), |replica| replica.witnesses(project, feed, from, to));
+        let room =
+            if witnesses.is_empty() { SEGMENT_BYTES_MAX } else { SEGMENT_BYTES_MAX - WITNESSES_BYTES_MAX };
+        let bytes_max = bytes_max.min(room as u64);
+        self.effects.push_back(Effect::Load { load, repo, project, feed, from, to, bytes_max, witnesses });
     }
 
-    pub(super) fn loaded(&mut self, load: LoadId, pieces: Result<Vec<Vec<u8>>, LoadError>, now_ms: u64) {
+    pub(super) fn loaded(&mut self, load: LoadId, loaded: Result<Loaded, LoadError>, now_ms: u64) {
+        let loaded = loaded.unwrap_or_default();
         match self.loads.remove(&load) {
-            Some(Loading::Serve { peer, reply, run }) => self.serve_loaded(peer, reply, run, pieces),
-            Some(Loading::Push { peer, run }) => self.push_loaded(peer, run, pieces, now_ms),
+            Some(Loading::Serve { peer, reply, run }) => self.serve_loaded(peer, reply, run, loaded),
+            Some(Loading::Push { peer, run }) => self.push_loaded(peer, run, loaded, now_ms),
             None => {}
         }
     }

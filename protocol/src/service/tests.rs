@@ -67,7 +67,7 @@ fn run(public: bool) -> Segment {
     let batch: Batch = replica.write(post).unwrap();
     let accepted = &batch.feeds[0];
     let pieces = accepted.pieces.iter().map(crate::piece::Piece::to_bytes).collect();
-    Segment { top: accepted.top.signed().clone(), start: 0, pieces, proof: None }
+    Segment { top: accepted.top.signed().clone(), start: 0, pieces, proof: None, witnesses: Vec::new() }
 }
 
 #[test]

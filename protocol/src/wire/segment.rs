@@ -4,15 +4,21 @@ use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
 
 use crate::error::Reject;
 use crate::feed::FeedName;
-use crate::limits::{SEGMENT_BYTES_MAX, SEGMENT_COUNT_MAX, WAYPOINT_BYTES_MAX};
+use crate::limits::{SEGMENT_BYTES_MAX, SEGMENT_COUNT_MAX, WAYPOINT_BYTES_MAX, WITNESSES_COUNT_MAX};
 use crate::log::Log;
 use crate::packing::{read_packed, write_packed};
 use crate::piece::{Piece, count_in};
 use crate::proof::ConsistencyProof;
 use crate::signed::{Signed, Verified};
-use crate::text::read_flag;
 use crate::top::Top;
+use crate::waypoint::Waypoint;
 
+use super::witness::{Witness, read_witnesses, write_witnesses};
+
+/// The flag of a segment with a proof.
+const WITH_PROOF: u8 = 1;
+/// The flag of a segment with witnesses.
+const WITH_WITNESSES: u8 = 2;
 /// The most bytes that the length before a waypoint takes.
 const LENGTH_BYTES: usize = 4;
 
@@ -27,6 +33,8 @@ pub struct Segment {
     pub pieces: Vec<Vec<u8>>,
     /// From the end of the run to the top, where the run ends below it.
     pub proof: Option<ConsistencyProof>,
+    /// Epochs of the feed that have in their past what is gone of the run.
+    pub witnesses: Vec<Witness>,
 }
 
 /// A segment that was checked in full.
@@ -38,6 +46,8 @@ pub struct Proven {
     pub start: u64,
     /// The pieces.
     pub pieces: Vec<Piece>,
+    /// Waypoints of the feed that were shown ahead of their turn.
+    pub witnesses: Vec<Waypoint>,
 }
 
 impl Segment {
@@ -57,7 +67,9 @@ impl Segment {
             return Err(Reject::Gap { expected: held + 1, found: self.start.saturating_add(1) });
         }
         check_root(log, self.start, &pieces, &top, self.proof.as_ref())?;
-        Ok(Proven { top, start: self.start, pieces })
+        let witnesses = self.witnesses.iter().map(|witness| witness.verify(feed, &top));
+        let witnesses = witnesses.collect::<Result<_, _>>()?;
+        Ok(Proven { top, start: self.start, pieces, witnesses })
     }
 
     fn read_pieces(&self, feed: &FeedName) -> Result<Vec<Piece>, Reject> {
@@ -77,7 +89,8 @@ impl Segment {
 
     /// What the pieces come to, in bytes, before they are packed.
     pub fn raw_bytes(&self) -> usize {
-        self.pieces.iter().map(|bytes| bytes.len() + LENGTH_BYTES).sum()
+        let witnesses = self.witnesses.iter().map(|witness| &witness.waypoint);
+        self.pieces.iter().chain(witnesses).map(|bytes| bytes.len() + LENGTH_BYTES).sum()
     }
 
     /// Refuses what no reader would take.
@@ -85,6 +98,7 @@ impl Segment {
         let limits = [
             ("pieces of a segment", self.pieces.len(), SEGMENT_COUNT_MAX),
             ("bytes of a segment", self.raw_bytes(), SEGMENT_BYTES_MAX),
+            ("witnesses of a segment", self.witnesses.len(), WITNESSES_COUNT_MAX),
         ];
         for (what, found, limit) in limits {
             if found > limit {
@@ -136,9 +150,13 @@ impl Encoded for Segment {
             raw.bytes(piece);
         }
         write_packed(out, &raw.into_bytes());
-        out.u8(u8::from(self.proof.is_some()));
+        let proof = if self.proof.is_some() { WITH_PROOF } else { 0 };
+        out.u8(if self.witnesses.is_empty() { proof } else { proof | WITH_WITNESSES });
         if let Some(proof) = &self.proof {
             proof.write(out);
+        }
+        if !self.witnesses.is_empty() {
+            write_witnesses(out, &self.witnesses);
         }
     }
 
@@ -152,8 +170,12 @@ impl Encoded for Segment {
             pieces.push(bodies.bytes(WAYPOINT_BYTES_MAX)?.to_vec());
         }
         bodies.finish()?;
-        let proof = if read_flag(input)? { Some(ConsistencyProof::read(input)?) } else { None };
-        Ok(Self { top, start, pieces, proof })
+        let at = input.clone();
+        let flags = input.u8()?;
+        at.require(flags <= WITH_PROOF | WITH_WITNESSES, "flags of a segment")?;
+        let proof = (flags & WITH_PROOF != 0).then(|| ConsistencyProof::read(input)).transpose()?;
+        let witnesses = if flags & WITH_WITNESSES != 0 { read_witnesses(input)? } else { Vec::new() };
+        Ok(Self { top, start, pieces, proof, witnesses })
     }
 }
 

@@ -9,7 +9,9 @@ use cairn_protocol::entry::{Edge, EdgeKind};
 use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::grant::{Grant, GrantRecord, Role, Scope};
 use cairn_protocol::hash::LogHash;
+use cairn_protocol::input::Loaded;
 use cairn_protocol::mark::{Mark, feeds_root};
+use cairn_protocol::piece::count_in;
 use cairn_protocol::replica::Retention;
 use cairn_protocol::retention::Thinning;
 use cairn_protocol::{Batch, Keypair, Labels, Post, Reject, Replica, Skeleton, Stamp, WriteError};
@@ -235,7 +237,12 @@ impl Peer {
             from < next && next <= whole
         });
         let part: Vec<Vec<u8>> = pieces.take(run as usize).map(|piece| piece.to_bytes()).collect();
-        let Some(segment) = other.replica.segment(self.project, feed, from, part) else { return false };
+        let places = other.replica.witnesses(self.project, feed, from, from + count_in(&part));
+        let held = other.disk.feeds[&feed].read();
+        let shown = placed(&held).filter(|(place, _)| places.contains(place));
+        let witnesses = shown.map(|(_, waypoint)| waypoint.faded(&BTreeSet::new())).collect();
+        let loaded = Loaded { pieces: part, witnesses };
+        let Some(segment) = other.replica.segment(self.project, feed, from, loaded) else { return false };
         let accepted = match self.replica.ingest(segment, now_ms) {
             Ok(accepted) => accepted,
             Err(Reject::Missing | Reject::Unabsorbed) => return false,

@@ -29,7 +29,7 @@ use cairn_protocol::stone::{
 use cairn_protocol::top::Top;
 use cairn_protocol::tower::Span;
 use cairn_protocol::waypoint::{Header, Labels, Slot, Waypoint};
-use cairn_protocol::wire::{Announce, Request, Response, Segment, Tip};
+use cairn_protocol::wire::{Announce, Request, Response, Segment, Tip, Witness};
 use cairn_protocol::{FeedName, Keypair, Reject, Signed, Stamp, Verified, project_id};
 
 /// A record's name, its bytes, and how bytes of its sort are read.
@@ -82,7 +82,7 @@ fn waypoint_round_trip(bytes: &[u8]) -> Result<Vec<u8>, Reject> {
     let mut log = Log::new();
     log.append(&waypoint.id());
     let (top, pieces) = (top(&log).into_signed(), vec![bytes.to_vec()]);
-    let segment = Segment { top, start: 0, pieces, proof: None };
+    let segment = Segment { top, start: 0, pieces, proof: None, witnesses: Vec::new() };
     let _ = segment.verify(&feed(), &Log::new());
     Ok(waypoint.to_bytes())
 }
@@ -413,7 +413,15 @@ pub(crate) fn segment(from: u64, to: u64, n: u64) -> Segment {
     let log = log(n);
     let proof = (to < n).then(|| log.consistency(to, n).unwrap());
     let pieces = (from + 1..=to).map(|seq| waypoint(seq, 0).to_bytes()).collect();
-    Segment { top: top(&log).into_signed(), start: from, pieces, proof }
+    Segment { top: top(&log).into_signed(), start: from, pieces, proof, witnesses: Vec::new() }
+}
+
+/// A run whose last waypoint is shown ahead as well.
+fn witnessed() -> Segment {
+    let (shown, log) = (waypoint(6, 0), log(6));
+    let proof = log.inclusion(5, 6).unwrap();
+    let waypoint = shown.faded(&BTreeSet::new()).to_bytes();
+    Segment { witnesses: vec![Witness { waypoint, proof }], ..segment(0, 3, 6) }
 }
 
 fn stone() -> Vec<u8> {
@@ -506,6 +514,7 @@ fn frames() -> Vec<(&'static str, Vec<u8>, Format)> {
         ("response_opened", opened),
         ("response_absent", Response::Absent),
         ("response_segment", Response::Segment(segment(0, 3, 6))),
+        ("response_witness", Response::Segment(witnessed())),
         ("response_pushed", Response::Pushed { n: 6 }),
         ("response_rejected", Response::Rejected { code: Reject::Signature.code() }),
     ];

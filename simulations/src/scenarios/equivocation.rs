@@ -57,7 +57,7 @@ impl World {
         pieces.extend(run.pieces.iter().map(Piece::to_bytes));
         let top = run.top.signed().clone();
         self.checks.copied.insert(feed.id(), Copied::default());
-        Ok((batch, Segment { top, start: 0, pieces, proof: None }))
+        Ok((batch, Segment { top, start: 0, pieces, proof: None, witnesses: Vec::new() }))
     }
 
     fn meet(&mut self, copied: usize, victim: usize, batch: &Batch, segment: Segment) {

@@ -1,14 +1,20 @@
 //! What is left of feeds once waypoints are forgotten as a whole.
 
+use std::collections::BTreeSet;
+
 use cairn_crdt::id::{Root, WaypointId};
 use cairn_crdt::{Contents, Kept};
 
 use super::*;
 use crate::effect::Accepted;
 use crate::feed::FeedName;
+use crate::hash::LogHash;
+use crate::input::Loaded;
 use crate::mark::{Mark, feeds_root};
+use crate::proof::InclusionProof;
 use crate::replica::Fading;
 use crate::retention::Thinning;
+use crate::wire::Witness;
 
 /// A repo in which keys 2 and 3 may write.
 fn shared() -> (Replica, ProjectId) {
@@ -62,8 +68,12 @@ impl Node {
     }
 
     fn write(&mut self, seed: u8, draft: Draft, labels: Labels) -> WaypointId {
-        let (key, parents) = (keypair(seed), self.replica.branch(self.project, "main"));
-        let labels = Labels { branch: Some("main".into()), ..labels };
+        self.write_on("main", seed, draft, labels)
+    }
+
+    fn write_on(&mut self, branch: &str, seed: u8, draft: Draft, labels: Labels) -> WaypointId {
+        let (key, parents) = (keypair(seed), self.replica.branch(self.project, branch));
+        let labels = Labels { branch: Some(branch.into()), ..labels };
         let (project, now_ms, entropy) = (self.project, NOW_MS, [seed; 32]);
         let batch =
             self.replica.write(Post { project, key: &key, parents, draft, labels, now_ms, entropy }).unwrap();
@@ -83,8 +93,12 @@ impl Node {
 
     /// An admin's mark that begins an epoch.
     fn mark(&mut self, name: &str) -> WaypointId {
-        let frontier = self.replica.branch(self.project, "main");
-        let root = self.root();
+        self.mark_on("main", name)
+    }
+
+    fn mark_on(&mut self, branch: &str, name: &str) -> WaypointId {
+        let frontier = self.replica.branch(self.project, branch);
+        let root = self.replica.view(self.project, &frontier, &self.contents as &dyn Contents).unwrap().root;
         let documents = self.replica.documents_mut(self.project).unwrap();
         let draft = documents.snapshot(&frontier, &self.contents).unwrap();
         let epoch = self.replica.epoch_on(self.project, &frontier, root);
@@ -98,7 +112,7 @@ impl Node {
             class: None,
             hold: None,
         };
-        self.write(1, draft, Labels { mark: Some(mark), epoch: Some(epoch), ..Labels::default() })
+        self.write_on(branch, 1, draft, Labels { mark: Some(mark), epoch: Some(epoch), ..Labels::default() })
     }
 
     fn fade(&mut self) -> Fading {
@@ -132,7 +146,10 @@ impl Node {
             next > from
         });
         let pieces = pieces.map(Piece::to_bytes).collect();
-        self.replica.segment(self.project, feed, from, pieces).unwrap()
+        let places = self.replica.witnesses(self.project, feed, from, next);
+        let held = placed(&self.feeds[&feed].1).filter(|(place, _)| places.contains(place));
+        let witnesses = held.map(|(_, piece)| piece.waypoint().unwrap().faded(&BTreeSet::new())).collect();
+        self.replica.segment(self.project, feed, from, Loaded { pieces, witnesses }).unwrap()
     }
 
     /// Takes from another node whatever it has more of, until nothing moves.
@@ -168,6 +185,14 @@ impl Node {
     }
 }
 
+/// Pieces with their places.
+fn placed(pieces: &[Piece]) -> impl Iterator<Item = (u64, &Piece)> {
+    pieces.iter().scan(0, |next, piece| {
+        *next += piece.count();
+        Some((*next - piece.count(), piece))
+    })
+}
+
 /// Key 2 saves nine times, key 1 marks, key 2 saves twice more.
 fn year() -> Node {
     let mut node = Node::new();
@@ -193,17 +218,84 @@ fn nameless_waypoints_below_an_epoch_leave_one_hash_and_the_view_stays() {
 }
 
 #[test]
-fn a_feed_in_which_epochs_begin_stays_whole_and_vouches_for_others() {
+fn a_feed_in_which_epochs_begin_shows_them_ahead_and_vouches_for_others() {
     let mut node = Node::new();
-    node.saves(1, &["a", "b", "c"]);
-    node.saves(2, &["d", "e", "f", "g", "h"]);
+    node.saves(1, &["a", "b", "c", "d"]);
+    node.saves(2, &["e", "f", "g", "h", "i"]);
     node.mark("v1");
+    node.saves(1, &["j", "k", "l"]);
+    node.mark("v2");
+    node.save(1, "m");
     node.fade();
-    assert_eq!((node.counts(1), node.counts(2)), (vec![1; 4], vec![4, 1]));
+    assert_eq!((node.counts(1), node.counts(2)), (vec![4, 1, 1, 1, 1, 1, 1], vec![4, 1]));
+    let segment = node.segment(node.feed(1), 0);
+    assert_eq!(segment.witnesses.len(), 1, "the newest epoch has all that is gone");
     let mut late = Node::new();
+    let bare = Segment { witnesses: Vec::new(), ..segment };
+    assert_eq!(late.replica.ingest(bare, NOW_MS).unwrap_err(), Reject::Unabsorbed);
     late.pull_feed(&node, node.feed(1), 0).unwrap();
     late.pull_feed(&node, node.feed(2), 0).unwrap();
+    assert_eq!((late.root(), late.counts(1)), (node.root(), node.counts(1)));
+    late.restart();
     assert_eq!(late.root(), node.root());
+}
+
+#[test]
+fn only_an_admins_own_epoch_in_the_same_log_is_a_witness() {
+    let mut node = Node::new();
+    node.saves(1, &["a", "b", "c", "d"]);
+    node.mark("v1");
+    node.fade();
+    let segment = node.segment(node.feed(1), 0);
+    let late = Node::new();
+    let offer = |witness: Witness| {
+        late.replica.ingest(Segment { witnesses: vec![witness], ..segment.clone() }, NOW_MS).map(drop)
+    };
+    let honest = segment.witnesses[0].clone();
+    assert_eq!(offer(honest.clone()), Ok(()));
+    let forged = InclusionProof { hashes: vec![LogHash([7; 32]); honest.proof.hashes.len()] };
+    assert_eq!(offer(Witness { proof: forged, ..honest.clone() }), Err(Reject::Proof("inclusion")));
+    let mut other = Node::new();
+    other.saves(1, &["x"]);
+    other.mark("v1");
+    let foreign = other.feeds[&other.feed(1)].1.last().unwrap().to_bytes();
+    assert_eq!(offer(Witness { waypoint: foreign, ..honest }), Err(Reject::Proof("inclusion")));
+    // Key 2 is no admin: what it says of its own past counts for nothing.
+    let mut node = Node::new();
+    node.saves(2, &["a", "b", "c", "d"]);
+    let (frontier, root) = (node.replica.branch(node.project, "main"), node.root());
+    let epoch = node.replica.epoch_on(node.project, &frontier, root);
+    node.write(2, Draft::default(), Labels { epoch: Some(epoch), ..Labels::default() });
+    let feed = node.feed(2);
+    let pieces = &mut node.feeds.get_mut(&feed).unwrap().1;
+    let gone = Fading { gone: BTreeMap::from([(feed, (0..4).collect())]), ..Fading::default() };
+    *pieces = gone.left(feed, 0, std::mem::take(pieces));
+    let witness = pieces[1].waypoint().unwrap().faded(&BTreeSet::new());
+    let pieces = pieces.iter().map(Piece::to_bytes).collect();
+    let loaded = Loaded { pieces, witnesses: vec![witness] };
+    let segment = node.replica.segment(node.project, feed, 0, loaded).unwrap();
+    assert_eq!(segment.witnesses.len(), 1);
+    assert_eq!(late.replica.ingest(segment, NOW_MS).unwrap_err(), Reject::Unabsorbed);
+}
+
+#[test]
+fn what_several_epochs_have_between_them_may_be_one_gap() {
+    let mut node = Node::new();
+    let saves = [("main", "abc"), ("side", "defgh"), ("main", "i"), ("side", "j")];
+    for (branch, text) in
+        saves.into_iter().flat_map(|(branch, texts)| texts.chars().map(move |t| (branch, t)))
+    {
+        let draft = file(node.project, branch, text.to_string().as_bytes());
+        node.write_on(branch, 2, draft, Labels::default());
+    }
+    for branch in ["main", "side"] {
+        node.mark_on(branch, "v1");
+    }
+    node.fade();
+    assert_eq!(node.counts(2), [8, 1, 1]);
+    let mut late = Node::new();
+    late.pull(&node);
+    assert_eq!((late.root(), late.counts(2)), (node.root(), node.counts(2)));
 }
 
 #[test]

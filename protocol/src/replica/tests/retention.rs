@@ -241,7 +241,13 @@ fn a_faded_body_offered_again_with_other_bytes_is_refused_and_changes_nothing() 
     let tip = b.branch(project, "main");
     assert_eq!(tip, one(began));
     let bytes = waypoint.to_bytes();
-    let offer = |bytes: Vec<u8>| Segment { top: top.clone(), start: 0, pieces: vec![bytes], proof: None };
+    let offer = |bytes: Vec<u8>| Segment {
+        top: top.clone(),
+        start: 0,
+        pieces: vec![bytes],
+        proof: None,
+        witnesses: Vec::new(),
+    };
     // Any byte changed: it is another waypoint, or none at all.
     for at in 0..bytes.len() {
         let mut other = bytes.clone();

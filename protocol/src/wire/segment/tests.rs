@@ -10,14 +10,20 @@ fn segment(feed: FeedName, seed: u8, from: usize, to: usize, n: u64) -> Segment 
     let log = log_over(&all);
     let proof = (to as u64 != n).then(|| log.consistency(to as u64, n).unwrap());
     let bodies = all[from..to].iter().map(Encoded::to_bytes).collect();
-    Segment { top: top(feed, seed, &log).into_signed(), start: from as u64, pieces: bodies, proof }
+    Segment {
+        top: top(feed, seed, &log).into_signed(),
+        start: from as u64,
+        pieces: bodies,
+        proof,
+        witnesses: Vec::new(),
+    }
 }
 
 /// A one-waypoint segment that is honest but for what the waypoint says.
 fn segment_of(feed: FeedName, seed: u8, waypoint: &Waypoint) -> Segment {
     let log = log_over(std::slice::from_ref(waypoint));
     let top = top(feed, seed, &log).into_signed();
-    Segment { top, start: 0, pieces: vec![waypoint.to_bytes()], proof: None }
+    Segment { top, start: 0, pieces: vec![waypoint.to_bytes()], proof: None, witnesses: Vec::new() }
 }
 
 /// The waypoints of a proven segment in which nothing is gone.
