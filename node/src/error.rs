@@ -85,6 +85,14 @@ pub enum NodeError {
     /// Bytes on disk are not what was written.
     #[error("{0}")]
     Damaged(Damage),
+    /// What was written down of older steps of a worktree was lost or changed on the disk.
+    #[error("the older steps in {path} are damaged: {why}", path = path.display())]
+    Steps {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// A store, a key or a configuration file is not of a form that this version reads.
     #[error("{path} is not readable by this version: {why}", path = path.display())]
     Format {
@@ -225,6 +233,7 @@ impl NodeError {
             NodeError::Io { .. } => "E_IO",
             NodeError::Poisoned => "E_POISONED",
             NodeError::Damaged(_) => "E_DAMAGED",
+            NodeError::Steps { .. } => "E_STEPS",
             NodeError::Format { .. } => "E_FORMAT",
             NodeError::NotFound { .. } | NodeError::NothingLeft(_) => "E_NOT_FOUND",
             NodeError::Deleted(_) => "E_DELETED",
@@ -277,7 +286,7 @@ impl NodeError {
             NodeError::Network(_) => 5,
             NodeError::Git(crate::git::Problem::NoRepository { .. }) => 3,
             NodeError::Git(problem) if problem.is_damage() => 6,
-            NodeError::Damaged(_) | NodeError::Format { .. } => 6,
+            NodeError::Damaged(_) | NodeError::Steps { .. } | NodeError::Format { .. } => 6,
             NodeError::Bug(_) => 70,
             _ => 4,
         }
@@ -291,6 +300,9 @@ impl NodeError {
             NodeError::Io { .. } => "check the path and its permissions",
             NodeError::Poisoned => "run the command again: it reopens the store from what is on disk",
             NodeError::Damaged(_) => "run `cairn fsck` to see what is lost and to fetch it again from a peer",
+            NodeError::Steps { .. } => {
+                "`cairn undo` goes on with the steps before that; `undo ?hash` takes back any waypoint"
+            }
             NodeError::Format { .. } => "a newer cairn may have written it; otherwise restore it",
             NodeError::NotFound { .. } => "check the name; `cairn log` and `cairn status` list what there is",
             NodeError::Deleted(_) => "its waypoints are still there by their hashes: `cairn log` names them",

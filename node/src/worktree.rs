@@ -92,8 +92,30 @@ impl Worktree {
 
     /// Writes down what the worktree shows and what was seen.
     pub fn save(&mut self) -> Result<(), NodeError> {
-        self.link.save(&self.root)?;
+        self.save_link()?;
         self.save_index()
+    }
+
+    /// Writes down what the worktree shows, and what was done in it.
+    pub fn save_link(&mut self) -> Result<(), NodeError> {
+        let left = self.link.steps.settle(&self.root)?;
+        self.link.save(&self.root)?;
+        left.map_or(Ok(()), |file| steps::remove(&file))
+    }
+
+    /// Takes the last step that can be undone. Where what was written down of older ones is damaged, that is told once,
+    /// and those before the damage are taken from then on.
+    pub fn pop_step(&mut self) -> Result<Option<Step>, NodeError> {
+        let popped = self.link.steps.pop(&self.root);
+        if matches!(popped, Err(NodeError::Steps { .. })) {
+            self.save_link()?;
+        }
+        popped
+    }
+
+    /// Says what is damaged of the steps that can be undone.
+    pub fn verify_steps(&self) -> Result<(), NodeError> {
+        self.link.steps.verify(&self.root)
     }
 
     /// Writes down what was seen.

@@ -73,6 +73,7 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
         }
     }
     problems.extend(worktree(owner, &args.here));
+    problems.extend(steps(&args.here));
     problems.extend(machine::problems(owner, &args.here, network));
     Ok(Answer { ok: problems.is_empty(), problems })
 }
@@ -165,4 +166,13 @@ fn worktree(owner: &Owner, here: &Here) -> Option<Problem> {
         format!("it stands on waypoint {gone}, which the store does not have: an older copy was put back");
     let next = "`cairn put --peer ADDRESS` fetches it; nothing is posted from here before";
     Some(Problem::new("E_PUT_BACK", worktree.root().display().to_string(), detail, next))
+}
+
+/// A worktree of whose older steps some cannot be undone any more.
+fn steps(here: &Here) -> Option<Problem> {
+    let worktree = Worktree::find(&here.dir).ok()?;
+    let error = worktree.verify_steps().err()?;
+    let next =
+        "`cairn undo` goes as far as it can, says so once, and then goes on with the steps before the damage";
+    Some(Problem::new(error.code(), worktree.root().display().to_string(), error.to_string(), next))
 }

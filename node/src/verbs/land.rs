@@ -184,7 +184,7 @@ impl Unsaved {
     fn save(self, worktree: &mut Worktree) -> Result<(), NodeError> {
         match self {
             Self::Nothing => Ok(()),
-            Self::Link => worktree.link.save(worktree.root()),
+            Self::Link => worktree.save_link(),
             Self::Index => worktree.save_index(),
             Self::Both => worktree.save(),
         }

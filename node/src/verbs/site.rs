@@ -230,7 +230,7 @@ impl Site {
         };
         if let Some(posted) = &posted {
             self.stand_on(posted.written.waypoint, posting);
-            self.worktree.link.save(self.worktree.root())?;
+            self.worktree.save_link()?;
         }
         self.worktree.save_index()?;
         Ok(posted)
@@ -286,7 +286,7 @@ impl Site {
     /// Makes a waypoint that shows what the files show already the version stood on.
     pub fn settle_on(&mut self, waypoint: WaypointId) -> Result<(), NodeError> {
         self.worktree.link.frontier = Frontier::from_iter([waypoint]);
-        self.worktree.link.save(self.worktree.root())
+        self.worktree.save_link()
     }
 
     /// Writes these changes as a waypoint on the version stood on, which does not move.

@@ -81,11 +81,11 @@ pub(super) fn last(
 ) -> Result<Answer, NodeError> {
     let undone = site.worktree.link.steps.undone.clone();
     let saved = site.save(owner, network)?;
-    let steps = &mut site.worktree.link.steps;
     let taken = match way {
-        Way::Undo => steps.done.pop().ok_or(NodeError::NothingLeft("undo"))?,
+        Way::Undo => site.worktree.pop_step()?.ok_or(NodeError::NothingLeft("undo"))?,
         Way::Redo => {
             // What was posted just now came after what was undone, and takes nothing away from it.
+            let steps = &mut site.worktree.link.steps;
             steps.undone = undone;
             steps.undone.pop().ok_or(NodeError::NothingLeft("redo"))?
         }
@@ -95,9 +95,9 @@ pub(super) fn last(
     let back = Step { verb: taken.verb.clone(), from: saved.stand, to: inverse.to.clone(), waypoint };
     let steps = &mut site.worktree.link.steps;
     if way == Way::Undo {
-        steps.undone.push(back)
+        steps.undone(back)
     } else {
-        steps.done.push(back)
+        steps.redone(back)
     }
     arrive(owner, site, network, &taken, &inverse)
 }
@@ -218,7 +218,7 @@ fn arrive(
         files: moved.written + moved.removed,
         step: taken.verb.clone(),
         branch: site.branch().to_owned(),
-        left: site.worktree.link.steps.done.len(),
+        left: site.worktree.link.steps.left(),
         overlaps: view.overlaps.len() as u64,
         places: if more { spots(owner, site.place, &view)? } else { Vec::new() },
     })

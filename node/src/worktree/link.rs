@@ -114,7 +114,7 @@ impl Link {
     }
 
     /// Writes the link so that a crash leaves the old one or the new one.
-    pub fn save(&self, root: &Path) -> Result<(), NodeError> {
+    pub(super) fn save(&self, root: &Path) -> Result<(), NodeError> {
         let written = Written {
             level: LINK_LEVEL,
             home: self.home.clone(),
@@ -203,7 +203,7 @@ mod tests {
         let mut link = Link { underway: Some(stand(1)), ..link() };
         let step = Step { verb: "post".into(), from: stand(2), to: stand(3), waypoint: None };
         link.steps.push(Step { waypoint: Some(WaypointId([3; 32])), ..step.clone() });
-        link.steps.undone.push(step);
+        link.steps.undone(step);
         link.save(dir.path()).unwrap();
         assert_eq!(Link::load(dir.path()).unwrap(), Some(link));
     }

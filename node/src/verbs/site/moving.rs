@@ -104,7 +104,7 @@ impl Site {
         for _ in 0..ATTEMPTS_MAX {
             let to = self.place.view(owner, &target.frontier)?;
             self.set_out(&target);
-            self.worktree.link.save(self.worktree.root())?;
+            self.worktree.save_link()?;
             let mut files = Files { owner, network, place: self.place, view: to.clone() };
             let surprises = self.go(&mut files, &known, &to, &mut moved)?;
             if surprises.is_empty() {
