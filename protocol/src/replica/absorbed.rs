@@ -32,8 +32,9 @@ impl Replica {
         let Some(project) = self.projects.get(&name.project) else { return Err(Reject::Missing) };
         for piece in &proven.pieces {
             let end = place.saturating_add(piece.count());
-            let lacking = if piece.waypoint().is_none() { vec![place..end] } else { Vec::new() };
-            if !project.unabsorbed(&name.id(), without(lacking, &shown)).is_empty() {
+            let gone = piece.waypoint().is_none().then_some(place..end);
+            let lacking = without(gone, &shown);
+            if !lacking.is_empty() && !project.unabsorbed(&name.id(), lacking).is_empty() {
                 return Err(Reject::Unabsorbed);
             }
             place = end;
@@ -54,9 +55,10 @@ fn has(epoch: &Epoch, known: &Known) -> bool {
 
 /// What of some runs of a feed none of these has in its past.
 pub(super) fn without<'a>(
-    runs: Vec<Range<u64>>,
+    runs: impl IntoIterator<Item = Range<u64>>,
     lines: impl IntoIterator<Item = &'a Absorbed>,
 ) -> Vec<Range<u64>> {
+    let runs = runs.into_iter().collect();
     lines.into_iter().fold(runs, |runs, line| runs.into_iter().flat_map(|run| line.lacking(run)).collect())
 }
 

@@ -40,7 +40,8 @@ impl Project {
         for (place, line) in self.own_epochs(feed).into_iter().rev().take(WITNESSES_COUNT_MAX) {
             let left = without(gaps.clone(), [line]);
             if left != gaps {
-                (gaps, places) = (left, [places, vec![place]].concat());
+                gaps = left;
+                places.push(place);
             }
         }
         places
@@ -68,7 +69,7 @@ impl Project {
             let gone = Gone::peek(bytes).and_then(Result::ok);
             let run = place..place.saturating_add(gone.map_or(1, |gone| gone.count()));
             place = run.end;
-            let lacking = if gone.is_some() { without(vec![run], &lines) } else { Vec::new() };
+            let lacking = without(gone.map(|_| run), &lines);
             lacking == without(lacking.clone(), own.iter().copied())
         };
         pieces.iter().take_while(is_vouched).count()
