@@ -17,6 +17,7 @@ mod exchange;
 mod fetch;
 mod frame;
 mod gossip;
+mod large;
 mod lend;
 #[cfg(test)]
 mod loopback;
@@ -39,6 +40,7 @@ use crate::error::NodeError;
 pub(crate) use behaviour::{Behaviour, BehaviourEvent};
 pub(crate) use dial::DialBook;
 pub use exchange::Exchanged;
+pub use large::{Haul, Moved};
 pub(crate) use gossip::{topic_hash, topic_of};
 pub use session::Session;
 pub(crate) use session::{News, Waited};

@@ -60,9 +60,9 @@ enum Action {
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     let action = match args.action {
         Action::Add { file, name } => verb::Action::Add { file: desk.path(&file), name },
-        Action::Get { artifact, out } => verb::Action::Get { artifact, out: desk.path(&out) },
+        Action::Get { artifact, out } => verb::Action::Get { artifact, out: desk.path(&out), range: None, bytes_per_s: 0 },
         Action::Ls => verb::Action::Ls,
-        Action::Verify { artifact } => verb::Action::Verify { artifact },
+        Action::Verify { artifact } => verb::Action::Verify { artifact, repair: false },
     };
     ask!(desk, Artifact, verb::Args { here: desk.here(), action }, words)
 }

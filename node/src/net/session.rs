@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cairn_blobs::Pace;
 use cairn_crdt::id::RepoId;
 use cairn_protocol::effect::{Effect, Event};
 use cairn_protocol::hash::RepoTag;
@@ -71,6 +72,8 @@ pub struct Session {
     pub(super) book: PeerBook,
     wire: Option<Wire>,
     pub(super) artifacts: Option<Artifacts>,
+    /// How fast artifacts go out.
+    lending: Pace,
     runtime: Option<Arc<Runtime>>,
     news: VecDeque<News>,
     /// Turns true when the process is told to stop, so that no wait goes on.
@@ -89,6 +92,7 @@ impl Session {
             book: PeerBook::load(home),
             wire: None,
             artifacts: None,
+            lending: Pace::free(),
             runtime: None,
             news: VecDeque::new(),
             stop: watch::channel(false).0,
@@ -161,13 +165,15 @@ impl Session {
         self.end()
     }
 
+    /// Artifacts go out no faster than so many bytes a second, over all peers; without a limit for zero.
+    pub(crate) fn limit_lending(&mut self, bytes_per_s: u64) {
+        self.lending = Pace::of(bytes_per_s);
+    }
+
     fn end(&mut self) -> Result<(), NodeError> {
         self.wire = None;
-        let Some(runtime) = self.runtime.take() else { return Ok(()) };
-        let closed = match self.artifacts.take() {
-            Some(artifacts) => runtime.block_on(artifacts.close()),
-            None => Ok(()),
-        };
+        let closed = self.artifacts.take().map_or(Ok(()), Artifacts::close);
+        let Some(runtime) = self.runtime.take() else { return closed };
         if let Some(runtime) = Arc::into_inner(runtime) {
             runtime.shutdown_timeout(END_MAX);
         }
@@ -198,7 +204,8 @@ impl Session {
     pub(crate) fn listen(&mut self, core: &mut dyn Core, addresses: &[Address]) -> Result<(), NodeError> {
         let artifacts = self.artifacts()?.clone();
         let runtime = self.runtime()?;
-        self.wire()?.lend(&runtime, artifacts)?;
+        let pace = self.lending.clone();
+        self.wire()?.lend(&runtime, artifacts, pace)?;
         let deadline = Instant::now() + REACH_MAX;
         for (count, address) in addresses.iter().enumerate() {
             self.wire()?.order(Order::Listen(address.clone()))?;

@@ -10,6 +10,8 @@ use cairn_protocol::manifest::{Chunk, Manifest};
 
 use super::*;
 use crate::Home;
+use crate::artifacts::Checked;
+use crate::net::{Haul, Moved};
 
 #[cfg(test)]
 mod landing;
@@ -52,6 +54,20 @@ impl Network for Alone {
         nobody()
     }
 
+    fn haul_artifact(
+        &mut self,
+        _: &mut Owner,
+        _: RepoId,
+        artifact: ArtifactId,
+        _: &Haul,
+    ) -> Result<Moved, NodeError> {
+        if self.artifacts.contains_key(&artifact) { Ok(Moved::default()) } else { nobody() }
+    }
+
+    fn disown_damage(&mut self, _: &mut Owner, _: &Checked) -> Result<(), NodeError> {
+        Ok(())
+    }
+
     fn import_artifact(
         &mut self,
         _: &mut Owner,
@@ -81,8 +97,13 @@ impl Network for Alone {
         Ok(self.artifacts.contains_key(&artifact))
     }
 
-    fn verify_artifact(&mut self, _: &mut Owner, _: RepoId, artifact: ArtifactId) -> Result<u64, NodeError> {
-        Ok(self.artifacts[&artifact].len() as u64)
+    fn verify_artifact(
+        &mut self,
+        _: &mut Owner,
+        _: RepoId,
+        artifact: ArtifactId,
+    ) -> Result<Checked, NodeError> {
+        Ok(Checked { bytes: self.artifacts[&artifact].len() as u64, faults: Vec::new() })
     }
 
     fn whole_artifact(
