@@ -36,6 +36,7 @@ const VERBS: [&str; 39] = [
     "unbundle",
     "fsck",
     "doctor",
+    "du",
     "demo",
     "merge-file",
     "bench",

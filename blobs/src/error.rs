@@ -110,9 +110,11 @@ impl BlobsError {
     /// Who is to blame.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Disk { .. } | Self::Store { .. } | Self::Missing { .. } | Self::Damaged { .. } | Self::DamagedPin { .. } => {
-                Fault::Local
-            }
+            Self::Disk { .. }
+            | Self::Store { .. }
+            | Self::Missing { .. }
+            | Self::Damaged { .. }
+            | Self::DamagedPin { .. } => Fault::Local,
             Self::TooLarge { .. }
             | Self::Lied { .. }
             | Self::Truncated { .. }

@@ -230,7 +230,8 @@ fn read_full(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
 }
 
 fn split(head: &[u8; HEAD_BYTES]) -> ([u8; 32], u32) {
-    let (hash, length) = head.split_first_chunk::<32>().map_or(([0; 32], &[][..]), |(hash, rest)| (*hash, rest));
+    let (hash, length) =
+        head.split_first_chunk::<32>().map_or(([0; 32], &[][..]), |(hash, rest)| (*hash, rest));
     let length = length.first_chunk::<4>().copied().map_or(u32::MAX, u32::from_le_bytes);
     (hash, length)
 }

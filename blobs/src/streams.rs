@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use iroh::endpoint::VarInt;
 use bytes::Bytes;
+use iroh::endpoint::VarInt;
 use iroh_blobs::util::{AsyncReadRecvStreamExtra, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};

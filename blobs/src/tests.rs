@@ -296,9 +296,7 @@ async fn a_stream_serves_only_what_it_was_opened_for() {
     });
     let unknown = Chunk::of(b"nobody has this");
     let answers = ask(near, &[secret, unknown, open].map(Piece::whole)).await;
-    let absent = |answer: &Result<_, Short>| {
-        matches!(answer, Err(Short { error: BlobsError::Absent { .. }, bytes }) if bytes.is_empty())
-    };
+    let absent = |answer: &Result<_, Short>| matches!(answer, Err(Short { error: BlobsError::Absent { .. }, bytes }) if bytes.is_empty());
     assert!(absent(&answers[0]) && absent(&answers[1]), "what is secret looks like what is not there");
     assert_eq!(answers[2].as_ref().unwrap(), &noise(100_000, 8));
     serving.await.unwrap().unwrap();

@@ -6,7 +6,6 @@
 //! it; only what is known to a repo is served to that repo's readers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,6 +15,8 @@ use cairn_crdt::id::{ArtifactId, ContentHash, RepoId};
 use cairn_protocol::manifest::{self, Manifest};
 
 use crate::error::NodeError;
+use crate::verbs::artifact::gc::{Collected, Needed};
+use crate::verbs::du::Weight;
 
 /// Manifests are kept in pieces that the chunk store takes.
 const PIECE_BYTES: usize = 1 << 20;
@@ -174,11 +175,6 @@ impl Artifacts {
         self.blobs.missing(&chunks(manifest))
     }
 
-    /// Whether every byte of a part of an artifact is here.
-    pub(crate) fn holds_part(&self, manifest: &Manifest, range: &Range<u64>) -> bool {
-        cairn_blobs::touched(&chunks(manifest), range).iter().all(|(chunk, _)| self.blobs.has(&chunk.hash))
-    }
-
     /// While it is held, an artifact that is on its way here is kept, whoever shows it.
     pub(crate) fn busy(&self, repo: RepoId, artifact: ArtifactId) -> Busy {
         let name = (repo, artifact);
@@ -253,7 +249,11 @@ impl Artifacts {
 
     /// Forgets what is damaged of an artifact, so that it is fetched again; the chunks that were.
     pub(crate) fn disown(&self, checked: &Checked) {
-        checked.faults.iter().filter(|fault| fault.is_damage).for_each(|fault| self.blobs.disown(&fault.hash));
+        checked
+            .faults
+            .iter()
+            .filter(|fault| fault.is_damage)
+            .for_each(|fault| self.blobs.disown(&fault.hash));
     }
 
     /// The artifacts that are known to `repo`.
@@ -273,6 +273,60 @@ impl Artifacts {
         let known: Arc<Hashes> = Arc::new(manifest.chunks.iter().map(|chunk| chunk.hash.0).collect());
         self.remember((repo, artifact), Arc::clone(&known));
         Ok(Some(known))
+    }
+
+    /// Takes away the chunks of artifacts that nothing needs and that are not on their way here.
+    ///
+    /// `needed` is asked while nothing is taken in. A repo that it does not speak of is no repo of this home any more.
+    pub fn sweep(
+        &self,
+        dry_run: bool,
+        needed: impl FnOnce() -> Result<Needed, NodeError>,
+    ) -> Result<Collected, NodeError> {
+        let mut unneeded = BTreeSet::new();
+        let swept = self.blobs.sweep(dry_run, || {
+            let needed = needed()?;
+            let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut going = Vec::new();
+            for pin in self.blobs.pins("")? {
+                let Some(name) = name_of(&pin) else { continue };
+                if !needed.contains(&name) && !busy.contains_key(&name) {
+                    unneeded.insert(name.1.to_string());
+                    going.push(pin);
+                }
+            }
+            Ok::<_, NodeError>(going)
+        })?;
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(Collected {
+            unneeded: unneeded.into_iter().collect(),
+            chunks: swept.chunks,
+            chunk_bytes: swept.bytes,
+            bytes_before: swept.bytes_before,
+            bytes_after: swept.bytes_after,
+        })
+    }
+
+    /// What each artifact that is known to `repo` takes, and what all chunks of the home take on the disk.
+    pub fn weigh(&self, repo: RepoId) -> Result<(Vec<Weight>, u64), NodeError> {
+        let mut users: BTreeMap<[u8; 32], u32> = BTreeMap::new();
+        let mut known = Vec::new();
+        for artifact in self.list(repo)? {
+            let Some(manifest) = self.manifest(repo, artifact)? else { continue };
+            let held: BTreeSet<Chunk> =
+                chunks(&manifest).into_iter().filter(|chunk| self.blobs.has(&chunk.hash)).collect();
+            held.iter().for_each(|chunk| *users.entry(chunk.hash).or_default() += 1);
+            known.push((artifact, manifest.name, manifest.bytes, held));
+        }
+        let sum = |held: &BTreeSet<Chunk>, counts: &dyn Fn(&&Chunk) -> bool| {
+            held.iter().filter(counts).map(|chunk| chunk.bytes).sum()
+        };
+        let weights = known.into_iter().map(|(artifact, name, bytes, held)| {
+            let held_bytes = sum(&held, &|_| true);
+            let own_bytes = sum(&held, &|chunk| users.get(&chunk.hash) == Some(&1));
+            Weight { artifact, name, bytes, held_bytes, own_bytes }
+        });
+        Ok((weights.collect(), self.blobs.disk_bytes()?))
     }
 
     fn recall(&self, name: Name) -> Option<Arc<Hashes>> {
@@ -311,6 +365,13 @@ fn entry(chunk: &Chunk) -> Result<manifest::Chunk, NodeError> {
 
 fn not_here(artifact: ArtifactId) -> NodeError {
     NodeError::NotFound { what: "artifact here", name: artifact.to_string() }
+}
+
+/// The repo and artifact that a pin is for.
+fn name_of(pin: &str) -> Option<Name> {
+    let mut words = pin.split('/').skip(1);
+    let (repo, artifact) = (words.next()?, words.next()?);
+    Some((RepoId::from_hex(repo)?, ArtifactId::from_hex(artifact)?))
 }
 
 fn manifest_pin((repo, artifact): Name) -> String {

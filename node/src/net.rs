@@ -40,8 +40,8 @@ use crate::error::NodeError;
 pub(crate) use behaviour::{Behaviour, BehaviourEvent};
 pub(crate) use dial::DialBook;
 pub use exchange::Exchanged;
-pub use large::{Haul, Moved};
 pub(crate) use gossip::{topic_hash, topic_of};
+pub use large::{Haul, Moved};
 pub use session::Session;
 pub(crate) use session::{News, Waited};
 

@@ -331,7 +331,9 @@ fn answer(
     }
     go_on(session.settle(owner))?;
     for Call { request, reply } in others {
+        session.serves(Some(reply.gone()));
         let answer = request.run(owner, session);
+        session.serves(None);
         reply.send(answer.map_err(|error| Refusal::from(&error)));
         go_on(session.settle(owner))?;
     }

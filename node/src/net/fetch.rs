@@ -146,7 +146,11 @@ impl Fetcher {
         tokio::time::timeout(MANIFEST_MAX, reading).await.map_err(|_| silent())?
     }
 
-    async fn open_patiently(&self, peer: DeviceKey, is_for_chunks: bool) -> Result<(Reader, Writer), NodeError> {
+    async fn open_patiently(
+        &self,
+        peer: DeviceKey,
+        is_for_chunks: bool,
+    ) -> Result<(Reader, Writer), NodeError> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -180,6 +184,13 @@ impl Fetcher {
     fn nowhere(&self) -> NodeError {
         NodeError::NotFound { what: "artifact at any peer", name: self.artifact.to_string() }
     }
+}
+
+/// Writes a part of an artifact from what is here; `false` where that is not all of it.
+pub(crate) fn write_part(artifacts: &Artifacts, manifest: &Manifest, part: &Part) -> Result<bool, NodeError> {
+    let (delivery, lacking) = Delivery::part(artifacts, manifest, part)?;
+    delivery.finish()?;
+    Ok(lacking.is_empty())
 }
 
 /// What one peer is asked for.
@@ -232,14 +243,13 @@ impl Work<'_> {
     async fn converse(&self) -> Result<(), Failed> {
         let (reader, writer) = self.fetcher.open(self.peer, true).await?;
         let lane = Lane::new(reader, SILENCE_MAX, self.fetcher.pace.clone());
-        let mut asking =
-            Asking { lane, writer, asked: VecDeque::new(), ahead_bytes: 0, delivering: None };
+        let mut asking = Asking { lane, writer, asked: VecDeque::new(), ahead_bytes: 0, delivering: None };
         let ended = self.ask(&mut asking).await;
         let settled = self.settle(&mut asking).await;
         for (turn, piece) in asking.asked {
             self.queue.give_back(turn, self.seat, piece);
         }
-        ended.and(settled)
+        ended.and(settled.map(drop))
     }
 
     async fn ask(&self, asking: &mut Asking) -> Result<(), Failed> {
@@ -252,7 +262,9 @@ impl Work<'_> {
                 self.take(asking, turn, piece).await?;
                 continue;
             }
-            self.settle(asking).await?;
+            if !self.settle(asking).await? {
+                continue;
+            }
             match next {
                 Next::End => {
                     asking.writer.shutdown().await.map_err(broken)?;
@@ -310,19 +322,19 @@ impl Work<'_> {
         }
     }
 
-    /// Waits until the last piece is where it belongs.
-    async fn settle(&self, asking: &mut Asking) -> Result<(), Failed> {
-        let Some((turn, piece, task)) = asking.delivering.take() else { return Ok(()) };
+    /// Waits until the last piece is where it belongs; `false` where it must be asked for again.
+    async fn settle(&self, asking: &mut Asking) -> Result<bool, Failed> {
+        let Some((turn, piece, task)) = asking.delivering.take() else { return Ok(true) };
         match task.await.map_err(|_| NodeError::Bug("a piece whose delivery panicked"))? {
             Ok(()) => {
                 self.fetcher.progress.came.fetch_add(piece.bytes(), Ordering::Relaxed);
                 self.queue.done(turn);
-                Ok(())
+                Ok(true)
             }
             // The beginning of a chunk that had lain here was damaged: it is asked for from its start.
             Err(NodeError::Damaged(_)) if piece.from > 0 => {
                 self.queue.give_back(turn, self.seat, Piece::whole(piece.chunk));
-                Ok(())
+                Ok(false)
             }
             Err(error) => {
                 self.queue.give_back(turn, self.seat, piece);

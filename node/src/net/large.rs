@@ -13,7 +13,7 @@ use cairn_protocol::manifest::{Chunk, Manifest};
 use tokio::task::JoinHandle;
 
 use super::Address;
-use super::fetch::{Fetcher, Part, Progress};
+use super::fetch::{Fetcher, Part, Progress, write_part};
 use super::session::{Core, LOOK, REACH_MAX, Session};
 use crate::artifacts::{Added, Artifacts, Checked};
 use crate::error::NodeError;
@@ -168,8 +168,7 @@ impl Session {
         haul: &Haul,
     ) -> Result<Moved, NodeError> {
         let begun = Begun::new(haul);
-        if self.is_here(repo, artifact, haul)? {
-            self.fetch_from(core, (repo, artifact), &[], &begun)?;
+        if self.is_here(repo, artifact, &begun)? {
             return Ok(begun.moved());
         }
         let nobody = || NodeError::Network("no peer of this repo could be reached".to_owned());
@@ -200,14 +199,14 @@ impl Session {
         }
     }
 
-    /// Whether nobody needs to be asked.
-    fn is_here(&mut self, repo: RepoId, artifact: ArtifactId, haul: &Haul) -> Result<bool, NodeError> {
+    /// Whether nobody needs to be asked; a part that is here is written at once.
+    fn is_here(&mut self, repo: RepoId, artifact: ArtifactId, begun: &Begun) -> Result<bool, NodeError> {
         let artifacts = self.artifacts()?;
         let Some(manifest) = artifacts.manifest(repo, artifact)? else { return Ok(false) };
-        Ok(match &haul.part {
-            None => artifacts.missing(&manifest).is_empty(),
-            Some((range, _)) => artifacts.holds_part(&manifest, range),
-        })
+        match &begun.part {
+            None => Ok(artifacts.missing(&manifest).is_empty()),
+            Some(part) => write_part(artifacts, &manifest, part),
+        }
     }
 
     /// Whether every address remembered for a repo has answered or failed at least once.

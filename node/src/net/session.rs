@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cairn_blobs::Pace;
@@ -74,6 +75,7 @@ pub struct Session {
     pub(super) artifacts: Option<Artifacts>,
     /// How fast artifacts go out.
     lending: Pace,
+    asker_is_gone: Option<Arc<AtomicBool>>,
     runtime: Option<Arc<Runtime>>,
     news: VecDeque<News>,
     /// Turns true when the process is told to stop, so that no wait goes on.
@@ -93,6 +95,7 @@ impl Session {
             wire: None,
             artifacts: None,
             lending: Pace::free(),
+            asker_is_gone: None,
             runtime: None,
             news: VecDeque::new(),
             stop: watch::channel(false).0,
@@ -149,10 +152,18 @@ impl Session {
     }
 
     pub(super) fn check_stop(&self) -> Result<(), NodeError> {
-        match *self.stop.borrow() {
-            true => Err(NodeError::Network("this process was told to stop".to_owned())),
+        if *self.stop.borrow() {
+            return Err(NodeError::Network("this process was told to stop".to_owned()));
+        }
+        match self.asker_is_gone.as_ref().is_some_and(|gone| gone.load(Ordering::SeqCst)) {
+            true => Err(NodeError::Network("the command that asked for it was ended".to_owned())),
             false => Ok(()),
         }
+    }
+
+    /// From now on waits end when this turns true: who asked for what is waited for has gone away.
+    pub(crate) fn serves(&mut self, gone: Option<Arc<AtomicBool>>) {
+        self.asker_is_gone = gone;
     }
 
     /// What is to be told to people, since the last time.

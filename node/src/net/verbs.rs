@@ -15,6 +15,8 @@ use crate::artifacts::Checked;
 use crate::clock;
 use crate::error::{NodeError, Range};
 use crate::owner::Owner;
+use crate::verbs::artifact::gc::{self, Collected};
+use crate::verbs::du::Weight;
 use crate::verbs::peers::{Apart, Peer};
 use crate::verbs::{Holder, Imported, Network, Synced};
 
@@ -94,6 +96,14 @@ impl Network for Session {
         haul: &Haul,
     ) -> Result<Moved, NodeError> {
         Session::fetch_artifact(self, owner, repo, artifact, haul)
+    }
+
+    fn sweep_artifacts(&mut self, owner: &mut Owner, dry_run: bool) -> Result<Collected, NodeError> {
+        self.artifacts()?.sweep(dry_run, || gc::needed(owner))
+    }
+
+    fn weigh_artifacts(&mut self, _: &mut Owner, repo: RepoId) -> Result<(Vec<Weight>, u64), NodeError> {
+        self.artifacts()?.weigh(repo)
     }
 
     fn disown_damage(&mut self, _: &mut Owner, checked: &Checked) -> Result<(), NodeError> {

@@ -1,6 +1,7 @@
 //! `artifact`: large contents, named by hash: added, fetched, listed, verified.
 
-mod range;
+pub mod gc;
+pub mod range;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -62,9 +63,22 @@ pub enum Action {
         #[serde(default)]
         bytes_per_s: u64,
     },
+    /// Fetches an artifact and keeps it, without writing a file.
+    Fetch {
+        /// A name or a hash.
+        artifact: String,
+        /// How many bytes may come a second; any number for zero.
+        #[serde(default)]
+        bytes_per_s: u64,
+    },
     /// Lists the artifacts of the project.
     #[default]
     Ls,
+    /// Takes away what nothing needs, in all repos of the home.
+    Gc {
+        /// Whether it only says what would go.
+        dry_run: bool,
+    },
     /// Checks the bytes held of one, or of all.
     Verify {
         /// A name or a hash; all when left out.
@@ -83,8 +97,12 @@ pub enum Answer {
     Added(Added),
     /// To `get`.
     Got(Got),
+    /// To `fetch`.
+    Fetched(range::Fetched),
     /// To `ls`.
     Listed(Listed),
+    /// To `gc`.
+    Collected(gc::Collected),
     /// To `verify`.
     Verified(Verified),
 }
@@ -166,6 +184,10 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
             range::get(owner, &site, network, artifact, (*from..*to, out), *bytes_per_s).map(Answer::Got)
         }
         Action::Ls => list(owner, &site, network).map(Answer::Listed),
+        Action::Fetch { artifact, bytes_per_s } => {
+            range::fetch(owner, &site, network, artifact, *bytes_per_s).map(Answer::Fetched)
+        }
+        Action::Gc { dry_run } => gc::run(owner, network, *dry_run).map(Answer::Collected),
         Action::Verify { artifact, repair } => {
             verify(owner, &site, network, artifact.as_deref(), *repair).map(Answer::Verified)
         }

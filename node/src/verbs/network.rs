@@ -9,6 +9,8 @@ use cairn_crdt::id::{ArtifactId, ContentHash, RepoId};
 use cairn_protocol::input::Wanted;
 use cairn_protocol::manifest::{Chunk, Manifest};
 
+use super::artifact::gc::Collected;
+use super::du::Weight;
 use super::recall::Holder;
 use crate::artifacts::Checked;
 use crate::error::{NodeError, Range};
@@ -73,6 +75,12 @@ pub trait Network {
 
     /// Takes what is damaged of an artifact for missing, so that the next fetch brings it.
     fn disown_damage(&mut self, owner: &mut Owner, checked: &Checked) -> Result<(), NodeError>;
+
+    /// Takes away the chunks that nothing needs, in all repos of the home; or says what would go.
+    fn sweep_artifacts(&mut self, owner: &mut Owner, dry_run: bool) -> Result<Collected, NodeError>;
+
+    /// What each artifact that is known to a repo takes, and what all chunks of the home take on the disk.
+    fn weigh_artifacts(&mut self, owner: &mut Owner, repo: RepoId) -> Result<(Vec<Weight>, u64), NodeError>;
 
     /// Takes a file into the artifact store.
     fn import_artifact(

@@ -8,6 +8,8 @@ use cairn_crdt::id::{ArtifactId, ContentHash, RepoId, derive};
 use cairn_protocol::Wanted;
 use cairn_protocol::manifest::{Chunk, Manifest};
 
+use super::artifact::gc::Collected;
+use super::du::Weight;
 use super::*;
 use crate::Home;
 use crate::artifacts::Checked;
@@ -62,6 +64,17 @@ impl Network for Alone {
         _: &Haul,
     ) -> Result<Moved, NodeError> {
         if self.artifacts.contains_key(&artifact) { Ok(Moved::default()) } else { nobody() }
+    }
+
+    fn sweep_artifacts(&mut self, owner: &mut Owner, _: bool) -> Result<Collected, NodeError> {
+        let needed = artifact::gc::needed(owner)?;
+        let unneeded =
+            self.artifacts.keys().filter(|known| !needed.iter().any(|(_, needed)| needed == *known));
+        Ok(Collected { unneeded: unneeded.map(ToString::to_string).collect(), ..Collected::default() })
+    }
+
+    fn weigh_artifacts(&mut self, _: &mut Owner, _: RepoId) -> Result<(Vec<Weight>, u64), NodeError> {
+        Ok((Vec::new(), 0))
     }
 
     fn disown_damage(&mut self, _: &mut Owner, _: &Checked) -> Result<(), NodeError> {

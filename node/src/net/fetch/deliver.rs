@@ -36,10 +36,7 @@ pub(super) struct Slots {
 
 impl Delivery {
     /// The chunks that are missing, into the store.
-    pub(super) fn whole(
-        artifacts: &Artifacts,
-        manifest: &Manifest,
-    ) -> Result<(Self, Vec<Piece>), NodeError> {
+    pub(super) fn whole(artifacts: &Artifacts, manifest: &Manifest) -> Result<(Self, Vec<Piece>), NodeError> {
         let blobs = artifacts.blobs().clone();
         let missing = artifacts.missing(manifest).into_iter();
         let pieces = missing.map(|chunk| blobs.rest_of(chunk)).collect::<Result<_, _>>()?;

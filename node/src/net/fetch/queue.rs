@@ -157,7 +157,10 @@ mod tests {
     #[test]
     fn each_piece_is_asked_once_until_none_waits_and_then_the_oldest_again() {
         let queue = Queue::new(pieces(3));
-        assert_eq!((asked(queue.next(0)), asked(queue.next(0)), asked(queue.next(1))), (Some(0), Some(1), Some(2)));
+        assert_eq!(
+            (asked(queue.next(0)), asked(queue.next(0)), asked(queue.next(1))),
+            (Some(0), Some(1), Some(2))
+        );
         assert_eq!(asked(queue.next(1)), Some(0), "the end game");
         queue.done(0);
         assert!(queue.is_done(0) && !queue.is_done(1));

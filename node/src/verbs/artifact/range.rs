@@ -1,9 +1,10 @@
-//! `artifact get --range` and what is damaged: a part of an artifact, fetched or mended by itself.
+//! `artifact fetch` and `artifact get --range`, and what is damaged: what is fetched without a file, in part, or again.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use cairn_crdt::id::ArtifactId;
+use serde::{Deserialize, Serialize};
 
 use super::{Got, find};
 use crate::artifacts::Fault;
@@ -34,6 +35,30 @@ pub(super) fn get(
     std::fs::rename(&part, out).map_err(|error| NodeError::io("write", out, error))?;
     let (path, moved_bytes) = (out.display().to_string(), moved.bytes);
     Ok(Got { artifact: artifact.to_string(), bytes, path, fetched: moved_bytes > 0, moved_bytes })
+}
+
+/// What `artifact fetch` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fetched {
+    /// Its hash.
+    pub artifact: String,
+    /// How many bytes of content came over the network; none where all were here.
+    pub moved_bytes: u64,
+}
+
+/// Fetches what is missing of an artifact, and keeps it.
+pub(super) fn fetch(
+    owner: &mut Owner,
+    site: &Site,
+    network: &mut dyn Network,
+    word: &str,
+    bytes_per_s: u64,
+) -> Result<Fetched, NodeError> {
+    let artifact = find(owner, site, word)?;
+    let haul = Haul { part: None, bytes_per_s };
+    let moved = network.haul_artifact(owner, site.place.repo, artifact, &haul)?;
+    Ok(Fetched { artifact: artifact.to_string(), moved_bytes: moved.bytes })
 }
 
 /// Where a file lies until it is whole.
