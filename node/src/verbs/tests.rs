@@ -436,7 +436,12 @@ fn artifacts_have_names() {
     assert_eq!((added.bytes, added.stored_bytes), (1000, 1000));
     let out = world.path("out");
     for word in ["model", &added.artifact, &added.artifact[..8]] {
-        let get = artifact::Action::Get { artifact: word.to_owned(), out: out.clone() };
+        let get = artifact::Action::Get {
+            artifact: word.to_owned(),
+            out: out.clone(),
+            range: None,
+            bytes_per_s: 0,
+        };
         ask(&mut world, get).unwrap();
         assert_eq!(fs::read(&out).unwrap(), [1; 1000]);
     }

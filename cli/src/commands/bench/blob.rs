@@ -31,7 +31,7 @@ const RANGE_MB_MAX: f64 = 2.0;
 const RANGE_BYTES: u64 = 1_000_000;
 /// What each of three providers may send a second.
 const THIRD_BYTES_PER_S: u64 = 20 << 20;
-/// How many bytes come from three providers.
+/// How many bytes come from three providers at most.
 const THIRDS_BYTES: u64 = 256 << 20;
 
 /// The arguments.
@@ -71,7 +71,7 @@ pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     speed(&stage, &args, &table)?;
     resumed(&stage, &args, &table)?;
     drop(stage);
-    thirds(&table)?;
+    thirds(args.size.min(THIRDS_BYTES), &table)?;
     range(&args, &table)?;
     Ok(DONE)
 }
@@ -352,9 +352,9 @@ fn each_address(value: &mut serde_json::Value, address: &str) {
 }
 
 /// Three providers that may each send so much a second.
-fn thirds(table: &Table) -> Result<(), Failure> {
+fn thirds(bytes: u64, table: &Table) -> Result<(), Failure> {
     let stage = Stage::new()?;
-    noise::write(&stage.path("large"), THIRDS_BYTES, 2)?;
+    noise::write(&stage.path("large"), bytes, 2)?;
     let limit = THIRD_BYTES_PER_S.to_string();
     let sides = Sides::begin(&stage, "large", &["--upload-limit", &limit])?;
     let home = Home::new(stage.dir(), "home");
@@ -383,7 +383,7 @@ fn thirds(table: &Table) -> Result<(), Failure> {
         times.push(sides.guest.run(&["-C", "theirs", "artifact", "fetch", "large"])?.ms);
     }
     let ms = median(times).unwrap_or(f64::MAX);
-    let speed = THIRDS_BYTES as f64 / (ms / 1000.0);
+    let speed = bytes as f64 / (ms / 1000.0);
     let share = speed / (3 * THIRD_BYTES_PER_S) as f64;
     table.print("three providers, over their sum", "x", share, None, Limit::AtLeast(SUM_SHARE_MIN));
     drop(sides.serving);
