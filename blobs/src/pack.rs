@@ -55,6 +55,16 @@ pub(crate) struct Pack {
     file: std::sync::Arc<File>,
     length: u64,
     listed: Listed,
+    /// What was found damaged when it was read again.
+    damaged: Vec<[u8; 32]>,
+}
+
+/// What a pack without a list turned out to hold.
+struct Through {
+    listed: Listed,
+    damaged: Vec<[u8; 32]>,
+    /// Where the last record ends.
+    length: u64,
 }
 
 impl Pack {
@@ -66,19 +76,19 @@ impl Pack {
         file.write_all_at(PACK_MAGIC, 0).map_err(BlobsError::disk("write", &path))?;
         durable::sync_folder(folder)?;
         let length = PACK_MAGIC.len() as u64;
-        Ok(Self { number, path, file: file.into(), length, listed: Vec::new() })
+        Ok(Self { number, path, file: file.into(), length, listed: Vec::new(), damaged: Vec::new() })
     }
 
     /// Goes on where a process left off: what is whole stays, what was cut off goes.
     pub(crate) fn resume(folder: &Path, number: u32) -> Result<Self, BlobsError> {
         let path = pack_path(folder, number);
-        let (listed, length) = read_through(&path, number)?;
+        let Through { listed, damaged, length } = read_through(&path, number)?;
         let opened = OpenOptions::new().read(true).write(true).open(&path);
         let file = opened.map_err(BlobsError::disk("open", &path))?;
         file.write_all_at(PACK_MAGIC, 0).map_err(BlobsError::disk("write", &path))?;
         file.set_len(length).map_err(BlobsError::disk("cut", &path))?;
         file.sync_all().map_err(BlobsError::disk("fsync", &path))?;
-        Ok(Self { number, path, file: file.into(), length, listed })
+        Ok(Self { number, path, file: file.into(), length, listed, damaged })
     }
 
     /// Writes a chunk at the end. It is durable after the next fsync.
@@ -102,6 +112,10 @@ impl Pack {
 
     pub(crate) fn listed(&self) -> &Listed {
         &self.listed
+    }
+
+    pub(crate) fn damaged(&self) -> &[[u8; 32]] {
+        &self.damaged
     }
 
     /// What an fsync is asked of, so that nobody waits for it meanwhile.
@@ -190,14 +204,14 @@ pub(crate) fn read(folder: &Path, spot: Spot) -> Result<Option<Vec<u8>>, BlobsEr
     }
 }
 
-/// Every record that is whole, and where the last one ends.
-fn read_through(path: &Path, number: u32) -> Result<(Listed, u64), BlobsError> {
+/// Reads every record that is whole and compares it with its name.
+fn read_through(path: &Path, number: u32) -> Result<Through, BlobsError> {
     let file = File::open(path).map_err(BlobsError::disk("open", path))?;
     let mut source = BufReader::with_capacity(1 << 20, file);
     let mut magic = [0; PACK_MAGIC.len()];
-    let (mut listed, mut end) = (Vec::new(), PACK_MAGIC.len() as u64);
+    let mut through = Through { listed: Vec::new(), damaged: Vec::new(), length: PACK_MAGIC.len() as u64 };
     if !read_full(&mut source, &mut magic).map_err(BlobsError::disk("read", path))? {
-        return Ok((listed, end));
+        return Ok(through);
     }
     let mut head = [0; HEAD_BYTES];
     let mut bytes = Vec::new();
@@ -210,14 +224,15 @@ fn read_through(path: &Path, number: u32) -> Result<(Listed, u64), BlobsError> {
         if !read_full(&mut source, &mut bytes).map_err(BlobsError::disk("read", path))? {
             break;
         }
-        let offset = end + HEAD_BYTES as u64;
-        end = offset + u64::from(length);
-        // One that was damaged is passed over: those behind it were acknowledged.
-        if Chunk::of(&bytes).hash == hash {
-            listed.push((hash, Spot { pack: number, offset: offset as u32, bytes: length }));
+        let offset = through.length + HEAD_BYTES as u64;
+        through.length = offset + u64::from(length);
+        // One that is damaged is passed over: those behind it were acknowledged.
+        match Chunk::of(&bytes).hash == hash {
+            true => through.listed.push((hash, Spot { pack: number, offset: offset as u32, bytes: length })),
+            false => through.damaged.push(hash),
         }
     }
-    Ok((listed, end))
+    Ok(through)
 }
 
 /// Fills the buffer; `false` where the source ends before that.

@@ -22,6 +22,8 @@ struct Inner {
     folder: PathBuf,
     packs: PathBuf,
     index: Mutex<HashMap<[u8; 32], Spot>>,
+    /// Chunks that were found damaged when the store was opened, and are not here otherwise.
+    damaged: BTreeSet<[u8; 32]>,
     writer: Mutex<Writer>,
     sealing: Mutex<Sealing>,
     /// Read by whoever stores what nothing keeps yet, written by who takes away what nothing keeps.
@@ -54,7 +56,7 @@ impl Blobs {
             std::fs::create_dir_all(dir).map_err(BlobsError::disk("create", dir))?;
         }
         sync_folder(folder)?;
-        let mut index = HashMap::new();
+        let (mut index, mut damaged) = (HashMap::new(), BTreeSet::new());
         let mut writer = Writer { pack: None, next: 1 };
         for number in pack::numbers(&packs)? {
             writer.next = number + 1;
@@ -64,6 +66,7 @@ impl Blobs {
             }
             let pack = Pack::resume(&packs, number)?;
             index.extend(pack.listed().iter().copied());
+            damaged.extend(pack.damaged());
             // Only the last one is gone on with.
             if let Some(before) = writer.pack.replace(pack) {
                 before.seal()?;
@@ -73,6 +76,7 @@ impl Blobs {
             folder: folder.to_owned(),
             packs,
             index: Mutex::new(index),
+            damaged,
             writer: Mutex::new(writer),
             sealing: Mutex::default(),
             using: RwLock::new(()),
@@ -132,7 +136,10 @@ impl Blobs {
 
     /// What lies where the chunk should be; the caller compares it with the name.
     pub(crate) fn read_unchecked(&self, hash: &[u8; 32]) -> Result<Vec<u8>, BlobsError> {
-        let missing = BlobsError::Missing { hash: *hash };
+        let missing = match self.0.damaged.contains(hash) {
+            true => BlobsError::Damaged { hash: *hash },
+            false => BlobsError::Missing { hash: *hash },
+        };
         let Some(spot) = self.spot(hash) else { return Err(missing) };
         if let Some(bytes) = pack::read(&self.0.packs, spot)? {
             return Ok(bytes);

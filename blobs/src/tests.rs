@@ -341,6 +341,11 @@ async fn a_flipped_byte_is_found_before_anything_is_written_or_sent() {
     assert_eq!(std::fs::read(&out).unwrap(), b"what was there");
     let answer = ask(served(&blobs), &[Piece::whole(victim)]).await.remove(0).unwrap_err();
     assert!(matches!(answer.error, BlobsError::Absent { .. }), "{}", answer.error);
+    // Whoever opens the store hears of it too, and does not take the chunk for one that is here.
+    let opened = Blobs::open(&dir.path().join("blobs")).unwrap();
+    assert_eq!(opened.missing(&imported.chunks), [victim]);
+    assert!(matches!(opened.read_chunk(&victim), Err(BlobsError::Damaged { .. })));
+    drop(opened);
     // Its bytes are stored again once they come again.
     blobs.disown(&victim.hash);
     assert_eq!(blobs.missing(&imported.chunks), [victim]);

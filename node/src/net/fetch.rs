@@ -202,6 +202,9 @@ struct Work<'a> {
     peer: DeviceKey,
 }
 
+/// A piece on its way to where it belongs.
+type Delivering = (Turn, Piece, JoinHandle<Result<(), NodeError>>);
+
 /// A stream and what was asked for on it.
 struct Asking {
     lane: Lane<Reader>,
@@ -209,7 +212,7 @@ struct Asking {
     asked: VecDeque<(Turn, Piece)>,
     ahead_bytes: u64,
     /// The piece before, on its way to where it belongs.
-    delivering: Option<(Turn, Piece, JoinHandle<Result<(), NodeError>>)>,
+    delivering: Option<Delivering>,
 }
 
 impl Work<'_> {

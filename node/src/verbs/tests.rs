@@ -116,7 +116,9 @@ impl Network for Alone {
         _: RepoId,
         artifact: ArtifactId,
     ) -> Result<Checked, NodeError> {
-        Ok(Checked { bytes: self.artifacts[&artifact].len() as u64, faults: Vec::new() })
+        let absent = || NodeError::NotFound { what: "artifact here", name: artifact.to_string() };
+        let bytes = self.artifacts.get(&artifact).ok_or_else(absent)?.len() as u64;
+        Ok(Checked { bytes, faults: Vec::new() })
     }
 
     fn whole_artifact(

@@ -82,6 +82,20 @@ pub(super) fn mend(
     Ok(network.haul_artifact(owner, site.place.repo, artifact, &haul)?.bytes)
 }
 
+/// Whether an artifact that is not here in whole is so because of damage.
+pub(super) fn is_damaged(
+    owner: &mut Owner,
+    site: &Site,
+    network: &mut dyn Network,
+    artifact: ArtifactId,
+) -> Result<bool, NodeError> {
+    match network.verify_artifact(owner, site.place.repo, artifact) {
+        Ok(checked) => Ok(checked.faults.iter().any(|fault| fault.is_damage)),
+        Err(NodeError::NotFound { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// What is wrong, for people and programs.
 pub(super) fn problem(artifact: ArtifactId, fault: &Fault) -> Problem {
     let (code, what) = match fault.is_damage {
