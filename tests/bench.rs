@@ -129,3 +129,24 @@ fn saves_arrive_on_the_other_side() {
     assert_eq!((&missed["figure"], &missed["cairn"]), (&"saves that did not arrive".into(), &0.0.into()));
     assert_eq!(missed["runs"], 10);
 }
+
+#[test]
+fn large_contents_are_figures_with_limits() {
+    let stage = Stage::new();
+    let node = stage.node("a");
+    let out = node.run(&["bench", "chunks", "--size", "4M", "--runs", "1"]);
+    let (names, without_limit) = names("chunks", &out);
+    assert_eq!((names.len(), without_limit), (6, 1), "{names:?}");
+    let out = node.run(&["bench", "blob", "--size", "4M", "--range-of", "8M", "--runs", "1"]);
+    let lines = figures("blob", &out);
+    let of =
+        |name: &str| lines.iter().find(|line| line["figure"] == name).and_then(|line| line["cairn"].as_f64());
+    assert!(of("fetch, over a plain stream").is_some() && of("three providers, over their sum").is_some());
+    assert!(of("content moved for 1 MB").is_some_and(|mb| (1.0..2.0).contains(&mb)), "{lines:?}");
+    let out = node.run(&["bench", "smallfiles", "--files", "50", "--runs", "1"]);
+    assert!(names_of(&out).contains(&"sync with nothing to do".to_owned()), "{out:?}");
+}
+
+fn names_of(out: &Out) -> Vec<String> {
+    names("smallfiles", out).0
+}

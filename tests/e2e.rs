@@ -12,6 +12,7 @@ mod damage;
 mod fade;
 mod git;
 mod hostile;
+mod large;
 mod local;
 mod merge_file;
 mod model;

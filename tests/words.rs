@@ -4,7 +4,7 @@ use crate::harness::{Stage, told};
 use serde_json::Value;
 use std::process::Command;
 
-const VERBS: [&str; 39] = [
+const VERBS: [&str; 40] = [
     "init",
     "import",
     "export",
@@ -36,6 +36,7 @@ const VERBS: [&str; 39] = [
     "unbundle",
     "fsck",
     "doctor",
+    "du",
     "demo",
     "merge-file",
     "bench",

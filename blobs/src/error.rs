@@ -50,6 +50,12 @@ pub enum BlobsError {
         /// Which one.
         hash: [u8; 32],
     },
+    /// A pin's file is not what was written.
+    #[error("the pin {name} is damaged in this store")]
+    DamagedPin {
+        /// Its name.
+        name: String,
+    },
     /// A list of chunks names one that is larger than chunks may be.
     #[error("chunk {} claims {bytes} bytes, more than a chunk may have", hex(hash))]
     TooLarge {
@@ -74,15 +80,24 @@ pub enum BlobsError {
         /// How it ended.
         reason: String,
     },
+    /// The provider does not have it, or does not give it to us.
+    #[error("the peer does not give chunk {}", hex(hash))]
+    Absent {
+        /// What was asked for.
+        hash: [u8; 32],
+    },
     /// Nothing moved for too long.
     #[error("nothing moved on the stream for {seconds} s")]
     Stalled {
         /// How long was waited.
         seconds: u64,
     },
-    /// A peer asked a stream for something other than what it was opened for.
-    #[error("the peer asked for something other than the blob that the stream was opened for")]
-    NotAllowed,
+    /// The stream broke, or ended between two answers.
+    #[error("the stream to the peer broke: {reason}")]
+    Broken {
+        /// How.
+        reason: String,
+    },
     /// A peer sent a request that cannot be read.
     #[error("the peer's request cannot be read: {reason}")]
     BadRequest {
@@ -95,14 +110,17 @@ impl BlobsError {
     /// Who is to blame.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Disk { .. } | Self::Store { .. } | Self::Missing { .. } | Self::Damaged { .. } => {
-                Fault::Local
-            }
+            Self::Disk { .. }
+            | Self::Store { .. }
+            | Self::Missing { .. }
+            | Self::Damaged { .. }
+            | Self::DamagedPin { .. } => Fault::Local,
             Self::TooLarge { .. }
             | Self::Lied { .. }
             | Self::Truncated { .. }
             | Self::Stalled { .. }
-            | Self::NotAllowed
+            | Self::Absent { .. }
+            | Self::Broken { .. }
             | Self::BadRequest { .. } => Fault::Peer,
         }
     }

@@ -1,16 +1,20 @@
 //! From a file to chunks, in bounded memory, storing only what is new.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
-use tokio::sync::mpsc;
-
-use crate::chunk::{self, Chunk};
+use crate::chunk::{self, Chunk, Sizes};
 use crate::error::BlobsError;
 use crate::store::Blobs;
 
-/// Chunks that may wait between the reader and the store.
-const WAITING_CHUNKS: usize = 4;
+/// Bytes that may wait between the reader and those who hash.
+const WAITING_BYTES: usize = 8 << 20;
+/// Threads that hash and store, at most; the disk takes no more.
+const HANDS_MAX: usize = 8;
 
 /// A file that was taken in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,49 +27,63 @@ pub struct Imported {
     pub stored_bytes: u64,
 }
 
+/// A piece of the file, with its place among the others.
+type Piece = (usize, Vec<u8>);
+/// What became of a piece: its chunk, and whether it was new.
+type Done = BTreeMap<usize, (Chunk, bool)>;
+
 impl Blobs {
     /// Takes a file in. When this returns, every chunk is durable.
-    pub async fn import(&self, path: &Path) -> Result<Imported, BlobsError> {
-        let (sender, mut pieces) = mpsc::channel(WAITING_CHUNKS);
-        let reading = tokio::task::spawn_blocking({
-            let path = path.to_owned();
-            move || read_pieces(path, &sender)
-        });
-        let mut imported = Imported { bytes: 0, chunks: Vec::new(), stored_bytes: 0 };
-        let mut fresh = Vec::new();
-        while let Some(piece) = pieces.recv().await {
-            self.take_in(piece, &mut imported, &mut fresh).await?;
-        }
-        reading.await.map_err(|error| BlobsError::store("read", error))??;
-        self.make_durable(&fresh).await?;
-        Ok(imported)
+    ///
+    /// One thread reads and cuts, the others hash and store. The caller holds the store until it has pinned the chunks.
+    pub fn import(&self, path: &Path) -> Result<Imported, BlobsError> {
+        let file = File::open(path).map_err(BlobsError::disk("open", path))?;
+        let length = file.metadata().map_err(BlobsError::disk("look at", path))?.len();
+        let sizes = Sizes::of_file(length);
+        let (sender, receiver) = sync_channel(WAITING_BYTES / sizes.max);
+        let receiver = Mutex::new(receiver);
+        let hands = thread::available_parallelism().map_or(1, usize::from).min(HANDS_MAX);
+        let done = thread::scope(|scope| {
+            let working: Vec<_> = (0..hands).map(|_| scope.spawn(|| self.take_in(&receiver))).collect();
+            let read = read_pieces(file, sizes, sender).map_err(BlobsError::disk("read", path));
+            let mut done = Done::new();
+            for hand in working {
+                let took = hand.join().map_err(|_| BlobsError::store("import", "a thread panicked"))?;
+                done.extend(took?);
+            }
+            read.map(|()| done)
+        })?;
+        self.sync()?;
+        Ok(imported(done))
     }
 
-    async fn take_in(
-        &self,
-        piece: Vec<u8>,
-        imported: &mut Imported,
-        fresh: &mut Vec<Chunk>,
-    ) -> Result<(), BlobsError> {
-        let chunk = Chunk::of(&piece);
-        if !self.has(&chunk.hash).await? {
-            self.add(piece).await?;
-            imported.stored_bytes += chunk.bytes;
-            fresh.push(chunk);
+    /// Hashes and stores pieces until there are no more.
+    fn take_in(&self, pieces: &Mutex<Receiver<Piece>>) -> Result<Done, BlobsError> {
+        let mut done = Done::new();
+        loop {
+            let next = pieces.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok((turn, piece)) = next else { return Ok(done) };
+            let chunk = Chunk::of(&piece);
+            done.insert(turn, (chunk, self.add(chunk, &piece)?));
         }
-        imported.bytes += chunk.bytes;
-        imported.chunks.push(chunk);
-        Ok(())
     }
 }
 
-fn read_pieces(path: PathBuf, sender: &mpsc::Sender<Vec<u8>>) -> Result<(), BlobsError> {
-    let file = File::open(&path).map_err(BlobsError::disk("open", &path))?;
-    for piece in chunk::cut(file) {
-        let piece = piece.map_err(|error| BlobsError::disk("read", &path)(error.into()))?;
-        if sender.blocking_send(piece.data).is_err() {
-            break; // The import failed and says so itself.
-        }
+fn read_pieces(file: File, sizes: Sizes, sender: SyncSender<Piece>) -> std::io::Result<()> {
+    let mut turn = 0;
+    chunk::cut(file, sizes, |piece| {
+        turn += 1;
+        // Nobody takes it where storing failed, which says so itself.
+        sender.send((turn, piece.to_vec())).is_ok()
+    })
+}
+
+fn imported(done: Done) -> Imported {
+    let chunks: Vec<Chunk> = done.values().map(|(chunk, _)| *chunk).collect();
+    let new = done.values().filter(|(_, is_new)| *is_new);
+    Imported {
+        bytes: chunks.iter().map(|chunk| chunk.bytes).sum(),
+        stored_bytes: new.map(|(chunk, _)| chunk.bytes).sum(),
+        chunks,
     }
-    Ok(())
 }

@@ -1,60 +1,96 @@
 //! Names that keep chunks: nothing that a pin names is ever collected.
 //!
-//! A pin is a tag on a sequence of hashes, which protects the sequence and all its members.
-//! Nothing collects at present; the pins are written from the first day on, so that a later
-//! collector finds everything that must stay.
+//! A pin is a small file: the hashes that it keeps, and the BLAKE3 of them. Its name is a path of plain words.
 
-use futures::StreamExt;
-use iroh_blobs::hashseq::HashSeq;
-use iroh_blobs::{BlobFormat, Hash, HashAndFormat};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
-use crate::chunk::Chunk;
+use crate::durable;
 use crate::error::BlobsError;
 use crate::store::Blobs;
 
 impl Blobs {
-    /// Keeps `hashes` under `name`, durably, in place of what the name kept before.
-    pub async fn pin(&self, name: &str, hashes: &[[u8; 32]]) -> Result<(), BlobsError> {
-        let list: HashSeq = hashes.iter().map(|hash| Hash::from_bytes(*hash)).collect();
-        let bytes = list.into_inner();
-        let chunk = Chunk::of(&bytes);
-        let adding = self.store.add_bytes_with_opts((bytes, BlobFormat::HashSeq));
-        // Held until the tag is set, so that no collector passes between the two.
-        let held = adding.temp_tag().await.map_err(|error| BlobsError::store("add a pin", error))?;
-        self.make_durable(&[chunk]).await?;
-        let root = HashAndFormat::hash_seq(Hash::from_bytes(chunk.hash));
-        let tagging = self.store.tags().set(name, root).await;
-        tagging.map_err(|error| BlobsError::store("set a pin", error))?;
-        drop(held);
-        self.store.sync_db().await.map_err(|error| BlobsError::store("flush", error))
+    /// Keeps `hashes` under `name`, durably, in place of what the name kept before. The chunks are to be durable before.
+    pub fn pin(&self, name: &str, hashes: &[[u8; 32]]) -> Result<(), BlobsError> {
+        let path = self.pin_path(name)?;
+        let list = hashes.concat();
+        if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
+            make_folders(folder, &self.place("pins"))?;
+        }
+        durable::write_whole(&path, &[&list, blake3::hash(&list).as_bytes()])
     }
 
     /// What `name` keeps.
-    pub async fn pinned(&self, name: &str) -> Result<Option<Vec<[u8; 32]>>, BlobsError> {
-        let tag = self.store.tags().get(name).await;
-        let Some(tag) = tag.map_err(|error| BlobsError::store("look up a pin", error))? else {
-            return Ok(None);
+    pub fn pinned(&self, name: &str) -> Result<Option<Vec<[u8; 32]>>, BlobsError> {
+        let path = self.pin_path(name)?;
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(BlobsError::disk("read", &path)(error)),
         };
-        let list = self.read(tag.hash.as_bytes()).await?;
-        Ok(Some(list.as_chunks().0.to_vec()))
-    }
-
-    /// Lets go of `name`.
-    pub async fn unpin(&self, name: &str) -> Result<(), BlobsError> {
-        let removed = self.store.tags().delete(name).await;
-        removed.map(drop).map_err(|error| BlobsError::store("remove a pin", error))
-    }
-
-    /// Every name that keeps something and starts with `prefix`.
-    pub async fn pins(&self, prefix: &str) -> Result<Vec<String>, BlobsError> {
-        let tags = self.store.tags().list_prefix(prefix).await;
-        let tags = tags.map_err(|error| BlobsError::store("list pins", error))?;
-        let mut tags = std::pin::pin!(tags);
-        let mut names = Vec::new();
-        while let Some(tag) = tags.next().await {
-            let tag = tag.map_err(|error| BlobsError::store("list pins", error))?;
-            names.push(String::from_utf8_lossy(tag.name.as_ref()).into_owned());
+        let damaged = || BlobsError::DamagedPin { name: name.to_owned() };
+        let (list, sum) = bytes.split_last_chunk::<32>().ok_or_else(damaged)?;
+        match blake3::hash(list).as_bytes() == sum {
+            true => Ok(Some(list.as_chunks().0.to_vec())),
+            false => Err(damaged()),
         }
+    }
+
+    /// Lets go of `name`, durably.
+    pub fn unpin(&self, name: &str) -> Result<(), BlobsError> {
+        let path = self.pin_path(name)?;
+        match durable::remove(&path)? {
+            true => durable::sync_folder_of(&path),
+            false => Ok(()),
+        }
+    }
+
+    /// Every name in a folder of names, which is given without a slash at its end; all of them for "".
+    pub fn pins(&self, folder: &str) -> Result<Vec<String>, BlobsError> {
+        let top = self.place("pins");
+        let mut open = vec![if folder.is_empty() { top.clone() } else { self.pin_path(folder)? }];
+        let mut names = Vec::new();
+        while let Some(dir) = open.pop() {
+            let entries = match fs::read_dir(&dir) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(BlobsError::disk("list", &dir)(error)),
+            };
+            for entry in entries {
+                let entry = entry.map_err(BlobsError::disk("list", &dir))?;
+                let path = entry.path();
+                match entry.file_type().map_err(BlobsError::disk("look at", &path))?.is_dir() {
+                    true => open.push(path),
+                    false => names.extend(name_of(&path, &top)),
+                }
+            }
+        }
+        names.sort();
         Ok(names)
     }
+
+    fn pin_path(&self, name: &str) -> Result<PathBuf, BlobsError> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        let mut words = name.split('/');
+        match words.all(|word| !word.is_empty() && word.bytes().all(plain)) {
+            true => Ok(self.place("pins").join(name)),
+            false => Err(BlobsError::store("pin", format!("{name} is no name for a pin"))),
+        }
+    }
+}
+
+/// The name of a pin; none for what was not finished.
+fn name_of(path: &Path, top: &Path) -> Option<String> {
+    let name = path.strip_prefix(top).ok()?.to_str()?;
+    (!name.ends_with(durable::PART_ENDING)).then(|| name.to_owned())
+}
+
+/// Creates folders so that their names survive a power cut.
+fn make_folders(folder: &Path, top: &Path) -> Result<(), BlobsError> {
+    fs::create_dir_all(folder).map_err(BlobsError::disk("create", folder))?;
+    for made in folder.ancestors().skip(1).take_while(|dir| dir.starts_with(top)) {
+        durable::sync_folder(made)?;
+    }
+    Ok(())
 }

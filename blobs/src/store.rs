@@ -1,118 +1,269 @@
-//! The handle on one store: chunks in a folder, named by their hash.
+//! The handle on one store: chunks in packs, found by their hash.
 
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use bytes::Bytes;
-use iroh_blobs::api::blobs::BlobStatus;
-use iroh_blobs::store::fs::FsStore;
-use iroh_blobs::store::fs::options::Options;
-use iroh_blobs::{BlobFormat, Hash};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::thread::JoinHandle;
 
 use crate::chunk::{CHUNK_BYTES_MAX, Chunk};
-use crate::durable;
+use crate::durable::sync_folder;
 use crate::error::BlobsError;
+use crate::pack::{self, Pack, Spot};
 
-/// How long the store gathers writes into one transaction. The default of half a second is made
-/// for many small blobs; with chunks of a megabyte nothing is gained by waiting.
-const GATHER: Duration = Duration::from_millis(20);
+/// Packs that may be on their way to the disk while the next one is written.
+const SEALING_COUNT_MAX: usize = 2;
 
 /// A content-addressed store of chunks. Clones share one store; it has one process at a time.
 #[derive(Clone, Debug)]
-pub struct Blobs {
-    pub(crate) store: FsStore,
-    pub(crate) folder: PathBuf,
+pub struct Blobs(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    folder: PathBuf,
+    packs: PathBuf,
+    index: Mutex<HashMap<[u8; 32], Spot>>,
+    /// Chunks that were found damaged when the store was opened, and are not here otherwise.
+    damaged: BTreeSet<[u8; 32]>,
+    writer: Mutex<Writer>,
+    sealing: Mutex<Sealing>,
+    /// Read by whoever stores what nothing keeps yet, written by who takes away what nothing keeps.
+    using: RwLock<()>,
 }
+
+#[derive(Debug)]
+struct Writer {
+    pack: Option<Pack>,
+    next: u32,
+}
+
+/// Packs on their way to the disk. After an fsync has failed, nobody knows what is there: so nothing is acknowledged
+/// any more until the store is opened again.
+#[derive(Debug, Default)]
+struct Sealing {
+    running: Vec<JoinHandle<Result<(), BlobsError>>>,
+    failed: bool,
+}
+
+/// While it is held, nothing is taken away.
+#[derive(Debug)]
+pub struct Hold<'a>(#[expect(dead_code, reason = "held, not read")] RwLockReadGuard<'a, ()>);
 
 impl Blobs {
     /// Opens the store in `folder`, and creates it where there is none.
-    pub async fn open(folder: &Path) -> Result<Self, BlobsError> {
-        std::fs::create_dir_all(folder).map_err(BlobsError::disk("create", folder))?;
-        let mut options = Options::new(folder);
-        options.batch.max_write_duration = GATHER;
-        options.batch.max_read_duration = GATHER;
-        let store = FsStore::load_with_opts(folder.join("blobs.db"), options)
-            .await
-            .map_err(|error| BlobsError::store("open", error))?;
-        Ok(Self { store, folder: folder.to_owned() })
+    pub fn open(folder: &Path) -> Result<Self, BlobsError> {
+        let packs = folder.join("packs");
+        for dir in [&packs, &folder.join("pins"), &folder.join("parts")] {
+            std::fs::create_dir_all(dir).map_err(BlobsError::disk("create", dir))?;
+        }
+        sync_folder(folder)?;
+        let (mut index, mut damaged) = (HashMap::new(), BTreeSet::new());
+        let mut writer = Writer { pack: None, next: 1 };
+        for number in pack::numbers(&packs)? {
+            writer.next = number + 1;
+            if let Some(listed) = pack::read_list(&packs, number)? {
+                index.extend(listed);
+                continue;
+            }
+            let pack = Pack::resume(&packs, number)?;
+            index.extend(pack.listed().iter().copied());
+            damaged.extend(pack.damaged());
+            // Only the last one is gone on with.
+            if let Some(before) = writer.pack.replace(pack) {
+                before.seal()?;
+            }
+        }
+        Ok(Self(Arc::new(Inner {
+            folder: folder.to_owned(),
+            packs,
+            index: Mutex::new(index),
+            damaged,
+            writer: Mutex::new(writer),
+            sealing: Mutex::default(),
+            using: RwLock::new(()),
+        })))
     }
 
-    /// Closes the store. Other clones answer with errors from here on.
-    pub async fn close(self) -> Result<(), BlobsError> {
-        self.store.sync_db().await.map_err(|error| BlobsError::store("flush", error))?;
-        self.store.shutdown().await.map_err(|error| BlobsError::store("close", error))
+    /// Makes all durable that was written.
+    pub fn close(self) -> Result<(), BlobsError> {
+        self.sync()
     }
 
-    /// Whether a chunk is here, whole.
-    pub async fn has(&self, hash: &[u8; 32]) -> Result<bool, BlobsError> {
-        Ok(self.held_bytes(hash).await?.is_some())
+    /// Whether a chunk is here.
+    pub fn has(&self, hash: &[u8; 32]) -> bool {
+        self.index().contains_key(hash)
     }
 
     /// The chunks of a list that are not here, each one once, in the order of the list.
-    pub async fn missing(&self, chunks: &[Chunk]) -> Result<Vec<Chunk>, BlobsError> {
-        let mut seen = std::collections::BTreeSet::new();
-        let mut missing = Vec::new();
-        for chunk in chunks {
-            if seen.insert(chunk.hash) && !self.has(&chunk.hash).await? {
-                missing.push(*chunk);
-            }
-        }
-        Ok(missing)
+    pub fn missing(&self, chunks: &[Chunk]) -> Vec<Chunk> {
+        let index = self.index();
+        let mut seen = BTreeSet::new();
+        let lacks = |chunk: &&Chunk| !index.contains_key(&chunk.hash) && seen.insert(chunk.hash);
+        chunks.iter().filter(lacks).copied().collect()
+    }
+
+    /// Nothing is taken away while this is held: between storing a chunk, or finding it here, and pinning it.
+    pub fn hold(&self) -> Hold<'_> {
+        Hold(self.0.using.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Stores bytes as one chunk, durably.
-    pub async fn put(&self, bytes: Vec<u8>) -> Result<Chunk, BlobsError> {
-        let chunk = Chunk::of(&bytes);
+    pub fn put(&self, bytes: &[u8]) -> Result<Chunk, BlobsError> {
+        let chunk = Chunk::of(bytes);
         if bytes.len() > CHUNK_BYTES_MAX {
             return Err(BlobsError::TooLarge { hash: chunk.hash, bytes: chunk.bytes });
         }
-        self.add(bytes).await?;
-        self.make_durable(&[chunk]).await?;
+        self.add(chunk, bytes)?;
+        self.sync()?;
         Ok(chunk)
     }
 
     /// The bytes of one chunk, compared with its name.
-    pub async fn read(&self, hash: &[u8; 32]) -> Result<Vec<u8>, BlobsError> {
-        let held = self.held_bytes(hash).await?.ok_or(BlobsError::Missing { hash: *hash })?;
-        if held > CHUNK_BYTES_MAX as u64 {
-            return Err(BlobsError::TooLarge { hash: *hash, bytes: held });
-        }
-        let bytes = self.store.get_bytes(Hash::from_bytes(*hash)).await;
-        // The store refuses bytes that do not fit its tree of hashes: they were right once.
-        let bytes = bytes.map_err(|error| {
-            tracing::warn!(%error, chunk = %crate::chunk::hex(hash), "cannot read a chunk");
-            BlobsError::Damaged { hash: *hash }
-        })?;
+    pub fn read(&self, hash: &[u8; 32]) -> Result<Vec<u8>, BlobsError> {
+        let bytes = self.read_unchecked(hash)?;
         match blake3::hash(&bytes).as_bytes() == hash {
-            true => Ok(bytes.to_vec()),
+            true => Ok(bytes),
             false => Err(BlobsError::Damaged { hash: *hash }),
         }
     }
 
-    /// How large a chunk is, when it is here whole.
-    pub(crate) async fn held_bytes(&self, hash: &[u8; 32]) -> Result<Option<u64>, BlobsError> {
-        match self.store.status(Hash::from_bytes(*hash)).await {
-            Ok(BlobStatus::Complete { size }) => Ok(Some(size)),
-            Ok(_) => Ok(None),
-            Err(error) => Err(BlobsError::store("look up a chunk", error)),
+    /// The bytes of a chunk, if they are as many as the list says.
+    pub fn read_chunk(&self, chunk: &Chunk) -> Result<Vec<u8>, BlobsError> {
+        match self.spot(&chunk.hash).map(|spot| u64::from(spot.bytes)) {
+            Some(bytes) if bytes != chunk.bytes => Err(BlobsError::TooLarge { hash: chunk.hash, bytes }),
+            _ => self.read(&chunk.hash),
         }
     }
 
-    /// Adds bytes without making them durable.
-    pub(crate) async fn add(&self, bytes: Vec<u8>) -> Result<(), BlobsError> {
-        let adding = self.store.add_bytes_with_opts((Bytes::from(bytes), BlobFormat::Raw));
-        // A temporary tag: a plain `add_bytes` leaves a permanent one behind for each chunk.
-        let tag = adding.temp_tag().await;
-        tag.map(drop).map_err(|error| BlobsError::store("add a chunk", error))
+    /// What lies where the chunk should be; the caller compares it with the name.
+    pub(crate) fn read_unchecked(&self, hash: &[u8; 32]) -> Result<Vec<u8>, BlobsError> {
+        let missing = match self.0.damaged.contains(hash) {
+            true => BlobsError::Damaged { hash: *hash },
+            false => BlobsError::Missing { hash: *hash },
+        };
+        let Some(spot) = self.spot(hash) else { return Err(missing) };
+        if let Some(bytes) = pack::read(&self.0.packs, spot)? {
+            return Ok(bytes);
+        }
+        // A chunk that was moved between the look-up and the opening lies elsewhere now.
+        match self.spot(hash).filter(|now| *now != spot) {
+            Some(now) => pack::read(&self.0.packs, now)?.ok_or(missing),
+            None => Err(missing),
+        }
     }
 
-    /// Makes chunks durable: iroh-blobs renames what it imports without an fsync.
-    pub(crate) async fn make_durable(&self, chunks: &[Chunk]) -> Result<(), BlobsError> {
-        let data = self.folder.join("data");
-        let hashes: Vec<[u8; 32]> = chunks.iter().map(|chunk| chunk.hash).collect();
-        tokio::task::spawn_blocking(move || durable::sync_chunks(&data, &hashes))
-            .await
-            .map_err(|error| BlobsError::store("flush", error))??;
-        self.store.sync_db().await.map_err(|error| BlobsError::store("flush", error))
+    /// Stores a chunk whose bytes were compared with its name. It is durable after [`Blobs::sync`]. Says whether it
+    /// was new.
+    pub(crate) fn add(&self, chunk: Chunk, bytes: &[u8]) -> Result<bool, BlobsError> {
+        let mut writer = self.writer();
+        if self.has(&chunk.hash) {
+            return Ok(false);
+        }
+        self.append(&mut writer, chunk.hash, bytes)?;
+        Ok(true)
+    }
+
+    /// Takes a chunk for missing, since what lies there is damaged: the next time that its bytes come, they are stored.
+    pub fn disown(&self, hash: &[u8; 32]) {
+        self.index().remove(hash);
+    }
+
+    /// Stores bytes under a name that they had here before.
+    pub(crate) fn add_again(&self, hash: [u8; 32], bytes: &[u8]) -> Result<(), BlobsError> {
+        self.append(&mut self.writer(), hash, bytes)
+    }
+
+    fn append(&self, writer: &mut Writer, hash: [u8; 32], bytes: &[u8]) -> Result<(), BlobsError> {
+        let spot = self.open_pack(writer)?.append(hash, bytes)?;
+        self.index().insert(hash, spot);
+        if let Some(full) = writer.pack.take_if(|pack| pack.is_full()) {
+            self.seal(full)?;
+        }
+        Ok(())
+    }
+
+    fn open_pack<'a>(&self, writer: &'a mut Writer) -> Result<&'a mut Pack, BlobsError> {
+        let pack = match writer.pack.take() {
+            Some(pack) => pack,
+            None => {
+                let number = writer.next;
+                writer.next += 1;
+                Pack::create(&self.0.packs, number)?
+            }
+        };
+        Ok(writer.pack.insert(pack))
+    }
+
+    /// Sends a full pack to the disk; waits where the disk does not keep up.
+    fn seal(&self, pack: Pack) -> Result<(), BlobsError> {
+        let mut sealing = self.sealing();
+        while sealing.running.len() >= SEALING_COUNT_MAX {
+            sealing.wait_for_oldest()?;
+        }
+        sealing.running.push(std::thread::spawn(move || pack.seal()));
+        Ok(())
+    }
+
+    /// Returns when all that was stored before is durable.
+    pub fn sync(&self) -> Result<(), BlobsError> {
+        let written = self.writer().pack.as_ref().map(Pack::handle);
+        let mut sealing = self.sealing();
+        while !sealing.running.is_empty() {
+            sealing.wait_for_oldest()?;
+        }
+        if sealing.failed {
+            return Err(BlobsError::store("flush", "an earlier fsync failed"));
+        }
+        let Some((file, path)) = written else { return Ok(()) };
+        let synced = file.sync_data();
+        sealing.failed |= synced.is_err();
+        synced.map_err(BlobsError::disk("fsync", path))
+    }
+
+    pub(crate) fn spot(&self, hash: &[u8; 32]) -> Option<Spot> {
+        self.index().get(hash).copied()
+    }
+
+    pub(crate) fn index(&self) -> MutexGuard<'_, HashMap<[u8; 32], Spot>> {
+        self.0.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.0.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sealing(&self) -> MutexGuard<'_, Sealing> {
+        self.0.sealing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Seals the pack that is being written, so that it can be looked at like the others.
+    pub(crate) fn seal_open(&self) -> Result<(), BlobsError> {
+        let open = self.writer().pack.take();
+        if let Some(pack) = open {
+            self.seal(pack)?;
+        }
+        self.sync()
+    }
+
+    /// Alone: nobody stores what nothing keeps yet.
+    pub(crate) fn alone(&self) -> std::sync::RwLockWriteGuard<'_, ()> {
+        self.0.using.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn packs(&self) -> &Path {
+        &self.0.packs
+    }
+
+    /// A folder or file of the store.
+    pub(crate) fn place(&self, name: &str) -> PathBuf {
+        self.0.folder.join(name)
+    }
+}
+
+impl Sealing {
+    fn wait_for_oldest(&mut self) -> Result<(), BlobsError> {
+        let sealed = self.running.remove(0).join();
+        let sealed = sealed.unwrap_or_else(|_| Err(BlobsError::store("flush", "a writer that panicked")));
+        self.failed |= sealed.is_err();
+        sealed
     }
 }

@@ -1,14 +1,14 @@
-//! Byte streams as the transfer wants them: with a clock on each, and an end that is said aloud.
+//! Byte streams as the transfer wants them: with a clock on each.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use iroh::endpoint::VarInt;
-use iroh_blobs::util::{AsyncReadRecvStreamExtra, AsyncWriteSendStreamExtra};
+use iroh_blobs::util::{AsyncReadRecvStreamExtra, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
@@ -71,20 +71,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 }
 
 /// The receiving half. An error code has no meaning on a plain stream and is dropped.
-///
-/// The provider holds a shared reference to it over an await, so it must be `Sync`, which streams of
-/// libp2p are not. The mutex gives that; it is never locked, since all access is exclusive.
-pub(crate) struct Receiving<R>(Mutex<R>);
-
-impl<R> Receiving<R> {
-    pub(crate) fn new(stream: R) -> Self {
-        Self(Mutex::new(stream))
-    }
-}
+pub(crate) struct Receiving<R>(pub(crate) R);
 
 impl<R: AsyncRead + Unpin + Send> AsyncReadRecvStreamExtra for Receiving<R> {
     fn inner(&mut self) -> &mut (impl AsyncRead + Unpin + Send) {
-        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+        &mut self.0
     }
 
     fn stop(&mut self, _code: VarInt) -> io::Result<()> {
@@ -96,18 +87,20 @@ impl<R: AsyncRead + Unpin + Send> AsyncReadRecvStreamExtra for Receiving<R> {
     }
 }
 
-/// The sending half; see [`Receiving`].
-pub(crate) struct Sending<W>(Mutex<W>);
+/// A sending half that sends nothing: what is asked for has gone out before, with what is asked for next.
+pub(crate) struct Asked;
 
-impl<W> Sending<W> {
-    pub(crate) fn new(stream: W) -> Self {
-        Self(Mutex::new(stream))
+impl SendStream for Asked {
+    async fn send_bytes(&mut self, _bytes: Bytes) -> io::Result<()> {
+        Ok(())
     }
-}
 
-impl<W: AsyncWrite + Unpin + Send> AsyncWriteSendStreamExtra for Sending<W> {
-    fn inner(&mut self) -> &mut (impl AsyncWrite + Unpin + Send) {
-        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    async fn send(&mut self, _bytes: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+
+    async fn sync(&mut self) -> io::Result<()> {
+        Ok(())
     }
 
     fn reset(&mut self, _code: VarInt) -> io::Result<()> {

@@ -111,6 +111,8 @@ pub(crate) enum Verb {
     Identity(identity::Args),
     /// Add, fetch, list and verify large contents
     Artifact(artifact::Args),
+    /// Say what large contents take, and who needs them
+    Du(du::Args),
     /// Read the store against what was signed
     Verify(verify::Args),
     /// Say what is not as it should be, and what to do about it
@@ -161,6 +163,24 @@ impl Alone {
         let MergeFile::MergeFile(args) = alone.verb;
         Some(Args { everywhere: alone.everywhere, verb: Verb::MergeFile(args) })
     }
+}
+
+/// A number of bytes: 4096, 500k, 10M, 2G.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text} is no number of bytes; one looks like 4096, 500k, 10M or 2G");
+    let (digits, unit) = match text.find(|letter: char| !letter.is_ascii_digit()) {
+        Some(at) => text.split_at(at),
+        None => (text, ""),
+    };
+    let shift = match unit {
+        "" => 0,
+        "k" | "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    number.checked_mul(1 << shift).ok_or_else(wrong)
 }
 
 /// Reads the command line. Help and version are answers; anything else that is not a command is a usage error.

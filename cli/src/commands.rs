@@ -11,6 +11,7 @@ pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod du;
 pub(crate) mod export;
 pub(crate) mod fade;
 pub(crate) mod fsck;
@@ -101,6 +102,7 @@ pub(crate) fn run(args: Args) -> Result<u8, Failure> {
         Verb::Artifact(args) => artifact::run(args, &desk),
         Verb::Verify(args) => verify::run(args, &desk),
         Verb::Doctor(args) => doctor::run(args, &desk),
+        Verb::Du(args) => du::run(args, &desk),
         Verb::Fade(args) => fade::run(args, &desk),
         Verb::Bundle(args) => bundle::run(args, &desk),
         Verb::Unbundle(args) => unbundle::run(args, &desk),

@@ -1,5 +1,6 @@
 //! Where a command stands: its folder, its home, and the way to whoever owns that home.
 
+use crate::bar::Bar;
 use crate::error::{DAMAGED, DONE, Failure, LOOK, NOT_FOUND};
 use crate::output;
 use cairn_node::control::Client;
@@ -112,7 +113,8 @@ impl Desk {
         let patience = Instant::now() + PATIENCE;
         loop {
             if let Some(mut client) = Client::connect(&home.socket_path())? {
-                return Ok(client.ask(request)?);
+                let mut bar = Bar::new();
+                return Ok(client.ask_telling(request, &mut |progress| bar.tell(progress))?);
             }
             match Owner::open(home.clone()) {
                 Ok(owner) => return alone(&home, owner, request),
@@ -128,7 +130,7 @@ impl Desk {
 /// Answers in this process, which owns the home meanwhile.
 fn alone(home: &Home, mut owner: Owner, request: &Request) -> Result<Answer, Failure> {
     let mut session = Session::new(home);
-    let answer = request.run(&mut owner, &mut session);
+    let answer = Bar::beside(|| request.run(&mut owner, &mut session));
     let closed = session.close().and(owner.close());
     let answer = answer?;
     closed?;

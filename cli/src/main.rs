@@ -4,6 +4,7 @@
 //! It knows no store, no network and no merge; everything it does it asks of `cairn-node`.
 
 mod args;
+mod bar;
 mod commands;
 mod desk;
 mod error;

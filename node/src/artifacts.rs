@@ -15,6 +15,8 @@ use cairn_crdt::id::{ArtifactId, ContentHash, RepoId};
 use cairn_protocol::manifest::{self, Manifest};
 
 use crate::error::NodeError;
+use crate::verbs::artifact::gc::{Collected, Needed};
+use crate::verbs::du::Weight;
 
 /// Manifests are kept in pieces that the chunk store takes.
 const PIECE_BYTES: usize = 1 << 20;
@@ -32,28 +34,77 @@ pub struct Added {
     pub stored_bytes: u64,
 }
 
+/// What a look at every byte of an artifact found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// How many bytes are as named.
+    pub bytes: u64,
+    /// Those that are not, in order.
+    pub faults: Vec<Fault>,
+}
+
+/// Bytes of an artifact that are damaged, or not here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    /// Where they begin, in bytes of the file.
+    pub from: u64,
+    /// Where they end.
+    pub to: u64,
+    /// The chunk that they are.
+    pub hash: [u8; 32],
+    /// Whether other bytes lie there; else nothing does.
+    pub is_damage: bool,
+}
+
+impl Checked {
+    fn add(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+}
+
 /// One repo's artifact: the name under which things are kept for it.
 type Name = (RepoId, ArtifactId);
 
 /// The hashes of an artifact's chunks.
-type Hashes = BTreeSet<[u8; 32]>;
+pub(crate) type Hashes = BTreeSet<[u8; 32]>;
 
 /// The artifacts of one home. Clones share one store.
 #[derive(Debug, Clone)]
 pub struct Artifacts {
     blobs: Blobs,
     remembered: Arc<Mutex<BTreeMap<Name, Arc<Hashes>>>>,
+    busy: Underway,
+}
+
+/// How many fetches of an artifact are under way.
+type Underway = Arc<Mutex<BTreeMap<Name, usize>>>;
+
+/// A fetch that is under way.
+pub(crate) struct Busy {
+    busy: Underway,
+    name: Name,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = busy.get_mut(&self.name).filter(|count| **count > 1) {
+            *count -= 1;
+        } else {
+            busy.remove(&self.name);
+        }
+    }
 }
 
 impl Artifacts {
     /// Opens the store in `folder`.
-    pub async fn open(folder: &Path) -> Result<Self, NodeError> {
-        Ok(Self { blobs: Blobs::open(folder).await?, remembered: Arc::default() })
+    pub fn open(folder: &Path) -> Result<Self, NodeError> {
+        Ok(Self { blobs: Blobs::open(folder)?, remembered: Arc::default(), busy: Arc::default() })
     }
 
     /// Closes the store for all clones.
-    pub async fn close(self) -> Result<(), NodeError> {
-        Ok(self.blobs.close().await?)
+    pub fn close(self) -> Result<(), NodeError> {
+        Ok(self.blobs.close()?)
     }
 
     /// The chunks.
@@ -62,8 +113,9 @@ impl Artifacts {
     }
 
     /// Takes a file in as an artifact of `repo`.
-    pub async fn add(&self, repo: RepoId, file: &Path, name: &str) -> Result<Added, NodeError> {
-        let imported = self.blobs.import(file).await?;
+    pub fn add(&self, repo: RepoId, file: &Path, name: &str) -> Result<Added, NodeError> {
+        let _hold = self.blobs.hold();
+        let imported = self.blobs.import(file)?;
         let chunks: Vec<_> = imported.chunks.iter().map(entry).collect::<Result<_, _>>()?;
         let manifest = Manifest {
             bytes: imported.bytes,
@@ -73,130 +125,208 @@ impl Artifacts {
             lineage: Vec::new(),
         };
         let artifact = manifest.artifact();
-        self.keep_manifest(repo, &manifest).await?;
-        self.keep_chunks(repo, &manifest).await?;
+        self.keep_manifest(repo, &manifest)?;
+        self.keep_chunks(repo, &manifest)?;
         Ok(Added { artifact, bytes: imported.bytes, stored_bytes: imported.stored_bytes })
     }
 
     /// The manifest of an artifact that is known to `repo`, encoded.
-    pub(crate) async fn manifest_bytes(
+    pub(crate) fn manifest_bytes(
         &self,
         repo: RepoId,
         artifact: ArtifactId,
     ) -> Result<Option<Vec<u8>>, NodeError> {
-        let Some(pieces) = self.blobs.pinned(&manifest_pin((repo, artifact))).await? else {
+        let Some(pieces) = self.blobs.pinned(&manifest_pin((repo, artifact)))? else {
             return Ok(None);
         };
         let mut bytes = Vec::new();
         for piece in pieces {
-            bytes.extend(self.blobs.read(&piece).await?);
+            bytes.extend(self.blobs.read(&piece)?);
         }
         Ok(Some(bytes))
     }
 
     /// The manifest of an artifact that is known to `repo`.
-    pub async fn manifest(&self, repo: RepoId, artifact: ArtifactId) -> Result<Option<Manifest>, NodeError> {
-        match self.manifest_bytes(repo, artifact).await? {
+    pub fn manifest(&self, repo: RepoId, artifact: ArtifactId) -> Result<Option<Manifest>, NodeError> {
+        match self.manifest_bytes(repo, artifact)? {
             Some(bytes) => decode(artifact, &bytes).map(Some),
             None => Ok(None),
         }
     }
 
     /// Makes an artifact known to `repo`.
-    pub(crate) async fn keep_manifest(&self, repo: RepoId, manifest: &Manifest) -> Result<(), NodeError> {
+    pub(crate) fn keep_manifest(&self, repo: RepoId, manifest: &Manifest) -> Result<(), NodeError> {
         let bytes = manifest.to_bytes();
         let mut pieces = Vec::new();
         for piece in bytes.chunks(PIECE_BYTES) {
-            pieces.push(self.blobs.put(piece.to_vec()).await?.hash);
+            pieces.push(self.blobs.put(piece)?.hash);
         }
-        Ok(self.blobs.pin(&manifest_pin((repo, manifest.artifact())), &pieces).await?)
+        Ok(self.blobs.pin(&manifest_pin((repo, manifest.artifact())), &pieces)?)
     }
 
     /// Keeps the bytes of an artifact for `repo`.
-    pub(crate) async fn keep_chunks(&self, repo: RepoId, manifest: &Manifest) -> Result<(), NodeError> {
+    pub(crate) fn keep_chunks(&self, repo: RepoId, manifest: &Manifest) -> Result<(), NodeError> {
         let hashes: Vec<_> = manifest.chunks.iter().map(|chunk| chunk.hash.0).collect();
-        Ok(self.blobs.pin(&chunks_pin((repo, manifest.artifact())), &hashes).await?)
+        Ok(self.blobs.pin(&chunks_pin((repo, manifest.artifact())), &hashes)?)
     }
 
     /// The chunks of a manifest that are not here.
-    pub(crate) async fn missing(&self, manifest: &Manifest) -> Result<Vec<Chunk>, NodeError> {
-        Ok(self.blobs.missing(&chunks(manifest)).await?)
+    pub(crate) fn missing(&self, manifest: &Manifest) -> Vec<Chunk> {
+        self.blobs.missing(&chunks(manifest))
+    }
+
+    /// While it is held, an artifact that is on its way here is kept, whoever shows it.
+    pub(crate) fn busy(&self, repo: RepoId, artifact: ArtifactId) -> Busy {
+        let name = (repo, artifact);
+        *self.busy.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
+        Busy { busy: Arc::clone(&self.busy), name }
     }
 
     /// Whether every byte of an artifact is here.
-    pub async fn holds(&self, repo: RepoId, artifact: ArtifactId) -> Result<bool, NodeError> {
-        Ok(self.whole(repo, artifact).await?.is_some())
+    pub fn holds(&self, repo: RepoId, artifact: ArtifactId) -> Result<bool, NodeError> {
+        Ok(self.whole(repo, artifact)?.is_some())
     }
 
     /// The manifest of an artifact of which every byte is here.
-    pub async fn whole(&self, repo: RepoId, artifact: ArtifactId) -> Result<Option<Manifest>, NodeError> {
-        match self.manifest(repo, artifact).await? {
-            Some(manifest) if self.missing(&manifest).await?.is_empty() => Ok(Some(manifest)),
+    pub fn whole(&self, repo: RepoId, artifact: ArtifactId) -> Result<Option<Manifest>, NodeError> {
+        match self.manifest(repo, artifact)? {
+            Some(manifest) if self.missing(&manifest).is_empty() => Ok(Some(manifest)),
             _ => Ok(None),
         }
     }
 
     /// Makes an artifact known to `repo` and keeps what is and will be here of it; the chunks that are not.
-    pub async fn keep(&self, repo: RepoId, manifest: &Manifest) -> Result<Vec<ContentHash>, NodeError> {
+    pub fn keep(&self, repo: RepoId, manifest: &Manifest) -> Result<Vec<ContentHash>, NodeError> {
         if let Some(chunk) = manifest.chunks.iter().find(|chunk| chunk.bytes as usize > CHUNK_BYTES_MAX) {
             let artifact = manifest.artifact();
             return Err(NodeError::Peer(format!("artifact {artifact} has a chunk of {} bytes", chunk.bytes)));
         }
-        self.keep_manifest(repo, manifest).await?;
-        self.keep_chunks(repo, manifest).await?;
-        Ok(self.missing(manifest).await?.iter().map(|chunk| ContentHash(chunk.hash)).collect())
+        self.keep_manifest(repo, manifest)?;
+        self.keep_chunks(repo, manifest)?;
+        Ok(self.missing(manifest).iter().map(|chunk| ContentHash(chunk.hash)).collect())
     }
 
     /// Keeps the bytes of a chunk, durably.
-    pub async fn keep_chunk(&self, bytes: Vec<u8>) -> Result<(), NodeError> {
-        Ok(self.blobs.put(bytes).await.map(drop)?)
+    pub fn keep_chunk(&self, bytes: Vec<u8>) -> Result<(), NodeError> {
+        Ok(self.blobs.put(&bytes).map(drop)?)
     }
 
     /// The bytes of a chunk, compared with its name.
-    pub async fn read_chunk(&self, chunk: &manifest::Chunk) -> Result<Vec<u8>, NodeError> {
+    pub fn read_chunk(&self, chunk: &manifest::Chunk) -> Result<Vec<u8>, NodeError> {
         let chunk = Chunk { hash: chunk.hash.0, bytes: u64::from(chunk.bytes) };
-        Ok(self.blobs.read_chunk(&chunk).await?)
+        Ok(self.blobs.read_chunk(&chunk)?)
     }
 
     /// Writes an artifact to a file, verified; says how many bytes.
-    pub async fn export(&self, repo: RepoId, artifact: ArtifactId, out: &Path) -> Result<u64, NodeError> {
-        let manifest = self.manifest(repo, artifact).await?;
+    pub fn export(&self, repo: RepoId, artifact: ArtifactId, out: &Path) -> Result<u64, NodeError> {
+        let manifest = self.manifest(repo, artifact)?;
         let manifest = manifest.ok_or_else(|| not_here(artifact))?;
-        Ok(self.blobs.export(&chunks(&manifest), out).await?)
+        Ok(self.blobs.export(&chunks(&manifest), out)?)
     }
 
-    /// Reads every byte of an artifact against its names; says how many bytes.
-    pub async fn verify(&self, repo: RepoId, artifact: ArtifactId) -> Result<u64, NodeError> {
-        let manifest = self.manifest(repo, artifact).await?;
+    /// Reads every byte of an artifact against its names.
+    pub fn verify(&self, repo: RepoId, artifact: ArtifactId) -> Result<Checked, NodeError> {
+        let manifest = self.manifest(repo, artifact)?;
         let manifest = manifest.ok_or_else(|| not_here(artifact))?;
+        let mut checked = Checked::default();
+        let mut from = 0;
         for chunk in chunks(&manifest) {
-            self.blobs.read_chunk(&chunk).await?;
+            let to = from + chunk.bytes;
+            match self.blobs.read_chunk(&chunk) {
+                Ok(bytes) => checked.bytes += bytes.len() as u64,
+                Err(BlobsError::Damaged { .. } | BlobsError::TooLarge { .. }) => {
+                    checked.add(Fault { from, to, hash: chunk.hash, is_damage: true });
+                }
+                Err(BlobsError::Missing { .. }) => {
+                    checked.add(Fault { from, to, hash: chunk.hash, is_damage: false });
+                }
+                Err(error) => return Err(error.into()),
+            }
+            from = to;
         }
-        Ok(manifest.bytes)
+        Ok(checked)
+    }
+
+    /// Forgets what is damaged of an artifact, so that it is fetched again; the chunks that were.
+    pub(crate) fn disown(&self, checked: &Checked) {
+        checked
+            .faults
+            .iter()
+            .filter(|fault| fault.is_damage)
+            .for_each(|fault| self.blobs.disown(&fault.hash));
     }
 
     /// The artifacts that are known to `repo`.
-    pub async fn list(&self, repo: RepoId) -> Result<Vec<ArtifactId>, NodeError> {
-        let prefix = format!("manifest/{repo}/");
-        let names = self.blobs.pins(&prefix).await?;
+    pub fn list(&self, repo: RepoId) -> Result<Vec<ArtifactId>, NodeError> {
+        let folder = format!("manifest/{repo}");
+        let prefix = format!("{folder}/");
+        let names = self.blobs.pins(&folder)?;
         Ok(names.iter().filter_map(|name| ArtifactId::from_hex(name.strip_prefix(&prefix)?)).collect())
     }
 
-    /// Whether `hash` is a chunk of an artifact that is known to `repo`.
-    pub(crate) async fn belongs(
-        &self,
-        repo: RepoId,
-        artifact: ArtifactId,
-        hash: &[u8; 32],
-    ) -> Result<bool, NodeError> {
+    /// The chunks of an artifact that is known to `repo`: what its readers may be given.
+    pub(crate) fn lent(&self, repo: RepoId, artifact: ArtifactId) -> Result<Option<Arc<Hashes>>, NodeError> {
         if let Some(known) = self.recall((repo, artifact)) {
-            return Ok(known.contains(hash));
+            return Ok(Some(known));
         }
-        let Some(manifest) = self.manifest(repo, artifact).await? else { return Ok(false) };
-        let known: Hashes = manifest.chunks.iter().map(|chunk| chunk.hash.0).collect();
-        let belongs = known.contains(hash);
-        self.remember((repo, artifact), known);
-        Ok(belongs)
+        let Some(manifest) = self.manifest(repo, artifact)? else { return Ok(None) };
+        let known: Arc<Hashes> = Arc::new(manifest.chunks.iter().map(|chunk| chunk.hash.0).collect());
+        self.remember((repo, artifact), Arc::clone(&known));
+        Ok(Some(known))
+    }
+
+    /// Takes away the chunks of artifacts that nothing needs and that are not on their way here.
+    ///
+    /// `needed` is asked while nothing is taken in. A repo that it does not speak of is no repo of this home any more.
+    pub fn sweep(
+        &self,
+        dry_run: bool,
+        needed: impl FnOnce() -> Result<Needed, NodeError>,
+    ) -> Result<Collected, NodeError> {
+        let mut unneeded = BTreeSet::new();
+        let swept = self.blobs.sweep(dry_run, || {
+            let needed = needed()?;
+            let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut going = Vec::new();
+            for pin in self.blobs.pins("")? {
+                let Some(name) = name_of(&pin) else { continue };
+                if !needed.contains(&name) && !busy.contains_key(&name) {
+                    unneeded.insert(name.1.to_string());
+                    going.push(pin);
+                }
+            }
+            Ok::<_, NodeError>(going)
+        })?;
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(Collected {
+            unneeded: unneeded.into_iter().collect(),
+            chunks: swept.chunks,
+            chunk_bytes: swept.bytes,
+            bytes_before: swept.bytes_before,
+            bytes_after: swept.bytes_after,
+        })
+    }
+
+    /// What each artifact that is known to `repo` takes, and what all chunks of the home take on the disk.
+    pub fn weigh(&self, repo: RepoId) -> Result<(Vec<Weight>, u64), NodeError> {
+        let mut users: BTreeMap<[u8; 32], u32> = BTreeMap::new();
+        let mut known = Vec::new();
+        for artifact in self.list(repo)? {
+            let Some(manifest) = self.manifest(repo, artifact)? else { continue };
+            let held: BTreeSet<Chunk> =
+                chunks(&manifest).into_iter().filter(|chunk| self.blobs.has(&chunk.hash)).collect();
+            held.iter().for_each(|chunk| *users.entry(chunk.hash).or_default() += 1);
+            known.push((artifact, manifest.name, manifest.bytes, held));
+        }
+        let sum = |held: &BTreeSet<Chunk>, counts: &dyn Fn(&&Chunk) -> bool| {
+            held.iter().filter(counts).map(|chunk| chunk.bytes).sum()
+        };
+        let weights = known.into_iter().map(|(artifact, name, bytes, held)| {
+            let held_bytes = sum(&held, &|_| true);
+            let own_bytes = sum(&held, &|chunk| users.get(&chunk.hash) == Some(&1));
+            Weight { artifact, name, bytes, held_bytes, own_bytes }
+        });
+        Ok((weights.collect(), self.blobs.disk_bytes()?))
     }
 
     fn recall(&self, name: Name) -> Option<Arc<Hashes>> {
@@ -204,12 +334,12 @@ impl Artifacts {
         remembered.get(&name).cloned()
     }
 
-    fn remember(&self, name: Name, known: Hashes) {
+    fn remember(&self, name: Name, known: Arc<Hashes>) {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= REMEMBERED_COUNT_MAX {
             remembered.pop_first();
         }
-        remembered.insert(name, Arc::new(known));
+        remembered.insert(name, known);
     }
 }
 
@@ -223,7 +353,7 @@ pub(crate) fn decode(artifact: ArtifactId, bytes: &[u8]) -> Result<Manifest, Nod
     }
 }
 
-fn chunks(manifest: &Manifest) -> Vec<Chunk> {
+pub(crate) fn chunks(manifest: &Manifest) -> Vec<Chunk> {
     let chunk = |chunk: &manifest::Chunk| Chunk { hash: chunk.hash.0, bytes: u64::from(chunk.bytes) };
     manifest.chunks.iter().map(chunk).collect()
 }
@@ -235,6 +365,13 @@ fn entry(chunk: &Chunk) -> Result<manifest::Chunk, NodeError> {
 
 fn not_here(artifact: ArtifactId) -> NodeError {
     NodeError::NotFound { what: "artifact here", name: artifact.to_string() }
+}
+
+/// The repo and artifact that a pin is for.
+fn name_of(pin: &str) -> Option<Name> {
+    let mut words = pin.split('/').skip(1);
+    let (repo, artifact) = (words.next()?, words.next()?);
+    Some((RepoId::from_hex(repo)?, ArtifactId::from_hex(artifact)?))
 }
 
 fn manifest_pin((repo, artifact): Name) -> String {
@@ -274,39 +411,40 @@ mod tests {
     const REPO: RepoId = RepoId([1; 32]);
     const OTHER: RepoId = RepoId([2; 32]);
 
-    async fn home_with(bytes: &[u8]) -> (tempfile::TempDir, Artifacts, Added) {
+    fn home_with(bytes: &[u8]) -> (tempfile::TempDir, Artifacts, Added) {
         let dir = tempfile::tempdir().unwrap();
-        let artifacts = Artifacts::open(&dir.path().join("blobs")).await.unwrap();
+        let artifacts = Artifacts::open(&dir.path().join("blobs")).unwrap();
         let file = dir.path().join("model.bin");
         std::fs::write(&file, bytes).unwrap();
-        let added = artifacts.add(REPO, &file, "model.bin").await.unwrap();
+        let added = artifacts.add(REPO, &file, "model.bin").unwrap();
         (dir, artifacts, added)
     }
 
-    #[tokio::test]
-    async fn an_artifact_is_known_to_the_repo_it_was_added_to() {
+    #[test]
+    fn an_artifact_is_known_to_the_repo_it_was_added_to() {
         let bytes: Vec<u8> = (0..3_000_000u32).flat_map(u32::to_le_bytes).collect();
-        let (dir, artifacts, added) = home_with(&bytes).await;
+        let (dir, artifacts, added) = home_with(&bytes);
         assert_eq!(added.bytes, bytes.len() as u64);
-        assert!(artifacts.holds(REPO, added.artifact).await.unwrap());
-        assert!(!artifacts.holds(OTHER, added.artifact).await.unwrap());
-        assert_eq!(artifacts.list(REPO).await.unwrap(), [added.artifact]);
-        assert!(artifacts.list(OTHER).await.unwrap().is_empty());
+        assert!(artifacts.holds(REPO, added.artifact).unwrap());
+        assert!(!artifacts.holds(OTHER, added.artifact).unwrap());
+        assert_eq!(artifacts.list(REPO).unwrap(), [added.artifact]);
+        assert!(artifacts.list(OTHER).unwrap().is_empty());
         let out = dir.path().join("out.bin");
-        assert_eq!(artifacts.export(REPO, added.artifact, &out).await.unwrap(), added.bytes);
+        assert_eq!(artifacts.export(REPO, added.artifact, &out).unwrap(), added.bytes);
         assert_eq!(std::fs::read(out).unwrap(), bytes);
-        assert_eq!(artifacts.verify(REPO, added.artifact).await.unwrap(), added.bytes);
+        let checked = artifacts.verify(REPO, added.artifact).unwrap();
+        assert_eq!(checked, Checked { bytes: added.bytes, faults: vec![] });
     }
 
-    #[tokio::test]
-    async fn only_chunks_of_a_known_artifact_belong() {
-        let (_dir, artifacts, added) = home_with(&[7; 100_000]).await;
-        let manifest = artifacts.manifest(REPO, added.artifact).await.unwrap().unwrap();
+    #[test]
+    fn only_chunks_of_a_known_artifact_are_lent() {
+        let (_dir, artifacts, added) = home_with(&[7; 100_000]);
+        let manifest = artifacts.manifest(REPO, added.artifact).unwrap().unwrap();
         let hash = manifest.chunks[0].hash.0;
         for _ in 0..2 {
-            assert!(artifacts.belongs(REPO, added.artifact, &hash).await.unwrap());
-            assert!(!artifacts.belongs(REPO, added.artifact, &[0; 32]).await.unwrap());
-            assert!(!artifacts.belongs(OTHER, added.artifact, &hash).await.unwrap());
+            let lent = artifacts.lent(REPO, added.artifact).unwrap().unwrap();
+            assert!(lent.contains(&hash) && !lent.contains(&[0; 32]));
+            assert!(artifacts.lent(OTHER, added.artifact).unwrap().is_none());
         }
     }
 

@@ -11,13 +11,17 @@ use crate::error::NodeError;
 mod climb;
 mod meter;
 mod packer;
+mod stream;
 mod trail;
+mod whole;
 
 pub use climb::{Climb, Height, post_many};
 
 pub use cairn_crdt::syntax::parses;
 pub use packer::Packer;
+pub use stream::{receive_stream, send_streams};
 pub use trail::{Edits, Trail};
+pub use whole::hash_file;
 
 /// What became of the sides of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -41,6 +41,9 @@ pub struct Options {
     pub listen: Vec<String>,
     /// Peers to call beside those that are remembered, as multiaddresses.
     pub peers: Vec<String>,
+    /// How many bytes of artifacts may go out a second, over all peers; any number for zero.
+    #[serde(default)]
+    pub upload_bytes_per_s: u64,
 }
 
 /// One thing that happened; as JSON, one line of `serve --json`.
@@ -215,6 +218,7 @@ pub fn run(home: &Home, options: &Options, events: &mut dyn FnMut(Event)) -> Res
     let places = Places { listen: addresses(&options.listen)?, peers: addresses(&options.peers)? };
     let mut owner = open(home)?;
     let mut session = Session::new(home);
+    session.limit_lending(options.upload_bytes_per_s);
     let served = serve(home, &places, &mut owner, &mut session, events);
     let ended = session.close();
     // Last, so that what the verbs and peers brought lies in stones.
@@ -327,7 +331,9 @@ fn answer(
     }
     go_on(session.settle(owner))?;
     for Call { request, reply } in others {
+        session.serves(Some(reply.gone()));
         let answer = request.run(owner, session);
+        session.serves(None);
         reply.send(answer.map_err(|error| Refusal::from(&error)));
         go_on(session.settle(owner))?;
     }

@@ -47,6 +47,7 @@ mod heal;
 mod index;
 mod log;
 mod manifest;
+mod named;
 mod quarantine;
 mod recall;
 mod recover;

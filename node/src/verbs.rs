@@ -11,6 +11,7 @@ mod compare;
 pub mod delete;
 pub mod diff;
 pub mod doctor;
+pub mod du;
 pub mod export;
 pub mod fade;
 pub mod fsck;
@@ -165,6 +166,8 @@ verbs! {
     Clone clone (network);
     /// Large contents.
     Artifact artifact (network);
+    /// What large contents take.
+    Du du (network);
     /// Reads the store against what was signed.
     Verify verify ();
     /// Derives again what can be.

@@ -2,6 +2,8 @@
 //!
 //! Figures are medians or shares of many runs; nothing here is asserted, and nothing is tuned to the machine.
 
+mod blob;
+mod chunks;
 mod churn;
 mod clone;
 mod dice;
@@ -17,6 +19,7 @@ mod late;
 mod lines;
 mod live;
 mod memory;
+mod noise;
 mod pair;
 mod post;
 mod process;
@@ -26,6 +29,7 @@ mod releases;
 mod repository;
 mod rivals;
 mod score;
+mod smallfiles;
 mod speed;
 mod split;
 mod stage;
@@ -76,6 +80,12 @@ enum Name {
     Live(live::Args),
     /// Import a git history, against a clone by git that is checked afterwards
     Import(import::Args),
+    /// Move a large artifact between two processes, against a plain stream and sendme
+    Blob(blob::Args),
+    /// Take in a large file, and again with one part in a hundred changed
+    Chunks(chunks::Args),
+    /// Post many small files, against git and dvc
+    Smallfiles(smallfiles::Args),
 }
 
 /// Measures.
@@ -91,5 +101,8 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
         Name::Clone(args) => clone::run(args, desk),
         Name::Live(args) => live::run(args, desk),
         Name::Import(args) => import::run(args, desk),
+        Name::Blob(args) => blob::run(args, desk),
+        Name::Chunks(args) => chunks::run(args, desk),
+        Name::Smallfiles(args) => smallfiles::run(args, desk),
     }
 }

@@ -21,6 +21,9 @@ pub(crate) struct Args {
     /// Keep calling this peer, beside those that are remembered
     #[arg(long = "peer", value_name = "MULTIADDR")]
     peers: Vec<String>,
+    /// Send artifacts no faster than so many bytes a second, over all peers: 500k, 10M
+    #[arg(long, value_name = "BYTES", value_parser = crate::args::bytes)]
+    upload_limit: Option<u64>,
     /// Do not serve now: write a systemd unit of yours that does, with these options, and say how to enable it.
     /// Without --listen it keeps a port that is free now
     #[arg(long)]
@@ -42,7 +45,8 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
         return removed(desk, &unit::uninstall()?);
     }
     let listen = if args.listen.is_empty() { vec![ANYWHERE.to_owned()] } else { args.listen };
-    let options = Options { listen, peers: args.peers };
+    let upload_bytes_per_s = args.upload_limit.unwrap_or(0);
+    let options = Options { listen, peers: args.peers, upload_bytes_per_s };
     let json = desk.json;
     serve::run(&desk.home()?, &options, &mut |event| tell(&event, json))?;
     Ok(DONE)

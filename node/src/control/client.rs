@@ -2,6 +2,7 @@
 
 use super::frame::{self, FrameError};
 use super::{CONTROL_LEVEL, Question, Refusal, Response, SILENCE_MAX, short_name};
+use crate::progress::Progress;
 use serde::{Serialize, de::DeserializeOwned};
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
@@ -27,13 +28,25 @@ impl Client {
 
     /// Asks, and waits for the answer.
     pub fn ask<Q: Serialize, A: DeserializeOwned>(&mut self, request: &Q) -> Result<A, Refusal> {
+        self.ask_telling(request, &mut |_| ())
+    }
+
+    /// Asks, and waits for the answer; `tell` hears how far something long has come.
+    pub fn ask_telling<Q: Serialize, A: DeserializeOwned>(
+        &mut self,
+        request: &Q,
+        tell: &mut dyn FnMut(&Progress),
+    ) -> Result<A, Refusal> {
         let question = Question { level: CONTROL_LEVEL, request };
         let body = serde_json::to_vec(&question).map_err(|error| misread(&error))?;
         frame::write(&mut self.stream, &body).map_err(|error| broken(&error))?;
-        let body = self.next_body()?;
-        match serde_json::from_slice(&body).map_err(|error| misread(&error))? {
-            Response::Answer(answer) => Ok(answer),
-            Response::Error(refusal) => Err(refusal),
+        loop {
+            let body = self.next_body()?;
+            match serde_json::from_slice(&body).map_err(|error| misread(&error))? {
+                Response::Answer(answer) => return Ok(answer),
+                Response::Error(refusal) => return Err(refusal),
+                Response::Progress(progress) => tell(&progress),
+            }
         }
     }
 

@@ -12,6 +12,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::progress;
+
+/// How often is looked whether there is something to tell.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// A request on its way to the owner, with the way back.
 pub struct Call<Q, A> {
@@ -22,12 +28,20 @@ pub struct Call<Q, A> {
 }
 
 /// The way back to the client. Dropped without a word, it tells the client that its request is gone.
-pub struct Reply<A>(Sender<Result<A, Refusal>>);
+pub struct Reply<A> {
+    answers: Sender<Result<A, Refusal>>,
+    gone: Arc<AtomicBool>,
+}
 
 impl<A> Reply<A> {
     /// Answers; a client that went away meanwhile is no concern of the owner.
     pub fn send(self, answer: Result<A, Refusal>) {
-        let _ = self.0.send(answer);
+        let _ = self.answers.send(answer);
+    }
+
+    /// Turns true once the client has gone away.
+    pub fn gone(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.gone)
     }
 }
 
@@ -163,11 +177,14 @@ where
             Ok(request) => request,
             Err(refusal) => return part(stream, refusal),
         };
-        let (reply, answer) = mpsc::channel();
-        if !deliver(Call { request, reply: Reply(reply) }) {
+        let (answers, answer) = mpsc::channel();
+        let gone = Arc::new(AtomicBool::new(false));
+        let reply = Reply { answers, gone: Arc::clone(&gone) };
+        if !deliver(Call { request, reply }) {
             return refuse(stream, "E_GONE", "the owner of this home is closing".into(), HINT_GONE);
         }
         if wait(stream, &answer).is_err() {
+            gone.store(true, Ordering::SeqCst);
             return;
         }
     }
@@ -193,22 +210,36 @@ fn understand<Q: DeserializeOwned>(body: &[u8]) -> Result<Q, Refusal> {
     Ok(question.request)
 }
 
-/// Waits for the owner and passes its answer on, with a sign of life every now and then.
+/// Waits for the owner and passes its answer on, with a sign of life every now and then: how far something long has come,
+/// where something goes on.
 fn wait<A: Serialize>(
     stream: &mut UnixStream,
     answer: &Receiver<Result<A, Refusal>>,
 ) -> Result<(), FrameError> {
+    let mut silent = Duration::ZERO;
     loop {
-        match answer.recv_timeout(HEARTBEAT) {
+        match answer.recv_timeout(LOOK) {
             Ok(Ok(answer)) => return send(stream, &Response::Answer(answer)),
             Ok(Err(refusal)) => return send::<()>(stream, &Response::Error(refusal)),
-            Err(RecvTimeoutError::Timeout) => frame::write(stream, &[])?,
+            Err(RecvTimeoutError::Timeout) => match progress::now() {
+                Some(progress) => send::<()>(stream, &Response::Progress(progress))?,
+                None => silent = still(stream, silent + LOOK)?,
+            },
             Err(RecvTimeoutError::Disconnected) => {
                 let refusal = Refusal::new("E_GONE", "the owner of this home dropped the request", HINT_GONE);
                 return send::<()>(stream, &Response::Error(refusal));
             }
         }
     }
+}
+
+/// Breaks a silence that has become long.
+fn still(stream: &mut UnixStream, silent: Duration) -> Result<Duration, FrameError> {
+    if silent < HEARTBEAT {
+        return Ok(silent);
+    }
+    frame::write(stream, &[])?;
+    Ok(Duration::ZERO)
 }
 
 fn send<A: Serialize>(stream: &mut UnixStream, response: &Response<A>) -> Result<(), FrameError> {

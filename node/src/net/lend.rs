@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cairn_blobs::Pace;
 use cairn_crdt::id::{ArtifactId, RepoId};
 use cairn_protocol::key::DeviceKey;
 use futures::StreamExt;
@@ -17,28 +18,36 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::compat::FuturesAsyncReadCompatExt;
 
 use super::device_key;
-use super::streams::{ABSENT, CHUNK_MAX, Frame, HERE, SILENCE_MAX};
+use super::streams::{ABSENT, Frame, HERE, MANIFEST_MAX, SILENCE_MAX};
 use crate::artifacts::Artifacts;
 use crate::driver::Report;
 use crate::error::NodeError;
 
 /// Streams that are answered at once, and of them how many for one peer.
-const STREAMS_MAX: usize = 64;
-const STREAMS_PER_PEER_MAX: usize = 16;
+///
+/// Each holds up to three chunks in memory.
+const STREAMS_MAX: usize = 32;
+const STREAMS_PER_PEER_MAX: usize = 8;
 
 /// What answering needs.
 #[derive(Clone)]
 struct Lender {
     artifacts: Artifacts,
     reports: mpsc::Sender<Report>,
+    pace: Pace,
 }
 
 /// Answers blob streams until the swarm ends.
 ///
 /// The library holds back one stream for each protocol and drops the others without a word, so this
 /// loop only hands over. A stream beyond the limits is dropped, and the peer tries again later.
-pub(crate) async fn lend(mut incoming: IncomingStreams, artifacts: Artifacts, reports: mpsc::Sender<Report>) {
-    let lender = Lender { artifacts, reports };
+pub(crate) async fn lend(
+    mut incoming: IncomingStreams,
+    artifacts: Artifacts,
+    reports: mpsc::Sender<Report>,
+    pace: Pace,
+) {
+    let lender = Lender { artifacts, reports, pace };
     let places = Arc::new(Semaphore::new(STREAMS_MAX));
     let guests = Guests::default();
     while let Some((peer, stream)) = incoming.next().await {
@@ -62,14 +71,16 @@ impl Lender {
         let Some(repo) = self.may_read(peer, &frame).await else {
             return say(&mut writer, &[ABSENT]).await;
         };
-        match frame.chunk {
-            None => self.answer_manifest(&mut writer, repo, frame.artifact).await,
-            Some(hash) if self.can_give(repo, frame.artifact, &hash).await? => {
-                writer.write_all(&[HERE]).await.map_err(broken)?;
-                Ok(self.artifacts.blobs().serve(reader, writer, &hash, SILENCE_MAX, CHUNK_MAX).await?)
-            }
-            Some(_) => say(&mut writer, &[ABSENT]).await,
+        if !frame.is_for_chunks {
+            return self.answer_manifest(&mut writer, repo, frame.artifact).await;
         }
+        let Some(lent) = self.artifacts.lent(repo, frame.artifact)? else {
+            return say(&mut writer, &[ABSENT]).await;
+        };
+        writer.write_all(&[HERE]).await.map_err(broken)?;
+        writer.flush().await.map_err(broken)?;
+        let allowed = |hash: &[u8; 32]| lent.contains(hash);
+        Ok(self.artifacts.blobs().serve(reader, writer, allowed, SILENCE_MAX, &self.pace).await?)
     }
 
     async fn may_read(&self, peer: PeerId, frame: &Frame) -> Option<RepoId> {
@@ -77,10 +88,6 @@ impl Lender {
         let (reply, answer) = oneshot::channel();
         self.reports.send(Report::MayRead { peer, tag: frame.tag, reply }).await.ok()?;
         answer.await.ok()?
-    }
-
-    async fn can_give(&self, repo: RepoId, artifact: ArtifactId, hash: &[u8; 32]) -> Result<bool, NodeError> {
-        Ok(self.artifacts.belongs(repo, artifact, hash).await? && self.artifacts.blobs().has(hash).await?)
     }
 
     async fn answer_manifest<W>(
@@ -92,7 +99,7 @@ impl Lender {
     where
         W: AsyncWrite + Unpin,
     {
-        let Some(bytes) = self.artifacts.manifest_bytes(repo, artifact).await? else {
+        let Some(bytes) = self.artifacts.manifest_bytes(repo, artifact)? else {
             return say(writer, &[ABSENT]).await;
         };
         let length = u32::try_from(bytes.len()).map_err(|_| NodeError::Bug("a manifest of 4 GiB"))?;
@@ -109,7 +116,7 @@ async fn say<W: AsyncWrite + Unpin>(writer: &mut W, words: &[u8]) -> Result<(), 
         writer.write_all(words).await?;
         writer.shutdown().await
     };
-    match tokio::time::timeout(CHUNK_MAX, saying).await {
+    match tokio::time::timeout(MANIFEST_MAX, saying).await {
         Ok(said) => said.map_err(broken),
         Err(_) => Err(NodeError::Network("a peer does not read what it asked for".to_owned())),
     }

@@ -328,7 +328,7 @@ fn a_large_artifact_moves_between_two_nodes() {
     let (address, artifact, _running) = lender(1, &bytes, &[taker.core.me]);
     taker.session.sync(&mut taker.core, REPO, &[address.to_string()]).unwrap();
     assert!(!taker.session.holds_artifact(REPO, artifact).unwrap());
-    taker.session.fetch_artifact(&mut taker.core, REPO, artifact).unwrap();
+    taker.session.fetch_artifact(&mut taker.core, REPO, artifact, &super::Haul::default()).unwrap();
     let out = taker.dir.path().join("out.bin");
     let written = taker.session.export_artifact(REPO, artifact, &out).unwrap();
     assert_eq!(written, bytes.len() as u64);
@@ -341,14 +341,20 @@ fn an_artifact_looks_absent_to_who_may_not_read() {
     let friend = Keypair::from_secret(&[2; 32]).key();
     let (address, artifact, _running) = lender(1, &noise(100_000), &[friend]);
     stranger.session.sync(&mut stranger.core, REPO, &[address.to_string()]).unwrap();
-    let refused = stranger.session.fetch_artifact(&mut stranger.core, REPO, artifact).unwrap_err();
+    let refused = stranger
+        .session
+        .fetch_artifact(&mut stranger.core, REPO, artifact, &super::Haul::default())
+        .unwrap_err();
     let mut allowed = Node::new(2);
     allowed.session.sync(&mut allowed.core, REPO, &[address.to_string()]).unwrap();
     let unknown = ArtifactId([9; 32]);
-    let absent = allowed.session.fetch_artifact(&mut allowed.core, REPO, unknown).unwrap_err();
+    let absent = allowed
+        .session
+        .fetch_artifact(&mut allowed.core, REPO, unknown, &super::Haul::default())
+        .unwrap_err();
     let words = |error: NodeError, name: ArtifactId| error.to_string().replace(&name.to_string(), "");
     assert_eq!(words(refused, artifact), words(absent, unknown));
-    allowed.session.fetch_artifact(&mut allowed.core, REPO, artifact).unwrap();
+    allowed.session.fetch_artifact(&mut allowed.core, REPO, artifact, &super::Haul::default()).unwrap();
 }
 
 #[test]

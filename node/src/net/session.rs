@@ -6,8 +6,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use cairn_blobs::Pace;
 use cairn_crdt::id::RepoId;
 use cairn_protocol::effect::{Effect, Event};
 use cairn_protocol::hash::RepoTag;
@@ -71,6 +73,9 @@ pub struct Session {
     pub(super) book: PeerBook,
     wire: Option<Wire>,
     pub(super) artifacts: Option<Artifacts>,
+    /// How fast artifacts go out.
+    lending: Pace,
+    asker_is_gone: Option<Arc<AtomicBool>>,
     runtime: Option<Arc<Runtime>>,
     news: VecDeque<News>,
     /// Turns true when the process is told to stop, so that no wait goes on.
@@ -89,6 +94,8 @@ impl Session {
             book: PeerBook::load(home),
             wire: None,
             artifacts: None,
+            lending: Pace::free(),
+            asker_is_gone: None,
             runtime: None,
             news: VecDeque::new(),
             stop: watch::channel(false).0,
@@ -145,10 +152,18 @@ impl Session {
     }
 
     pub(super) fn check_stop(&self) -> Result<(), NodeError> {
-        match *self.stop.borrow() {
-            true => Err(NodeError::Network("this process was told to stop".to_owned())),
+        if *self.stop.borrow() {
+            return Err(NodeError::Network("this process was told to stop".to_owned()));
+        }
+        match self.asker_is_gone.as_ref().is_some_and(|gone| gone.load(Ordering::SeqCst)) {
+            true => Err(NodeError::Network("the command that asked for it was ended".to_owned())),
             false => Ok(()),
         }
+    }
+
+    /// From now on waits end when this turns true: who asked for what is waited for has gone away.
+    pub(crate) fn serves(&mut self, gone: Option<Arc<AtomicBool>>) {
+        self.asker_is_gone = gone;
     }
 
     /// What is to be told to people, since the last time.
@@ -161,13 +176,15 @@ impl Session {
         self.end()
     }
 
+    /// Artifacts go out no faster than so many bytes a second, over all peers; without a limit for zero.
+    pub(crate) fn limit_lending(&mut self, bytes_per_s: u64) {
+        self.lending = Pace::of(bytes_per_s);
+    }
+
     fn end(&mut self) -> Result<(), NodeError> {
         self.wire = None;
-        let Some(runtime) = self.runtime.take() else { return Ok(()) };
-        let closed = match self.artifacts.take() {
-            Some(artifacts) => runtime.block_on(artifacts.close()),
-            None => Ok(()),
-        };
+        let closed = self.artifacts.take().map_or(Ok(()), Artifacts::close);
+        let Some(runtime) = self.runtime.take() else { return closed };
         if let Some(runtime) = Arc::into_inner(runtime) {
             runtime.shutdown_timeout(END_MAX);
         }
@@ -198,7 +215,8 @@ impl Session {
     pub(crate) fn listen(&mut self, core: &mut dyn Core, addresses: &[Address]) -> Result<(), NodeError> {
         let artifacts = self.artifacts()?.clone();
         let runtime = self.runtime()?;
-        self.wire()?.lend(&runtime, artifacts)?;
+        let pace = self.lending.clone();
+        self.wire()?.lend(&runtime, artifacts, pace)?;
         let deadline = Instant::now() + REACH_MAX;
         for (count, address) in addresses.iter().enumerate() {
             self.wire()?.order(Order::Listen(address.clone()))?;

@@ -10,10 +10,13 @@ use cairn_protocol::key::DeviceKey;
 use cairn_protocol::manifest::{Chunk, Manifest};
 
 use super::session::{Core, Session};
-use super::{Exchanged, peer_name};
+use super::{Exchanged, Haul, Moved, peer_name};
+use crate::artifacts::Checked;
 use crate::clock;
 use crate::error::{NodeError, Range};
 use crate::owner::Owner;
+use crate::verbs::artifact::gc::{self, Collected};
+use crate::verbs::du::Weight;
 use crate::verbs::peers::{Apart, Peer};
 use crate::verbs::{Holder, Imported, Network, Synced};
 
@@ -82,7 +85,29 @@ impl Network for Session {
         repo: RepoId,
         artifact: ArtifactId,
     ) -> Result<(), NodeError> {
-        Session::fetch_artifact(self, owner, repo, artifact)
+        Session::fetch_artifact(self, owner, repo, artifact, &Haul::default()).map(drop)
+    }
+
+    fn haul_artifact(
+        &mut self,
+        owner: &mut Owner,
+        repo: RepoId,
+        artifact: ArtifactId,
+        haul: &Haul,
+    ) -> Result<Moved, NodeError> {
+        Session::fetch_artifact(self, owner, repo, artifact, haul)
+    }
+
+    fn sweep_artifacts(&mut self, owner: &mut Owner, dry_run: bool) -> Result<Collected, NodeError> {
+        self.artifacts()?.sweep(dry_run, || gc::needed(owner))
+    }
+
+    fn weigh_artifacts(&mut self, _: &mut Owner, repo: RepoId) -> Result<(Vec<Weight>, u64), NodeError> {
+        self.artifacts()?.weigh(repo)
+    }
+
+    fn disown_damage(&mut self, _: &mut Owner, checked: &Checked) -> Result<(), NodeError> {
+        Session::disown_damage(self, checked)
     }
 
     fn import_artifact(
@@ -120,7 +145,7 @@ impl Network for Session {
         _: &mut Owner,
         repo: RepoId,
         artifact: ArtifactId,
-    ) -> Result<u64, NodeError> {
+    ) -> Result<Checked, NodeError> {
         Session::verify_artifact(self, repo, artifact)
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use cairn_blobs::Pace;
 use cairn_protocol::input::Input;
 use cairn_protocol::key::DeviceKey;
 use libp2p::identity;
@@ -63,11 +64,16 @@ impl Wire {
         })
     }
 
-    /// Answers blob streams from now on.
-    pub(crate) fn lend(&mut self, runtime: &Runtime, artifacts: Artifacts) -> Result<(), NodeError> {
+    /// Answers blob streams from now on, no faster than `pace`.
+    pub(crate) fn lend(
+        &mut self,
+        runtime: &Runtime,
+        artifacts: Artifacts,
+        pace: Pace,
+    ) -> Result<(), NodeError> {
         let incoming = self.control.accept(BLOB_PROTOCOL);
         let incoming = incoming.map_err(|_| NodeError::Bug("artifacts are lent twice"))?;
-        runtime.spawn(lend::lend(incoming, artifacts, self.to_core.clone()));
+        runtime.spawn(lend::lend(incoming, artifacts, self.to_core.clone(), pace));
         Ok(())
     }
 

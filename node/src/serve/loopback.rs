@@ -170,7 +170,11 @@ fn a_repo_that_is_not_there_is_not_found() {
 fn serve_answers_commands_and_ends_in_good_order() {
     let dir = tempfile::tempdir().unwrap();
     let home = Home::open(dir.path()).unwrap();
-    let options = super::Options { listen: vec!["/ip4/127.0.0.1/tcp/0".to_owned()], peers: Vec::new() };
+    let options = super::Options {
+        listen: vec!["/ip4/127.0.0.1/tcp/0".to_owned()],
+        peers: Vec::new(),
+        ..Default::default()
+    };
     let (sender, events) = std::sync::mpsc::channel();
     let serving = std::thread::spawn({
         let home = home.clone();

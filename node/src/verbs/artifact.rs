@@ -1,5 +1,8 @@
 //! `artifact`: large contents, named by hash: added, fetched, listed, verified.
 
+pub mod gc;
+pub mod range;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::verify::Problem;
 use crate::error::NodeError;
+use crate::net::Haul;
 use crate::owner::Owner;
 use crate::uri::path_text;
 use crate::verbs::{Here, Network, Site};
@@ -52,14 +56,36 @@ pub enum Action {
         artifact: String,
         /// The file to write; an absolute path.
         out: PathBuf,
+        /// The part of it that is wanted: where it begins and ends, in bytes. All when left out.
+        #[serde(default)]
+        range: Option<(u64, u64)>,
+        /// How many bytes may come a second; any number for zero.
+        #[serde(default)]
+        bytes_per_s: u64,
+    },
+    /// Fetches an artifact and keeps it, without writing a file.
+    Fetch {
+        /// A name or a hash.
+        artifact: String,
+        /// How many bytes may come a second; any number for zero.
+        #[serde(default)]
+        bytes_per_s: u64,
     },
     /// Lists the artifacts of the project.
     #[default]
     Ls,
+    /// Takes away what nothing needs, in all repos of the home.
+    Gc {
+        /// Whether it only says what would go.
+        dry_run: bool,
+    },
     /// Checks the bytes held of one, or of all.
     Verify {
         /// A name or a hash; all when left out.
         artifact: Option<String>,
+        /// Whether what is damaged or missing is fetched again.
+        #[serde(default)]
+        repair: bool,
     },
 }
 
@@ -71,8 +97,12 @@ pub enum Answer {
     Added(Added),
     /// To `get`.
     Got(Got),
+    /// To `fetch`.
+    Fetched(range::Fetched),
     /// To `ls`.
     Listed(Listed),
+    /// To `gc`.
+    Collected(gc::Collected),
     /// To `verify`.
     Verified(Verified),
 }
@@ -101,6 +131,8 @@ pub struct Got {
     pub path: String,
     /// Whether it came over the network.
     pub fetched: bool,
+    /// How many bytes of content did.
+    pub moved_bytes: u64,
 }
 
 /// What `artifact ls` answers.
@@ -125,7 +157,7 @@ pub struct Item {
 }
 
 /// What `artifact verify` answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Verified {
     /// How many artifacts were read.
@@ -136,6 +168,8 @@ pub struct Verified {
     pub ok: bool,
     /// What was not.
     pub problems: Vec<Problem>,
+    /// How many bytes came from peers in place of what was damaged or missing.
+    pub repaired_bytes: u64,
 }
 
 /// Adds, gets, lists or verifies.
@@ -143,10 +177,19 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     let site = Site::open(owner, &args.here)?;
     match &args.action {
         Action::Add { file, name } => add(owner, &site, network, file, name.as_deref()).map(Answer::Added),
-        Action::Get { artifact, out } => get(owner, &site, network, artifact, out).map(Answer::Got),
+        Action::Get { artifact, out, range: None, bytes_per_s } => {
+            get(owner, &site, network, artifact, out, *bytes_per_s).map(Answer::Got)
+        }
+        Action::Get { artifact, out, range: Some((from, to)), bytes_per_s } => {
+            range::get(owner, &site, network, artifact, (*from..*to, out), *bytes_per_s).map(Answer::Got)
+        }
         Action::Ls => list(owner, &site, network).map(Answer::Listed),
-        Action::Verify { artifact } => {
-            verify(owner, &site, network, artifact.as_deref()).map(Answer::Verified)
+        Action::Fetch { artifact, bytes_per_s } => {
+            range::fetch(owner, &site, network, artifact, *bytes_per_s).map(Answer::Fetched)
+        }
+        Action::Gc { dry_run } => gc::run(owner, network, *dry_run).map(Answer::Collected),
+        Action::Verify { artifact, repair } => {
+            verify(owner, &site, network, artifact.as_deref(), *repair).map(Answer::Verified)
         }
     }
 }
@@ -182,25 +225,29 @@ fn get(
     network: &mut dyn Network,
     word: &str,
     out: &Path,
+    bytes_per_s: u64,
 ) -> Result<Got, NodeError> {
     let artifact = find(owner, site, word)?;
     let repo = site.place.repo;
-    let fetched = !network.holds_artifact(owner, repo, artifact)?;
-    if fetched {
-        network.fetch_artifact(owner, repo, artifact)?;
-    }
-    let mut part = out.as_os_str().to_owned();
-    part.push(".cairn-part");
-    let part = PathBuf::from(part);
+    let haul = Haul { part: None, bytes_per_s };
+    let mut moved_bytes = network.haul_artifact(owner, repo, artifact, &haul)?.bytes;
+    let part = range::part_beside(out);
     match std::fs::remove_file(&part) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(NodeError::io("replace", &part, error));
         }
         _ => {}
     }
-    let bytes = network.export_artifact(owner, repo, artifact, &part)?;
+    let bytes = match network.export_artifact(owner, repo, artifact, &part) {
+        Err(NodeError::Damaged(_)) => {
+            moved_bytes += range::mend(owner, site, network, artifact, bytes_per_s)?;
+            network.export_artifact(owner, repo, artifact, &part)?
+        }
+        written => written?,
+    };
     std::fs::rename(&part, out).map_err(|error| NodeError::io("write", out, error))?;
-    Ok(Got { artifact: artifact.to_string(), bytes, path: out.display().to_string(), fetched })
+    let (path, fetched) = (out.display().to_string(), moved_bytes > 0);
+    Ok(Got { artifact: artifact.to_string(), bytes, path, fetched, moved_bytes })
 }
 
 fn list(owner: &mut Owner, site: &Site, network: &mut dyn Network) -> Result<Listed, NodeError> {
@@ -217,19 +264,28 @@ fn verify(
     site: &Site,
     network: &mut dyn Network,
     word: Option<&str>,
+    repair: bool,
 ) -> Result<Verified, NodeError> {
     let asked = match word {
         Some(word) => BTreeSet::from([find(owner, site, word)?]),
         None => names(owner, site)?.into_values().map(|(artifact, _)| artifact).collect(),
     };
-    let mut verified = Verified { artifacts: 0, bytes: 0, ok: true, problems: Vec::new() };
+    let mut verified = Verified { ok: true, ..Verified::default() };
     for artifact in asked {
-        if word.is_none() && !network.holds_artifact(owner, site.place.repo, artifact)? {
+        // What was never here in whole is nobody's damage, unless it is asked for by name.
+        let is_here = network.holds_artifact(owner, site.place.repo, artifact)?;
+        if word.is_none() && !is_here && !range::is_damaged(owner, site, network, artifact)? {
             continue;
         }
         verified.artifacts += 1;
+        if repair {
+            verified.repaired_bytes += range::mend(owner, site, network, artifact, 0)?;
+        }
         match network.verify_artifact(owner, site.place.repo, artifact) {
-            Ok(bytes) => verified.bytes += bytes,
+            Ok(checked) => {
+                verified.bytes += checked.bytes;
+                verified.problems.extend(checked.faults.iter().map(|fault| range::problem(artifact, fault)));
+            }
             Err(error) => verified.problems.push(problem(artifact, &error)),
         }
     }

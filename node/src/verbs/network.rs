@@ -9,8 +9,12 @@ use cairn_crdt::id::{ArtifactId, ContentHash, RepoId};
 use cairn_protocol::input::Wanted;
 use cairn_protocol::manifest::{Chunk, Manifest};
 
+use super::artifact::gc::Collected;
+use super::du::Weight;
 use super::recall::Holder;
+use crate::artifacts::Checked;
 use crate::error::{NodeError, Range};
+use crate::net::{Haul, Moved};
 use crate::owner::Owner;
 
 /// What came of an exchange with peers.
@@ -60,6 +64,24 @@ pub trait Network {
         artifact: ArtifactId,
     ) -> Result<(), NodeError>;
 
+    /// Fetches the bytes of an artifact, or of a part of it, from peers that hold it; says what moved.
+    fn haul_artifact(
+        &mut self,
+        owner: &mut Owner,
+        repo: RepoId,
+        artifact: ArtifactId,
+        haul: &Haul,
+    ) -> Result<Moved, NodeError>;
+
+    /// Takes what is damaged of an artifact for missing, so that the next fetch brings it.
+    fn disown_damage(&mut self, owner: &mut Owner, checked: &Checked) -> Result<(), NodeError>;
+
+    /// Takes away the chunks that nothing needs, in all repos of the home; or says what would go.
+    fn sweep_artifacts(&mut self, owner: &mut Owner, dry_run: bool) -> Result<Collected, NodeError>;
+
+    /// What each artifact that is known to a repo takes, and what all chunks of the home take on the disk.
+    fn weigh_artifacts(&mut self, owner: &mut Owner, repo: RepoId) -> Result<(Vec<Weight>, u64), NodeError>;
+
     /// Takes a file into the artifact store.
     fn import_artifact(
         &mut self,
@@ -86,13 +108,13 @@ pub trait Network {
         artifact: ArtifactId,
     ) -> Result<bool, NodeError>;
 
-    /// Reads every byte of an artifact against its names; says how many there are.
+    /// Reads every byte of an artifact against its names.
     fn verify_artifact(
         &mut self,
         owner: &mut Owner,
         repo: RepoId,
         artifact: ArtifactId,
-    ) -> Result<u64, NodeError>;
+    ) -> Result<Checked, NodeError>;
 
     /// The manifest of an artifact of which every byte is here.
     fn whole_artifact(

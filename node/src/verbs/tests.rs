@@ -8,8 +8,12 @@ use cairn_crdt::id::{ArtifactId, ContentHash, RepoId, derive};
 use cairn_protocol::Wanted;
 use cairn_protocol::manifest::{Chunk, Manifest};
 
+use super::artifact::gc::Collected;
+use super::du::Weight;
 use super::*;
 use crate::Home;
+use crate::artifacts::Checked;
+use crate::net::{Haul, Moved};
 
 #[cfg(test)]
 mod landing;
@@ -52,6 +56,31 @@ impl Network for Alone {
         nobody()
     }
 
+    fn haul_artifact(
+        &mut self,
+        _: &mut Owner,
+        _: RepoId,
+        artifact: ArtifactId,
+        _: &Haul,
+    ) -> Result<Moved, NodeError> {
+        if self.artifacts.contains_key(&artifact) { Ok(Moved::default()) } else { nobody() }
+    }
+
+    fn sweep_artifacts(&mut self, owner: &mut Owner, _: bool) -> Result<Collected, NodeError> {
+        let needed = artifact::gc::needed(owner)?;
+        let unneeded =
+            self.artifacts.keys().filter(|known| !needed.iter().any(|(_, needed)| needed == *known));
+        Ok(Collected { unneeded: unneeded.map(ToString::to_string).collect(), ..Collected::default() })
+    }
+
+    fn weigh_artifacts(&mut self, _: &mut Owner, _: RepoId) -> Result<(Vec<Weight>, u64), NodeError> {
+        Ok((Vec::new(), 0))
+    }
+
+    fn disown_damage(&mut self, _: &mut Owner, _: &Checked) -> Result<(), NodeError> {
+        Ok(())
+    }
+
     fn import_artifact(
         &mut self,
         _: &mut Owner,
@@ -81,8 +110,15 @@ impl Network for Alone {
         Ok(self.artifacts.contains_key(&artifact))
     }
 
-    fn verify_artifact(&mut self, _: &mut Owner, _: RepoId, artifact: ArtifactId) -> Result<u64, NodeError> {
-        Ok(self.artifacts[&artifact].len() as u64)
+    fn verify_artifact(
+        &mut self,
+        _: &mut Owner,
+        _: RepoId,
+        artifact: ArtifactId,
+    ) -> Result<Checked, NodeError> {
+        let absent = || NodeError::NotFound { what: "artifact here", name: artifact.to_string() };
+        let bytes = self.artifacts.get(&artifact).ok_or_else(absent)?.len() as u64;
+        Ok(Checked { bytes, faults: Vec::new() })
     }
 
     fn whole_artifact(
@@ -402,7 +438,12 @@ fn artifacts_have_names() {
     assert_eq!((added.bytes, added.stored_bytes), (1000, 1000));
     let out = world.path("out");
     for word in ["model", &added.artifact, &added.artifact[..8]] {
-        let get = artifact::Action::Get { artifact: word.to_owned(), out: out.clone() };
+        let get = artifact::Action::Get {
+            artifact: word.to_owned(),
+            out: out.clone(),
+            range: None,
+            bytes_per_s: 0,
+        };
         ask(&mut world, get).unwrap();
         assert_eq!(fs::read(&out).unwrap(), [1; 1000]);
     }

@@ -41,6 +41,11 @@ impl Stage {
         self.0.join(name)
     }
 
+    /// The same as a word on a command line.
+    pub(super) fn word(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
     /// Runs this program in it, with a home of its own; how long it took, in milliseconds.
     pub(super) fn cairn(&self, words: &[&str]) -> Result<f64, Failure> {
         Ok(Home::new(&self.0, "home").run(words)?.ms)

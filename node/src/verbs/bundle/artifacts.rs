@@ -39,7 +39,7 @@ fn versions(owner: &Owner, repo: RepoId) -> Result<BTreeSet<(ProjectId, Frontier
 }
 
 /// The artifacts that one version shows; none, where it needs what is not here.
-pub(super) fn shown_by(owner: &mut Owner, place: Place, version: &Frontier) -> Result<Shown, NodeError> {
+pub(crate) fn shown_by(owner: &mut Owner, place: Place, version: &Frontier) -> Result<Shown, NodeError> {
     let view = match place.view(owner, version) {
         Ok(view) => view,
         Err(NodeError::Faded(_) | NodeError::Absent(_) | NodeError::NotFound { .. }) => {

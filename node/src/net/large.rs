@@ -1,0 +1,249 @@
+//! What verbs ask of artifacts: taking in, writing out, fetching from peers. A fetch goes on feeding the core.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use cairn_blobs::Pace;
+use cairn_crdt::id::{ArtifactId, ContentHash, RepoId};
+use cairn_protocol::key::DeviceKey;
+use cairn_protocol::manifest::{Chunk, Manifest};
+use tokio::task::JoinHandle;
+
+use super::Address;
+use super::fetch::{Fetcher, Part, Progress, write_part};
+use super::session::{Core, LOOK, REACH_MAX, Session};
+use crate::artifacts::{Added, Artifacts, Checked};
+use crate::error::NodeError;
+use crate::identity;
+use crate::progress;
+
+/// How long a fetch waits for more peers when one is there.
+const TOGETHER: Duration = Duration::from_millis(300);
+
+/// How an artifact is fetched.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Haul {
+    /// The part of its file that is wanted, in bytes, and the file that is to hold it; the whole of it, into the store,
+    /// when left out.
+    pub part: Option<(Range<u64>, PathBuf)>,
+    /// How many bytes may come a second; any number for zero.
+    pub bytes_per_s: u64,
+}
+
+/// What a fetch moved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Bytes of content that came over the network.
+    pub bytes: u64,
+}
+
+/// A fetch over all peers that it asks.
+struct Begun {
+    at: Instant,
+    pace: Pace,
+    progress: Arc<Progress>,
+    part: Option<Part>,
+}
+
+impl Begun {
+    fn new(haul: &Haul) -> Self {
+        let part = haul.part.clone().map(|(range, out)| Part { range, out });
+        let (pace, progress) = (Pace::of(haul.bytes_per_s), Arc::default());
+        Self { at: Instant::now(), pace, progress, part }
+    }
+
+    fn moved(&self) -> Moved {
+        Moved { bytes: self.progress.moved.load(Ordering::Relaxed) }
+    }
+
+    /// Tells people how far it is.
+    fn tell(&self) {
+        let (wanted, came) = (&self.progress.wanted, &self.progress.came);
+        progress::tell("fetching", came.load(Ordering::Relaxed), wanted.load(Ordering::Relaxed));
+    }
+}
+
+/// Nothing is told any more when this is dropped.
+struct Telling;
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        progress::end();
+    }
+}
+
+/// A task that ends when nobody waits for it any more.
+struct AbortOnDrop(JoinHandle<Result<(), NodeError>>);
+
+impl AbortOnDrop {
+    async fn take(mut self) -> Result<(), NodeError> {
+        let done = (&mut self.0).await;
+        done.map_err(|_| NodeError::Bug("a fetch that ended without a word"))?
+    }
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Session {
+    pub(super) fn artifacts(&mut self) -> Result<&Artifacts, NodeError> {
+        if self.artifacts.is_none() {
+            let opened = Artifacts::open(&self.home.blobs_dir())?;
+            self.artifacts = Some(opened);
+        }
+        self.artifacts.as_ref().ok_or(NodeError::Bug("an artifact store that is gone at once"))
+    }
+
+    /// Takes a file in as an artifact of `repo`.
+    pub fn import_artifact(&mut self, repo: RepoId, file: &Path, name: &str) -> Result<Added, NodeError> {
+        self.artifacts()?.add(repo, file, name)
+    }
+
+    /// Writes an artifact that is here to a file; says how many bytes.
+    pub fn export_artifact(
+        &mut self,
+        repo: RepoId,
+        artifact: ArtifactId,
+        out: &Path,
+    ) -> Result<u64, NodeError> {
+        self.artifacts()?.export(repo, artifact, out)
+    }
+
+    /// Whether every byte of an artifact is here.
+    pub fn holds_artifact(&mut self, repo: RepoId, artifact: ArtifactId) -> Result<bool, NodeError> {
+        self.artifacts()?.holds(repo, artifact)
+    }
+
+    /// Reads every byte of an artifact against its names.
+    pub fn verify_artifact(&mut self, repo: RepoId, artifact: ArtifactId) -> Result<Checked, NodeError> {
+        self.artifacts()?.verify(repo, artifact)
+    }
+
+    /// The manifest of an artifact of which every byte is here.
+    pub fn whole_artifact(
+        &mut self,
+        repo: RepoId,
+        artifact: ArtifactId,
+    ) -> Result<Option<Manifest>, NodeError> {
+        self.artifacts()?.whole(repo, artifact)
+    }
+
+    /// The bytes of a chunk, compared with its name.
+    pub fn read_chunk(&mut self, chunk: &Chunk) -> Result<Vec<u8>, NodeError> {
+        self.artifacts()?.read_chunk(chunk)
+    }
+
+    /// Makes an artifact known to a repo; the chunks of it that are not here.
+    pub fn keep_artifact(
+        &mut self,
+        repo: RepoId,
+        manifest: &Manifest,
+    ) -> Result<Vec<ContentHash>, NodeError> {
+        self.artifacts()?.keep(repo, manifest)
+    }
+
+    /// Keeps the bytes of a chunk, durably.
+    pub fn keep_chunk(&mut self, bytes: Vec<u8>) -> Result<(), NodeError> {
+        self.artifacts()?.keep_chunk(bytes)
+    }
+
+    /// Takes what is damaged of an artifact for missing, so that the next fetch brings it.
+    pub fn disown_damage(&mut self, checked: &Checked) -> Result<(), NodeError> {
+        self.artifacts()?.disown(checked);
+        Ok(())
+    }
+
+    /// Fetches what is missing of an artifact, or of a part of it, from peers that share the repo.
+    pub(crate) fn fetch_artifact(
+        &mut self,
+        core: &mut dyn Core,
+        repo: RepoId,
+        artifact: ArtifactId,
+        haul: &Haul,
+    ) -> Result<Moved, NodeError> {
+        let begun = Begun::new(haul);
+        if self.is_here(repo, artifact, &begun)? {
+            return Ok(begun.moved());
+        }
+        let nobody = || NodeError::Network("no peer of this repo could be reached".to_owned());
+        let known = self.book.addresses(Some(repo));
+        if known.is_empty() && self.connected().is_empty() {
+            return Err(nobody());
+        }
+        self.call(known)?;
+        let deadline = Instant::now() + REACH_MAX;
+        let mut tried = Vec::new();
+        let mut last = nobody();
+        loop {
+            let settled = self.all_called(repo)? || Instant::now() > deadline;
+            let peers: Vec<_> = self.connected().into_iter().filter(|peer| !tried.contains(peer)).collect();
+            // The others have a moment to answer, so that all are asked at once.
+            let has_waited = settled || begun.at.elapsed() > TOGETHER;
+            if !peers.is_empty() && has_waited {
+                match self.fetch_from(core, (repo, artifact), &peers, &begun) {
+                    Ok(()) => return Ok(begun.moved()),
+                    Err(error) => last = error,
+                }
+                tried.extend(peers);
+            }
+            if (!tried.is_empty() && self.all_called(repo)?) || Instant::now() > deadline {
+                return Err(last);
+            }
+            self.step(core, LOOK)?;
+        }
+    }
+
+    /// Whether nobody needs to be asked; a part that is here is written at once.
+    fn is_here(&mut self, repo: RepoId, artifact: ArtifactId, begun: &Begun) -> Result<bool, NodeError> {
+        let artifacts = self.artifacts()?;
+        let Some(manifest) = artifacts.manifest(repo, artifact)? else { return Ok(false) };
+        match &begun.part {
+            None => Ok(artifacts.missing(&manifest).is_empty()),
+            Some(part) => write_part(artifacts, &manifest, part),
+        }
+    }
+
+    /// Whether every address remembered for a repo has answered or failed at least once.
+    fn all_called(&mut self, repo: RepoId) -> Result<bool, NodeError> {
+        let addresses = self.book.addresses(Some(repo));
+        let wire = self.wire()?;
+        let settled = |address: &Address| {
+            wire.unreachable.contains_key(address)
+                || address.peer().is_some_and(|peer| wire.connected.contains(&peer))
+        };
+        Ok(addresses.iter().all(settled))
+    }
+
+    /// Fetches from these peers, and goes on feeding the core meanwhile.
+    fn fetch_from(
+        &mut self,
+        core: &mut dyn Core,
+        (repo, artifact): (RepoId, ArtifactId),
+        peers: &[DeviceKey],
+        begun: &Begun,
+    ) -> Result<(), NodeError> {
+        let artifacts = self.artifacts()?.clone();
+        let _busy = artifacts.busy(repo, artifact);
+        let me = identity::device(&self.home)?.key();
+        let control = self.wire()?.control.clone();
+        let (pace, progress, part) = (begun.pace.clone(), Arc::clone(&begun.progress), begun.part.clone());
+        let peers = peers.to_vec();
+        let fetcher = Fetcher { me, control, artifacts, repo, artifact, peers, pace, progress, part };
+        let fetching = self.runtime()?.spawn(fetcher.fetch());
+        // Whoever stops waiting also stops the fetch; what has come stays.
+        let fetching = AbortOnDrop(fetching);
+        let _telling = Telling;
+        while !fetching.0.is_finished() {
+            self.check_stop()?;
+            self.step(core, LOOK)?;
+            begun.tell();
+        }
+        self.runtime()?.block_on(fetching.take())
+    }
+}

@@ -1,0 +1,297 @@
+//! Large contents over real processes: parts of them, several providers, damage, kills, and what is collected.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::harness::{Chance, Node, Stage, wait_until};
+
+/// Bytes that nothing compresses.
+fn noise(bytes: usize, seed: u64) -> Vec<u8> {
+    let mut chance = Chance(seed);
+    (0..bytes).map(|_| chance.next(256) as u8).collect()
+}
+
+/// A founder that serves an artifact, and a reader that has joined.
+fn pair(stage: &Stage, bytes: &[u8]) -> (Node, Node) {
+    let mut ana = stage.founder("ana", &[("a.txt", b"a\n")]);
+    let made = stage.path().join("made.bin");
+    fs::write(&made, bytes).unwrap();
+    ana.ok(&["artifact", "add", made.to_str().unwrap(), "--name", "noise"]);
+    ana.serve();
+    let ben = stage.node("ben");
+    ben.join(&ana, "read");
+    (ana, ben)
+}
+
+/// The pack files of a node.
+fn packs(node: &Node) -> Vec<PathBuf> {
+    let files = fs::read_dir(node.home.join("blobs/packs")).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|ending| ending == "pack")).collect()
+}
+
+fn pack_bytes(node: &Node) -> u64 {
+    packs(node).iter().map(|path| fs::metadata(path).unwrap().len()).sum()
+}
+
+/// Flips one bit in the middle of a file.
+fn flip(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_part_of_an_artifact_moves_alone() {
+    let stage = Stage::new();
+    let bytes = noise(8 << 20, 1);
+    let (_ana, ben) = pair(&stage, &bytes);
+    let out = stage.path().join("part.bin");
+    let word = out.to_str().unwrap();
+    for (from, to) in [(0, 1), (1_000_000, 1_100_000), (8_388_000, 8_388_608)] {
+        let got = ben.ok(&["artifact", "get", "noise", "--range", &format!("{from}..{to}"), "-o", word]);
+        assert_eq!(fs::read(&out).unwrap(), bytes[from..to], "{from}..{to}");
+        let moved = got["moved_bytes"].as_u64().unwrap();
+        assert!(moved > 0 && moved <= (to - from) as u64 + (64 << 10), "{got}");
+    }
+    // What is asked for beyond the end is not there.
+    let got = ben.ok(&["artifact", "get", "noise", "--range", "8388600..9000000", "-o", word]);
+    assert_eq!((got["bytes"].as_u64(), fs::read(&out).unwrap()), (Some(8), bytes[8_388_600..].to_vec()));
+    assert_eq!(ben.ok(&["artifact", "ls"])["artifacts"][0]["held"], false, "parts are not kept");
+    ben.refused(&["artifact", "get", "noise", "--range", "5..5", "-o", word], 2);
+    ben.ok(&["artifact", "fetch", "noise"]);
+    let got = ben.ok(&["artifact", "get", "noise", "--range", "7..9", "-o", word]);
+    assert_eq!((got["moved_bytes"].as_u64(), fs::read(&out).unwrap()), (Some(0), bytes[7..9].to_vec()));
+}
+
+#[test]
+fn a_flipped_bit_is_named_by_its_range_and_mended_from_a_peer() {
+    let stage = Stage::new();
+    let bytes = noise(6 << 20, 2);
+    let (mut ana, ben) = pair(&stage, &bytes);
+    ben.ok(&["artifact", "fetch", "noise"]);
+    flip(&packs(&ben)[0]);
+    let told = ben.run(&["artifact", "verify"]);
+    assert_eq!(told.code, 6, "{told:?}");
+    let place = told.json["problems"][0]["where"].as_str().unwrap();
+    let range = place.rsplit_once("bytes ").unwrap().1;
+    let (from, to) = range.split_once("..").unwrap();
+    let (from, to): (usize, usize) = (from.parse().unwrap(), to.parse().unwrap());
+    assert!(from < to && to - from <= 512 << 10 && to <= bytes.len(), "{place}");
+    let out = stage.path().join("out.bin");
+    let mended = ben.ok(&["artifact", "verify", "noise", "--repair"]);
+    assert_eq!(mended["repaired_bytes"].as_u64(), Some((to - from) as u64), "{mended}");
+    assert_eq!(ben.ok(&["artifact", "verify"])["ok"], true);
+    // The same by `get`. What came last lies at the end.
+    let pack = &packs(&ben)[0];
+    let mut damaged = fs::read(pack).unwrap();
+    let last = damaged.len() - 1000;
+    damaged[last] ^= 1;
+    fs::write(pack, damaged).unwrap();
+    let got = ben.ok(&["artifact", "get", "noise", "-o", out.to_str().unwrap()]);
+    assert!(got["fetched"] == true && fs::read(&out).unwrap() == bytes, "{got}");
+    // Who serves what is damaged gives nothing instead.
+    let cid = stage.node("cid");
+    cid.join(&ana, "read");
+    packs(&ana).iter().for_each(|pack| flip(pack));
+    let refused = cid.run(&["artifact", "fetch", "noise"]);
+    assert!(refused.code != 0 && cid.ok(&["artifact", "ls"])["artifacts"][0]["held"] == false, "{refused:?}");
+    ana.stop();
+}
+
+#[test]
+fn three_providers_are_asked_at_once_and_one_that_goes_silent_is_passed_over() {
+    let stage = Stage::new();
+    let bytes = noise(6 << 20, 3);
+    let (ana, ben) = pair(&stage, &bytes);
+    let mut others = vec![stage.node("cid"), stage.node("dan")];
+    for other in &mut others {
+        other.join(&ana, "read");
+        other.ok(&["artifact", "fetch", "noise"]);
+        let address = other.serve_with(&["--upload-limit", "500k"]);
+        ben.ok(&["put", "--peer", &address]);
+    }
+    // One of them stops in the middle, without closing anything.
+    let frozen = others[0].pid();
+    let signal = |name: &str| {
+        let status = std::process::Command::new("kill").args([name, &frozen.to_string()]).status();
+        assert!(status.unwrap().success());
+    };
+    let out = stage.path().join("out.bin");
+    let mut get = ben.command();
+    get.args(["artifact", "get", "noise", "-o", out.to_str().unwrap()]);
+    let mut child = get.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    signal("-STOP");
+    let ended = child.wait().unwrap();
+    signal("-CONT");
+    assert!(ended.success() && fs::read(&out).unwrap() == bytes);
+}
+
+/// Kills the taker, or the giver, at a place that chance picks; what came stays, and it ends with the right bytes.
+fn kills(rounds: u64, seed: u64) {
+    let stage = Stage::new();
+    let bytes = noise(24 << 20, seed);
+    let (mut ana, ben) = pair(&stage, &bytes);
+    let out = stage.path().join("out.bin");
+    let mut chance = Chance(seed);
+    for round in 0..rounds {
+        let before = pack_bytes_if_any(&ben);
+        let mut get = ben.command();
+        get.args(["artifact", "get", "noise", "--limit", "40M", "-o", out.to_str().unwrap()]);
+        let mut child = get.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(chance.next(500)));
+        match round % 2 {
+            0 => child.kill().unwrap(),
+            _ => {
+                ana.kill();
+                std::thread::sleep(Duration::from_millis(20));
+                child.kill().unwrap();
+                ana.serve();
+            }
+        }
+        child.wait().unwrap();
+        assert!(pack_bytes_if_any(&ben) >= before, "what came stays");
+        let told = ben.run(&["artifact", "verify"]);
+        assert!(
+            told.code == 0
+                || told.json["problems"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .all(|problem| problem["code"] == "E_MISSING"),
+            "{told:?}"
+        );
+    }
+    ben.ok(&["artifact", "get", "noise", "-o", out.to_str().unwrap()]);
+    assert!(fs::read(&out).unwrap() == bytes);
+    assert_eq!(ben.ok(&["artifact", "verify"])["ok"], true);
+    assert!(pack_bytes(&ben) < bytes.len() as u64 * 21 / 20, "nothing is kept twice");
+}
+
+fn pack_bytes_if_any(node: &Node) -> u64 {
+    if node.home.join("blobs/packs").exists() { pack_bytes(node) } else { 0 }
+}
+
+#[test]
+fn a_transfer_survives_kills_of_either_side() {
+    kills(4, 4);
+}
+
+#[test]
+#[ignore = "minutes; nightly"]
+fn a_transfer_survives_fifty_kills_of_either_side() {
+    kills(50, 5);
+}
+
+#[test]
+fn what_a_mark_a_branch_or_a_name_shows_is_never_collected() {
+    let stage = Stage::new();
+    let ana = stage.founder("ana", &[("a.txt", b"a\n")]);
+    let contents: Vec<Vec<u8>> = (0..4).map(|seed| noise(300_000, 10 + seed)).collect();
+    // Two versions of a large file: the first one is marked, the second one is on the branch.
+    ana.write("model.bin", &contents[0]);
+    ana.post("one");
+    ana.ok(&["mark", "v1", "-m", "one"]);
+    ana.write("model.bin", &contents[1]);
+    ana.post("two");
+    // One by name, and one that is only on an unposted state of the file: it is no artifact yet.
+    let named = stage.path().join("named.bin");
+    fs::write(&named, &contents[2]).unwrap();
+    ana.ok(&["artifact", "add", named.to_str().unwrap(), "--name", "named"]);
+    let nothing = ana.ok(&["artifact", "gc"]);
+    assert_eq!(nothing["unneeded"].as_array().map(Vec::len), Some(0), "{nothing}");
+    let owners = ana.ok(&["du"]);
+    let artifacts = owners["artifacts"].as_array().unwrap();
+    assert_eq!(artifacts.len(), 3, "{owners}");
+    assert!(
+        artifacts
+            .iter()
+            .all(|item| item["is_needed"] == true && !item["needed_by"].as_array().unwrap().is_empty())
+    );
+    ana.ok(&["get", "?v1"]);
+    assert!(ana.read("model.bin") == contents[0]);
+    assert_eq!(ana.ok(&["artifact", "verify"])["ok"], true);
+}
+
+#[test]
+fn marks_fade_and_gc_in_any_order_restore_every_byte_that_is_shown() {
+    for seed in 0..3 {
+        interleaved(seed);
+    }
+}
+
+fn interleaved(seed: u64) {
+    let stage = Stage::new();
+    let ana = stage.founder("ana", &[("a.txt", b"a\n")]);
+    let mut chance = Chance(100 + seed);
+    let mut marked: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut now = Vec::new();
+    let mut written = 0;
+    for step in 0..14 {
+        match chance.next(5) {
+            0 | 1 => {
+                now = noise(200_000 + chance.next(200_000) as usize, 1000 * seed + step);
+                ana.write("model.bin", &now);
+                ana.post("another one");
+                written += 1;
+            }
+            2 if !now.is_empty() => {
+                let name = format!("m{step}");
+                ana.ok(&["mark", &name, "-m", "kept"]);
+                marked.push((name, now.clone()));
+            }
+            3 => {
+                ana.ok(&["fade", "--keep", "0s", "--alone"]);
+            }
+            _ => {
+                ana.ok(&["artifact", "gc"]);
+            }
+        }
+    }
+    ana.ok(&["fade", "--keep", "0s", "--alone"]);
+    let collected = ana.ok(&["artifact", "gc"]);
+    for (name, bytes) in &marked {
+        ana.ok(&["get", &format!("?{name}")]);
+        assert!(ana.read("model.bin") == *bytes, "{seed}: {name} {collected}");
+    }
+    ana.ok(&["get", "?main"]);
+    assert!(now.is_empty() || ana.read("model.bin") == now, "{seed}: {written} {collected}");
+    assert_eq!(ana.ok(&["artifact", "verify"])["ok"], true);
+}
+
+#[test]
+fn what_faded_is_collected_and_its_bytes_go() {
+    let stage = Stage::new();
+    let ana = stage.founder("ana", &[("a.txt", b"a\n")]);
+    ana.write("model.bin", noise(2_000_000, 30));
+    ana.post("old");
+    let kept = noise(300_000, 31);
+    ana.write("model.bin", &kept);
+    ana.post("new");
+    ana.ok(&["mark", "v1", "-m", "an epoch"]);
+    let would = ana.ok(&["artifact", "gc", "--dry-run"]);
+    assert_eq!(would["chunk_bytes"], 0, "nothing has faded: {would}");
+    ana.ok(&["fade", "--keep", "0s", "--alone"]);
+    let would = ana.ok(&["artifact", "gc", "--dry-run"]);
+    assert_eq!(would["unneeded"].as_array().map(Vec::len), Some(1), "{would}");
+    assert!(pack_bytes(&ana) > 2_000_000);
+    let unneeded = ana.ok(&["du"]);
+    assert_eq!(unneeded["artifacts"][0]["is_needed"], false, "ranked first: {unneeded}");
+    let did = ana.ok(&["artifact", "gc"]);
+    assert!(pack_bytes(&ana) < 500_000 && did["bytes_after"].as_u64() == Some(pack_bytes(&ana)), "{did}");
+    ana.write("model.bin", b"something else");
+    ana.ok(&["get", "?v1"]);
+    assert!(ana.read("model.bin") == kept);
+}
+
+#[test]
+fn a_transfer_that_nobody_serves_ends_with_an_error() {
+    let stage = Stage::new();
+    let (mut ana, ben) = pair(&stage, &noise(300_000, 40));
+    ana.stop();
+    wait_until("ana is gone", || !ana.is_serving());
+    ben.refused(&["artifact", "fetch", "noise"], 5);
+}
