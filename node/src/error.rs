@@ -137,6 +137,9 @@ pub enum NodeError {
     /// Rights, verification or policy forbid it.
     #[error("refused: {0}")]
     Refused(String),
+    /// A name that looks like a secret would be written where others read it.
+    #[error("{0} looks like a secret, and a record is for everybody who may read the project")]
+    Secret(String),
     /// A file stands where one of ours would, and somebody else wrote it.
     #[error("{} is not from here, and is left as it is", .0.display())]
     NotOurs(PathBuf),
@@ -241,6 +244,7 @@ impl NodeError {
             NodeError::TooLarge { .. } => "E_TOO_LARGE",
             NodeError::Usage(_) => "E_USAGE",
             NodeError::Refused(_) => "E_REFUSED",
+            NodeError::Secret(_) => "E_SECRET",
             NodeError::NotOurs(_) => "E_NOT_OURS",
             NodeError::Exposed(_) => "E_PERMISSIONS",
             NodeError::Forked(_) => "E_FORKED",
@@ -316,6 +320,7 @@ impl NodeError {
             NodeError::Exposed(_) => {
                 "`chmod 600` on it; where others may have read it, `cairn identity fork` gives a new one"
             }
+            NodeError::Secret(_) => "leave it out: the command finds it in its environment all the same",
             NodeError::NotOurs(_) => "look at it; move it away, or keep it and go without",
             NodeError::Forked(_) => {
                 "`cairn identity fork` gives this machine a key of its own; `cairn doctor` explains"

@@ -20,6 +20,7 @@ pub mod net;
 pub mod owner;
 pub mod peers;
 mod placed;
+pub mod runs;
 pub mod serve;
 pub mod store;
 pub mod telemetry;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::verify::Problem;
 use crate::error::NodeError;
 use crate::owner::Owner;
+use crate::runs::RUNS_BRANCH;
 use crate::uri::path_text;
 use crate::verbs::{Here, Network, Site};
 
@@ -242,11 +243,12 @@ fn problem(artifact: ArtifactId, error: &NodeError) -> Problem {
     Problem { code: error.code().to_owned(), place, detail: error.to_string() }
 }
 
-/// The artifacts of a project: those with a name, and the large files that the worktree stands on.
+/// The artifacts of a project: those with a name, those of runs, and the large files that the worktree stands on.
 fn names(owner: &mut Owner, site: &Site) -> Result<Names, NodeError> {
     let mut names = Names::new();
     let named = site.place.branch(owner, NAMES_BRANCH)?;
-    for frontier in [site.frontier().clone(), named] {
+    let of_runs = site.place.branch(owner, RUNS_BRANCH)?;
+    for frontier in [site.frontier().clone(), of_runs, named] {
         names.extend(artifacts_of(owner, site, &frontier)?);
     }
     Ok(names)
