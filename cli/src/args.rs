@@ -109,7 +109,7 @@ pub(crate) enum Verb {
     Clone(clone::Args),
     /// Show, name, back up, restore or leave the device key
     Identity(identity::Args),
-    /// Add, fetch, list and verify large contents
+    /// Add, fetch, list, verify, compare and trace large contents
     Artifact(artifact::Args),
     /// Run a command and record code, data, parameters, metrics and environment
     Run(run::Args),

@@ -15,8 +15,10 @@ pub mod environment;
 pub mod execute;
 pub mod filter;
 pub mod found;
+pub mod lineage;
 pub mod metrics;
 pub mod number;
+pub mod problem;
 pub mod record;
 
 use cairn_crdt::path::RepoPath;
@@ -25,6 +27,7 @@ use crate::error::NodeError;
 
 pub use found::Patterns;
 pub use number::Number;
+pub use problem::Problem;
 pub use record::{Record, RunId};
 
 /// The branch on which records are files.

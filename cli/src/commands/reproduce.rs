@@ -80,7 +80,8 @@ fn request(desk: &Desk, dir: &Path, action: verb::Action) -> Request {
 
 /// The folder in which the command runs.
 fn folder(ready: &verb::Ready, record: &Record) -> PathBuf {
-    Path::new(&ready.dir).join(&record.cwd)
+    let dir = PathBuf::from(&ready.dir);
+    if record.cwd.is_empty() { dir } else { dir.join(&record.cwd) }
 }
 
 /// How this machine differs from the one of the run. Variables that are set for the command do not.

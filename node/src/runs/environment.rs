@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::Problem;
 use crate::error::NodeError;
 
 /// Variables that change what programs compute, or in which order.
@@ -207,7 +208,7 @@ fn tools_of(dir: &Path) -> impl Iterator<Item = &'static str> {
 
 fn variables(names: &[String]) -> Result<BTreeMap<String, String>, NodeError> {
     if let Some(name) = names.iter().find(|name| is_secret(name)) {
-        return Err(NodeError::Secret(name.clone()));
+        return Err(Problem::Secret(name.clone()).into());
     }
     let all = VARIABLES.iter().copied().chain(names.iter().map(String::as_str));
     let set = |name: &str| Some((name.to_owned(), fact(&std::env::var(name).ok()?)));
@@ -300,7 +301,10 @@ mod tests {
     #[test]
     fn secrets_are_refused_by_their_names() {
         for name in ["AWS_SECRET_ACCESS", "api_key", "HF_TOKEN", "DB_PASSWORD", "GOOGLE_CREDENTIALS"] {
-            assert!(matches!(variables(&[name.to_owned()]), Err(NodeError::Secret(_))), "{name}");
+            assert!(
+                matches!(variables(&[name.to_owned()]), Err(NodeError::Run(Problem::Secret(_)))),
+                "{name}"
+            );
         }
         assert!(!VARIABLES.iter().any(|name| is_secret(name)));
         assert!(variables(&["PATH".to_owned()]).unwrap().contains_key("PATH"));

@@ -6,6 +6,7 @@ use std::time::UNIX_EPOCH;
 use cairn_crdt::path::RepoPath;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use super::Problem;
 use super::begun::Seen;
 use super::record::Item;
 use crate::error::NodeError;
@@ -125,7 +126,7 @@ pub fn store(
             return Ok(Some(Item { artifact: Some(artifact.to_string()), ..before }));
         }
     }
-    Err(NodeError::Refused(format!("{path} is being changed; it is not recorded")))
+    Err(Problem::Changing(path.to_string()).into())
 }
 
 #[cfg(test)]

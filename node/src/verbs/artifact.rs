@@ -1,4 +1,6 @@
-//! `artifact`: large contents, named by hash: added, fetched, listed, verified.
+//! `artifact`: large contents, named by hash: added, fetched, listed, verified, compared, and traced through runs.
+
+mod about;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,11 +15,15 @@ use super::verify::Problem;
 use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::runs::RUNS_BRANCH;
+use crate::runs::lineage::Way;
 use crate::uri::path_text;
 use crate::verbs::{Here, Network, Site};
 
+pub(in crate::verbs) use about::shared;
+pub use about::{Compared, Shown, Traced};
+
 /// What `artifact` is asked.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Args {
     /// Where it starts from.
     pub here: Here,
@@ -37,7 +43,7 @@ const PREFIX_DIGITS_MIN: usize = 6;
 type Names = BTreeMap<RepoPath, (ArtifactId, u64)>;
 
 /// What to do with artifacts.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Takes a file into the store.
@@ -55,8 +61,29 @@ pub enum Action {
         out: PathBuf,
     },
     /// Lists the artifacts of the project.
-    #[default]
-    Ls,
+    Ls {
+        /// Which; all when left out.
+        filter: Option<String>,
+    },
+    /// Tells what is known of one.
+    Show {
+        /// A name or a hash.
+        artifact: String,
+    },
+    /// Says how much of one another has.
+    Diff {
+        /// The one: a name or a hash.
+        then: String,
+        /// The other.
+        now: String,
+    },
+    /// Says where something came from and what became of it, as the runs tell it.
+    Lineage {
+        /// An artifact, a file of a run, or a run.
+        what: String,
+        /// Which way to look.
+        way: Way,
+    },
     /// Checks the bytes held of one, or of all.
     Verify {
         /// A name or a hash; all when left out.
@@ -65,7 +92,7 @@ pub enum Action {
 }
 
 /// What `artifact` answers, by action.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Answer {
     /// To `add`.
@@ -76,6 +103,12 @@ pub enum Answer {
     Listed(Listed),
     /// To `verify`.
     Verified(Verified),
+    /// To `show`.
+    Shown(Shown),
+    /// To `diff`.
+    Compared(Compared),
+    /// To `lineage`.
+    Traced(Traced),
 }
 
 /// What `artifact add` answers.
@@ -145,7 +178,10 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     match &args.action {
         Action::Add { file, name } => add(owner, &site, network, file, name.as_deref()).map(Answer::Added),
         Action::Get { artifact, out } => get(owner, &site, network, artifact, out).map(Answer::Got),
-        Action::Ls => list(owner, &site, network).map(Answer::Listed),
+        Action::Ls { filter } => list(owner, &site, network, filter.as_deref()).map(Answer::Listed),
+        Action::Show { artifact } => about::show(owner, &site, network, artifact).map(Answer::Shown),
+        Action::Diff { then, now } => about::diff(owner, &site, network, (then, now)).map(Answer::Compared),
+        Action::Lineage { what, way } => about::lineage(owner, &site, what, *way).map(Answer::Traced),
         Action::Verify { artifact } => {
             verify(owner, &site, network, artifact.as_deref()).map(Answer::Verified)
         }
@@ -204,11 +240,19 @@ fn get(
     Ok(Got { artifact: artifact.to_string(), bytes, path: out.display().to_string(), fetched })
 }
 
-fn list(owner: &mut Owner, site: &Site, network: &mut dyn Network) -> Result<Listed, NodeError> {
+fn list(
+    owner: &mut Owner,
+    site: &Site,
+    network: &mut dyn Network,
+    filter: Option<&str>,
+) -> Result<Listed, NodeError> {
     let mut artifacts = Vec::new();
     for (path, (artifact, bytes)) in names(owner, site)? {
         let held = network.holds_artifact(owner, site.place.repo, artifact)?;
         artifacts.push(Item { artifact: artifact.to_string(), name: path_text(&path), bytes, held });
+    }
+    if let Some(filter) = filter {
+        artifacts = about::meant(owner, site, artifacts, filter)?;
     }
     Ok(Listed { artifacts })
 }

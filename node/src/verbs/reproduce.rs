@@ -22,7 +22,7 @@ use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::runs::book::{Book, Run, Shelf};
 use crate::runs::record::{Item, Record};
-use crate::runs::{begun, found};
+use crate::runs::{Problem, begun, found};
 use crate::uri::Uri;
 use crate::verbs::site::Target;
 use crate::verbs::{DEFAULT_BRANCH, Here, Network, Place, Site};
@@ -197,7 +197,8 @@ fn held(owner: &mut Owner, uri: &Uri) -> Result<Goal, NodeError> {
         let run = Book::of(owner, place)?.find(word)?.clone();
         let bytes = Shelf::open(owner, place)?.bytes(owner, &run.id, ".json")?.unwrap_or_default();
         if !crate::runs::record::hash(&bytes).starts_with(word) {
-            return Err(NodeError::Refused(format!("run {} is not the one that the link names", run.id)));
+            let why = "is not the one that the link names".to_owned();
+            return Err(Problem::Untrue { run: run.id, why }.into());
         }
         return of_run(place, run);
     }
@@ -232,10 +233,10 @@ fn code(
         return Ok((site, moved.written));
     };
     let mut site = Site::open(owner, there)?;
-    let dir = there.dir.display();
-    let other = |why: &str| NodeError::Refused(format!("{dir} {why}; name a folder that is not there yet"));
+    let folder = there.dir.display().to_string();
+    let other = |why: &str| Problem::Folder { folder: folder.clone(), why: why.to_owned() };
     if site.place != goal.place || *site.frontier() != goal.frontier {
-        return Err(other("is a worktree that shows something else"));
+        return Err(other("is a worktree that shows something else").into());
     }
     site.finish(owner, network)?;
     let record = goal.run.as_ref().map(|run| &run.record);
@@ -245,7 +246,7 @@ fn code(
     let (changes, _) = site.changes(owner)?;
     let is_file = |path: &RepoPath| !own.iter().any(|own| own.starts_with(path.as_bytes()));
     match changes.iter().find(|change| !own.contains(change.path.as_bytes()) && is_file(&change.path)) {
-        Some(change) => Err(other(&format!("has {} changed", change.path))),
+        Some(change) => Err(other(&format!("has {} changed", change.path)).into()),
         None => Ok((site, 0)),
     }
 }
@@ -280,10 +281,9 @@ fn inputs(
         match found::look(site, &path)? {
             Some(now) if now.content == item.content => continue,
             Some(_) if base.files.contains_key(&path) || item.artifact.is_some() => {
-                let dir = site.root().display();
-                return Err(NodeError::Refused(format!(
-                    "{path} in {dir} is not the input of the run; name a folder that is not there yet"
-                )));
+                let (folder, why) =
+                    (site.root().display().to_string(), format!("holds another {path} than the run read"));
+                return Err(Problem::Folder { folder, why }.into());
             }
             _ => {}
         }
@@ -317,6 +317,6 @@ fn inputs(
     Ok(brought)
 }
 
-fn absent(item: &Item, why: &str) -> NodeError {
-    NodeError::Refused(format!("the input {} is not to be had: {why}", item.path))
+fn absent(item: &Item, why: &'static str) -> NodeError {
+    Problem::Input { path: item.path.clone(), why }.into()
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::invite::{invitation, link};
 use crate::error::NodeError;
 use crate::owner::Owner;
+use crate::runs::Problem;
 use crate::runs::book::{Book, Run, Shelf};
 use crate::runs::record::hash;
 use crate::uri::{Ref, Uri};
@@ -86,10 +87,7 @@ fn named(owner: &mut Owner, site: &Site, word: &str) -> Result<Option<Run>, Node
 /// The whole hash of a run that others can have.
 fn checked(owner: &mut Owner, site: &Site, run: &Run) -> Result<String, NodeError> {
     if run.local {
-        let id = &run.id;
-        return Err(NodeError::Refused(format!(
-            "run {id} is kept in this worktree alone: nobody else can have it"
-        )));
+        return Err(Problem::LocalRun(run.id.clone()).into());
     }
     check_code(run)?;
     let bad = |why| NodeError::Refused(format!("the version of the code: {why}"));
@@ -102,10 +100,7 @@ fn checked(owner: &mut Owner, site: &Site, run: &Run) -> Result<String, NodeErro
 pub(super) fn check_code(run: &Run) -> Result<(), NodeError> {
     match run.record.code.local {
         false => Ok(()),
-        true => Err(NodeError::Refused(format!(
-            "the code of run {} is a local waypoint, which is only where it was run: post it and run again",
-            run.id
-        ))),
+        true => Err(Problem::LocalCode(run.id.clone()).into()),
     }
 }
 

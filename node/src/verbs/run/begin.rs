@@ -10,8 +10,10 @@ use crate::clock;
 use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::runs::environment::{is_secret, locks};
-use crate::runs::record::{Code, Declared, ITEMS_MAX, Item, RECORD_LEVEL, Record, Scalar, check_key};
-use crate::runs::{Patterns, begun, found};
+use crate::runs::record::{
+    Code, Declared, ITEMS_MAX, Item, RECORD_LEVEL, Record, RecordError, Scalar, check_key,
+};
+use crate::runs::{Patterns, Problem, begun, found};
 use crate::verbs::site::Posting;
 use crate::verbs::{Network, Site};
 use crate::worktree::Footing;
@@ -69,7 +71,7 @@ fn asked(site: &Site, args: &Begin) -> Result<Record, NodeError> {
             .ok_or_else(|| NodeError::Usage(format!("the parameter {word:?} is not name=value")))?;
         check_key(name).map_err(|error| usage(&error))?;
         if is_secret(name) {
-            return Err(NodeError::Secret(format!("the parameter {name}")));
+            return Err(Problem::Secret(format!("the parameter {name}")).into());
         }
         if params.insert(name.to_owned(), Scalar::parse(value)).is_some() {
             return Err(NodeError::Usage(format!("the parameter {name} is given twice")));
@@ -107,7 +109,7 @@ fn asked(site: &Site, args: &Begin) -> Result<Record, NodeError> {
         ..Record::default()
     };
     // What could not be read again is refused before anything is run.
-    record.bytes().map_err(|error| usage(&error))?;
+    record.bytes().map_err(Problem::from)?;
     Ok(record)
 }
 
@@ -149,10 +151,7 @@ fn read(
         }
     }
     if declared.len() > ITEMS_MAX {
-        let count = declared.len();
-        return Err(NodeError::Refused(format!(
-            "{count} inputs are more than the {ITEMS_MAX} of a record; pack them"
-        )));
+        return Err(Problem::from(RecordError::Count("inputs")).into());
     }
     let mut items = Vec::new();
     for path in &declared {

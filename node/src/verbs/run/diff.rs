@@ -1,7 +1,5 @@
 //! Two runs side by side: what went in, what came out, and what the code did in between.
 
-use std::collections::BTreeMap;
-
 use cairn_crdt::id::ArtifactId;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +10,7 @@ use crate::runs::book::Book;
 use crate::runs::compare::{Changed, Pair, changed, pairs};
 use crate::runs::environment::Difference;
 use crate::runs::record::{Item, Scalar};
+use crate::verbs::artifact::shared;
 use crate::verbs::{Network, Site, compare, diff};
 use crate::worktree::link;
 
@@ -93,25 +92,9 @@ fn differing(
     for pair in &mut pairs {
         let artifact = |item: &Option<Item>| ArtifactId::from_hex(item.as_ref()?.artifact.as_deref()?);
         if let (Some(then), Some(now)) = (artifact(&pair.then), artifact(&pair.now)) {
-            pair.shared = shared(owner, network, site, then, now)?;
+            let shared = shared(owner, site, network, then, now)?.filter(|shared| shared.bytes_now > 0);
+            pair.shared = shared.map(|shared| shared.bytes as f64 / shared.bytes_now as f64);
         }
     }
     Ok(pairs)
-}
-
-/// Which share of the later one's bytes lies in chunks that the earlier one has too.
-fn shared(
-    owner: &mut Owner,
-    network: &mut dyn Network,
-    site: &Site,
-    then: ArtifactId,
-    now: ArtifactId,
-) -> Result<Option<f64>, NodeError> {
-    let repo = site.place.repo;
-    let (then, now) = (network.whole_artifact(owner, repo, then)?, network.whole_artifact(owner, repo, now)?);
-    let (Some(then), Some(now)) = (then, now) else { return Ok(None) };
-    let known: BTreeMap<_, _> = then.chunks.iter().map(|chunk| (chunk.hash, ())).collect();
-    let both = now.chunks.iter().filter(|chunk| known.contains_key(&chunk.hash));
-    let bytes: u64 = both.map(|chunk| u64::from(chunk.bytes)).sum();
-    Ok((now.bytes > 0).then(|| bytes as f64 / now.bytes as f64))
 }

@@ -15,7 +15,7 @@ use crate::owner::Owner;
 use crate::runs::begun::Seen;
 use crate::runs::execute::Ran;
 use crate::runs::record::{Beside, ITEMS_MAX, Item, Record, RunId, hash};
-use crate::runs::{INPUTS, Number, OUTPUTS, Patterns, RUNS_BRANCH, begun, file, found, metrics};
+use crate::runs::{INPUTS, Number, OUTPUTS, Patterns, Problem, RUNS_BRANCH, begun, file, found, metrics};
 use crate::verbs::{Network, Site};
 use crate::worktree::edits::FILE_BYTES_MAX;
 use crate::worktree::link;
@@ -52,7 +52,7 @@ pub(super) fn end(
     let series = (!ran.metrics.repeated().is_empty()).then_some(series);
     record.log = (!log.is_empty()).then(|| beside(&log, ran.cut));
     record.series = series.as_deref().map(|series| beside(series, ran.metrics.cut));
-    let bytes = record.bytes().map_err(|error| NodeError::Refused(format!("the record: {error}")))?;
+    let bytes = record.bytes().map_err(Problem::from)?;
     let id = RunId::of(&bytes);
     let mut files = vec![(".json", bytes)];
     files.extend(record.log.is_some().then_some((".log", log)));

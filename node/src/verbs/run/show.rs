@@ -3,11 +3,11 @@
 use super::{Listed, Row, Shown, Unended};
 use crate::error::NodeError;
 use crate::owner::Owner;
-use crate::runs::begun;
 use crate::runs::book::{Book, Run, Shelf};
 use crate::runs::filter::Filter;
 use crate::runs::metrics::read_series;
 use crate::runs::record::{Beside, hash};
+use crate::runs::{Problem, begun};
 use crate::verbs::Site;
 
 /// The runs that a filter lets through, the newest first.
@@ -18,7 +18,7 @@ pub(super) fn list(owner: &mut Owner, site: &Site, filter: Option<&str>) -> Resu
     let mut runs = Vec::new();
     for run in book.runs.iter().rev() {
         let passes = filter.as_ref().map_or(Ok(true), |filter| filter.passes(run));
-        if passes.map_err(|error| NodeError::Usage(error.to_string()))? {
+        if passes.map_err(Problem::from)? {
             runs.push(Row::of(run));
         }
     }
