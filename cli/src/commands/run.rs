@@ -111,7 +111,20 @@ enum Action {
         #[arg(long, value_name = "FILE", requires = "plot")]
         svg: Option<PathBuf>,
     },
-    /// Compare two runs: parameters, metrics, code, files and environment; 1 where something but the environment differs
+    /// Say a word of a run, for everybody: the record stays as it is
+    #[command(
+        after_help = "Examples:\n  cairn run tag 3fa9 baseline\n  cairn run tag last baseline --remove"
+    )]
+    Tag {
+        /// The first digits of its hash, its name, or `last`
+        run: String,
+        /// The word
+        tag: String,
+        /// Take it back
+        #[arg(long)]
+        remove: bool,
+    },
+    /// Compare two runs: parameters, metrics, code, files; 1 where something differs
     #[command(after_help = "Examples:\n  cairn run diff 3fa9 c41d\n  cairn run diff baseline last --json")]
     Diff {
         /// The one
@@ -139,6 +152,7 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
         Some(Action::Log { filter }) => told(verb::Action::Log { filter }, desk),
         Some(Action::Show { run, plot: Some(metric), svg }) => plot(run, &metric, svg.as_deref(), desk),
         Some(Action::Show { run, .. }) => told(verb::Action::Show { run }, desk),
+        Some(Action::Tag { run, tag, remove }) => told(verb::Action::Tag { run, tag, remove }, desk),
         Some(Action::Diff { then, now }) => told(verb::Action::Diff { then, now }, desk),
     }
 }
@@ -151,6 +165,7 @@ fn words(answer: &verb::Answer) -> String {
     match answer {
         verb::Answer::Listed(listed) => list(listed),
         verb::Answer::Shown(shown) => show(shown),
+        verb::Answer::Tagged(tagged) => format!("run {}: {}\n", tagged.run, plain(&tagged.tags.join(" "))),
         verb::Answer::Compared(compared) => diff::words(compared),
         verb::Answer::Recorded(recorded) => told_recorded(recorded),
         verb::Answer::Begun(_) => String::new(),

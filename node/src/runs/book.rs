@@ -1,6 +1,6 @@
 //! Every run of a project, as its branch shows them; and those that a worktree keeps for itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cairn_crdt::id::ArtifactId;
@@ -9,7 +9,7 @@ use cairn_crdt::{File, FileBody, View};
 use serde::{Deserialize, Serialize};
 
 use super::begun;
-use super::record::{ID_DIGITS, RECORD_BYTES_MAX, Record, RunId};
+use super::record::{ID_DIGITS, RECORD_BYTES_MAX, Record, RunId, check_key};
 use super::{FOLDER, INPUTS, RUNS_BRANCH, file};
 use crate::error::NodeError;
 use crate::owner::Owner;
@@ -130,12 +130,18 @@ fn stray(path: &str, why: String) -> Stray {
 }
 
 /// Tags that anybody may have written; what is none says nothing.
-fn read_tags(bytes: &[u8]) -> Vec<String> {
+pub fn read_tags(bytes: &[u8]) -> Vec<String> {
     let tags: BTreeMap<String, bool> = match bytes.len() <= TAGS_BYTES_MAX {
         true => serde_json::from_slice(bytes).unwrap_or_default(),
         false => BTreeMap::new(),
     };
-    tags.into_iter().filter(|(_, set)| *set).map(|(tag, _)| tag).collect()
+    tags.into_iter().filter(|(tag, set)| *set && check_key(tag).is_ok()).map(|(tag, _)| tag).collect()
+}
+
+/// A file with these tags, one a line, so that what two people say at once merges.
+pub fn write_tags(tags: &BTreeSet<String>) -> Vec<u8> {
+    let lines: Vec<String> = tags.iter().map(|tag| format!("  \"{tag}\": true")).collect();
+    format!("{{\n{}\n}}\n", lines.join(",\n")).into_bytes()
 }
 
 impl Book {
@@ -199,4 +205,20 @@ impl Book {
 
 fn unknown(word: &str) -> NodeError {
     NodeError::NotFound { what: "run", name: word.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_read_as_they_were_written_and_junk_says_nothing() {
+        let tags = BTreeSet::from(["good".to_owned(), "paper/v1".to_owned()]);
+        assert_eq!(read_tags(&write_tags(&tags)), ["good", "paper/v1"]);
+        assert!(read_tags(&write_tags(&BTreeSet::new())).is_empty());
+        assert_eq!(read_tags(br#"{"a": false, "b c": true, "d": true}"#), ["d"]);
+        for junk in ["", "[1]", "{\"a\": 1}", &"[".repeat(50_000), &" ".repeat(TAGS_BYTES_MAX + 1)] {
+            assert!(read_tags(junk.as_bytes()).is_empty());
+        }
+    }
 }

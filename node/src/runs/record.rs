@@ -23,6 +23,8 @@ pub const ITEMS_MAX: usize = 10_000;
 pub const KEYS_MAX: usize = 1_000;
 /// The most bytes of a parameter's or a metric's name.
 pub const KEY_BYTES_MAX: usize = 200;
+/// The most characters of a run's name.
+pub const NAME_CHARS_MAX: usize = 200;
 /// The most words of a command.
 pub const WORDS_MAX: usize = 10_000;
 /// Up to here a float holds every whole number.
@@ -217,7 +219,7 @@ impl Exit {
 
     /// The exit code as a shell tells it.
     pub fn shell_code(&self) -> i32 {
-        self.code.or(self.signal.map(|signal| 128 + signal)).unwrap_or(1)
+        self.code.or(self.signal.map(|signal| signal.saturating_add(128))).unwrap_or(1)
     }
 }
 
@@ -343,6 +345,12 @@ impl Record {
         keys.map(|key| check_key(key)).collect::<Result<Vec<_>, _>>()?;
         if !self.cwd.is_empty() {
             check_path("the folder", &self.cwd)?;
+        }
+        if let Some(metrics) = &self.declared.metrics {
+            check_path("the metrics file", metrics)?;
+        }
+        if let Some(name) = self.name.as_ref().filter(|name| name.chars().count() > NAME_CHARS_MAX) {
+            return Err(bad("the run's name", name));
         }
         for item in self.inputs.iter().chain(&self.outputs) {
             check_path("a path", &item.path)?;
@@ -483,6 +491,10 @@ mod tests {
         assert!(change(&|value| value["outputs"][0]["bytes"] = (-1).into()).is_err());
         assert!(change(&|value| value["wall_ms"] = 1e300.into()).is_err());
         assert!(change(&|value| value["cwd"] = "../..".into()).is_err());
+        assert!(change(&|value| value["declared"]["metrics"] = "../m.json".into()).is_err());
+        assert!(change(&|value| value["name"] = "x".repeat(NAME_CHARS_MAX + 1).into()).is_err());
+        let odd = change(&|value| value["exit"]["signal"] = i32::MAX.into()).unwrap();
+        assert_eq!(odd.exit.shell_code(), i32::MAX);
         assert!(change(&|value| value["command"] = Value::Array(vec![])).is_err());
         assert!(change(&|value| value["params"]["a b"] = 1.into()).is_err());
         let many = vec![serde_json::to_value(&record().outputs[0]).unwrap(); ITEMS_MAX + 1];

@@ -7,6 +7,7 @@ mod begin;
 mod diff;
 mod end;
 mod show;
+mod tag;
 
 use std::collections::BTreeMap;
 
@@ -54,6 +55,15 @@ pub enum Action {
         /// The first digits of its name, what it is called, or `last`.
         run: String,
     },
+    /// Says something of a run, or takes it back.
+    Tag {
+        /// Which run.
+        run: String,
+        /// The word.
+        tag: String,
+        /// Whether it is taken back.
+        remove: bool,
+    },
     /// Compares two runs.
     Diff {
         /// The one.
@@ -98,6 +108,8 @@ pub enum Answer {
     Listed(Listed),
     /// To `show`.
     Shown(Box<Shown>),
+    /// To `tag`.
+    Tagged(Tagged),
     /// To `diff`.
     Compared(Box<Compared>),
 }
@@ -225,6 +237,18 @@ pub struct Unended {
     pub pid: Option<u32>,
 }
 
+/// What `tag` answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tagged {
+    /// The run.
+    pub run: String,
+    /// What is said of it now.
+    pub tags: Vec<String>,
+    /// The waypoint that says so; `null` where it was said already.
+    pub waypoint: Option<String>,
+}
+
 /// What `show` answers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -253,6 +277,7 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
         }
         Action::Log { filter } => show::list(owner, &site, filter.as_deref()).map(Answer::Listed),
         Action::Show { run } => show::show(owner, &site, run).map(|shown| Answer::Shown(Box::new(shown))),
+        Action::Tag { run, tag, remove } => tag::tag(owner, &site, run, tag, *remove).map(Answer::Tagged),
         Action::Diff { then, now } => {
             diff::diff(owner, network, &site, then, now).map(|compared| Answer::Compared(Box::new(compared)))
         }

@@ -11,7 +11,7 @@ use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::runs::environment::{is_secret, locks};
 use crate::runs::record::{
-    Code, Declared, ITEMS_MAX, Item, RECORD_LEVEL, Record, RecordError, Scalar, check_key,
+    Code, Declared, ITEMS_MAX, Item, NAME_CHARS_MAX, RECORD_LEVEL, Record, RecordError, Scalar, check_key,
 };
 use crate::runs::{Patterns, Problem, begun, found};
 use crate::verbs::site::Posting;
@@ -22,8 +22,6 @@ use crate::worktree::link::digits;
 
 /// The variable in which a command finds its parameters, as a JSON object.
 pub(crate) const PARAMS_VARIABLE: &str = "CAIRN_PARAMS";
-/// The most characters of a run's name.
-const NAME_CHARS_MAX: usize = 200;
 
 /// Pins the code, looks at the inputs, and writes down that the run has begun.
 pub(super) fn begin(
