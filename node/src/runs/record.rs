@@ -128,7 +128,10 @@ impl Scalar {
             "false" => Self::Flag(false),
             _ => match word.parse::<f64>() {
                 // A whole number that a float cannot hold stays as it is written: seeds must not be rounded.
-                Ok(number) if number.is_finite() && number.abs() <= WHOLE_MAX => Self::Number(number),
+                Ok(number) if number.abs() > WHOLE_MAX && !word.contains(['.', 'e', 'E']) => {
+                    Self::Text(word.to_owned())
+                }
+                Ok(number) if number.is_finite() => Self::Number(number),
                 _ => Self::Text(word.to_owned()),
             },
         }
