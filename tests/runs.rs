@@ -269,10 +269,24 @@ fn what_differs_is_named_by_file_and_metric() {
     assert_eq!((&verdict["same"], &verdict["outputs"][0]["path"]), (&false.into(), &"model.bin".into()));
     let acc = serde_json::json!({ "name": "acc", "then": 0.75, "now": 0.5 });
     assert!(verdict["metrics"].as_array().unwrap().contains(&acc), "{verdict:#}");
-    // The same folder again: the files of before are no result of a command that writes none.
-    fs::write(&rate, "0.25; exit 0 #").unwrap();
-    let silent = ben.run(&["reproduce", &link, &there(&ben, "one"), "--verify"]);
-    assert_eq!(silent.code, 1, "{silent:#?}");
+}
+
+/// What lies in the folder from the time before is no result of a command that writes nothing any more.
+#[test]
+fn what_was_not_written_again_does_not_count() {
+    let stage = Stage::new();
+    let node = lab(&stage, "ana");
+    let flag = stage.path().join("flag");
+    fs::write(&flag, "").unwrap();
+    let script = format!("[ ! -e {} ] || echo x > out.bin", flag.display());
+    node.ok(&["run", "--output", "out.bin", "--", "sh", "-c", &script]);
+    let copy = stage.path().join("copy");
+    let verify = || node.run(&["reproduce", "last", copy.to_str().unwrap(), "--verify"]);
+    assert_eq!(verify().code, 0);
+    fs::remove_file(&flag).unwrap();
+    let silent = verify();
+    assert_eq!((silent.code, fs::read(copy.join("out.bin")).unwrap().as_slice()), (1, &b"x\n"[..]));
+    assert!(silent.json["verdict"]["outputs"][0]["now"].is_null(), "{silent:#?}");
 }
 
 #[test]
