@@ -44,6 +44,9 @@ const VERBS: [&str; 39] = [
     "grant",
     "revoke",
     "held",
+    "run",
+    "share",
+    "reproduce",
 ];
 
 fn cairn(words: &[&str]) -> crate::harness::Out {
