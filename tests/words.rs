@@ -4,7 +4,7 @@ use crate::harness::{Stage, told};
 use serde_json::Value;
 use std::process::Command;
 
-const VERBS: [&str; 39] = [
+const VERBS: [&str; 42] = [
     "init",
     "import",
     "export",
