@@ -535,7 +535,7 @@ mod tests {
         assert_eq!(Scalar::parse("nan"), Scalar::Text("nan".into()));
         let seeds = [Scalar::parse("7"), Scalar::parse("-0.5"), Scalar::parse("1e300")];
         let text = serde_json::to_string(&seeds).unwrap();
-        assert_eq!(text, "[7,-0.5,1e300]");
+        assert_eq!(text, "[7,-0.5,1e+300]");
         assert_eq!(serde_json::from_str::<Vec<Scalar>>(&text).unwrap(), seeds);
         assert_eq!(Scalar::parse("9007199254740993"), Scalar::Text("9007199254740993".into()));
         assert_eq!(Scalar::parse("adam"), Scalar::Text("adam".into()));
