@@ -27,8 +27,8 @@ pub const KEY_BYTES_MAX: usize = 200;
 pub const NAME_CHARS_MAX: usize = 200;
 /// The most words of a command.
 pub const WORDS_MAX: usize = 10_000;
-/// Up to here a float holds every whole number.
-const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+/// Up to here a float holds every whole number, and no other one is rounded to it.
+const WHOLE_MAX: f64 = 9_007_199_254_740_991.0;
 /// Digits of a run's name.
 pub const ID_DIGITS: usize = 16;
 
