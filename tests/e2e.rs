@@ -20,6 +20,7 @@ mod overlaps;
 mod owner;
 mod people;
 mod rights;
+mod runs;
 mod states;
 mod symbols;
 mod sync;

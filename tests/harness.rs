@@ -71,9 +71,16 @@ impl Node {
     }
 
     pub(crate) fn command(&self) -> Command {
+        let mut command = self.command_in_words();
+        command.arg("--json");
+        command
+    }
+
+    /// The same, with answers as people read them.
+    pub(crate) fn command_in_words(&self) -> Command {
         let mut command = Command::new(binary());
         command.env_remove("CAIRN_HOME").env_remove("CAIRN_KEY");
-        command.arg("--home").arg(&self.home).arg("-C").arg(&self.tree).arg("--json");
+        command.arg("--home").arg(&self.home).arg("-C").arg(&self.tree);
         command
     }
 

@@ -4,7 +4,7 @@ use crate::harness::{Stage, told};
 use serde_json::Value;
 use std::process::Command;
 
-const VERBS: [&str; 40] = [
+const VERBS: [&str; 43] = [
     "init",
     "import",
     "export",
@@ -45,6 +45,9 @@ const VERBS: [&str; 40] = [
     "grant",
     "revoke",
     "held",
+    "run",
+    "share",
+    "reproduce",
 ];
 
 fn cairn(words: &[&str]) -> crate::harness::Out {

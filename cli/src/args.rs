@@ -109,10 +109,16 @@ pub(crate) enum Verb {
     Clone(clone::Args),
     /// Show, name, back up, restore or leave the device key
     Identity(identity::Args),
-    /// Add, fetch, list and verify large contents
+    /// Add, fetch, list, verify, compare and trace large contents
     Artifact(artifact::Args),
     /// Say what large contents take, and who needs them
     Du(du::Args),
+    /// Run a command and record code, data, parameters, metrics and environment
+    Run(run::Args),
+    /// Make one link to a run or a version that others can reproduce
+    Share(share::Args),
+    /// Get the exact state of a run by its link, and compare what comes of it
+    Reproduce(reproduce::Args),
     /// Read the store against what was signed
     Verify(verify::Args),
     /// Say what is not as it should be, and what to do about it

@@ -32,9 +32,12 @@ pub(crate) mod peers;
 pub(crate) mod post;
 pub(crate) mod put;
 pub(crate) mod redo;
+pub(crate) mod reproduce;
 pub(crate) mod revoke;
 pub(crate) mod root;
+pub(crate) mod run;
 pub(crate) mod serve;
+pub(crate) mod share;
 pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod unbundle;
@@ -100,6 +103,9 @@ pub(crate) fn run(args: Args) -> Result<u8, Failure> {
         Verb::Clone(args) => clone::run(args, &desk),
         Verb::Identity(args) => identity::run(args, &desk),
         Verb::Artifact(args) => artifact::run(args, &desk),
+        Verb::Run(args) => run::run(args, &desk),
+        Verb::Share(args) => share::run(args, &desk),
+        Verb::Reproduce(args) => reproduce::run(args, &desk),
         Verb::Verify(args) => verify::run(args, &desk),
         Verb::Doctor(args) => doctor::run(args, &desk),
         Verb::Du(args) => du::run(args, &desk),

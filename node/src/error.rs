@@ -137,6 +137,9 @@ pub enum NodeError {
     /// Rights, verification or policy forbid it.
     #[error("refused: {0}")]
     Refused(String),
+    /// Something cannot be done with a run.
+    #[error("{0}")]
+    Run(#[from] crate::runs::Problem),
     /// A file stands where one of ours would, and somebody else wrote it.
     #[error("{} is not from here, and is left as it is", .0.display())]
     NotOurs(PathBuf),
@@ -241,6 +244,8 @@ impl NodeError {
             NodeError::TooLarge { .. } => "E_TOO_LARGE",
             NodeError::Usage(_) => "E_USAGE",
             NodeError::Refused(_) => "E_REFUSED",
+            NodeError::Run(problem) if problem.is_usage() => "E_USAGE",
+            NodeError::Run(_) => "E_RUN",
             NodeError::NotOurs(_) => "E_NOT_OURS",
             NodeError::Exposed(_) => "E_PERMISSIONS",
             NodeError::Forked(_) => "E_FORKED",
@@ -280,6 +285,7 @@ impl NodeError {
     pub fn exit_code(&self) -> u8 {
         match self {
             NodeError::Usage(_) => 2,
+            NodeError::Run(problem) if problem.is_usage() => 2,
             NodeError::NotFound { .. } | NodeError::NothingLeft(_) | NodeError::Ambiguous { .. } => 3,
             NodeError::Deleted(_) => 3,
             NodeError::Absent(_) | NodeError::Faded(_) | NodeError::Gone(_) => 3,
@@ -316,6 +322,7 @@ impl NodeError {
             NodeError::Exposed(_) => {
                 "`chmod 600` on it; where others may have read it, `cairn identity fork` gives a new one"
             }
+            NodeError::Run(problem) => problem.hint(),
             NodeError::NotOurs(_) => "look at it; move it away, or keep it and go without",
             NodeError::Forked(_) => {
                 "`cairn identity fork` gives this machine a key of its own; `cairn doctor` explains"

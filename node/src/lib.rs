@@ -21,6 +21,7 @@ pub mod owner;
 pub mod peers;
 mod placed;
 pub mod progress;
+pub mod runs;
 pub mod serve;
 pub mod store;
 pub mod telemetry;

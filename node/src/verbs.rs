@@ -37,9 +37,12 @@ pub mod put;
 mod recall;
 pub mod redo;
 mod replay;
+pub mod reproduce;
 pub mod revoke;
 mod rights;
 pub mod root;
+pub mod run;
+pub mod share;
 pub mod show;
 pub mod site;
 pub mod status;
@@ -168,6 +171,12 @@ verbs! {
     Artifact artifact (network);
     /// What large contents take.
     Du du (network);
+    /// Records of experiments.
+    Run run (network);
+    /// A link to a run or a version.
+    Share share (network);
+    /// The exact state of a run, and what comes of it here.
+    Reproduce reproduce (network);
     /// Reads the store against what was signed.
     Verify verify ();
     /// Derives again what can be.
@@ -188,6 +197,8 @@ impl Answer {
             Self::Overlaps(answer) => answer.waypoint.is_none() && !answer.overlaps.is_empty(),
             Self::Undo(answer) | Self::Redo(answer) => !answer.places.is_empty(),
             Self::Put(answer) => answer.overlaps > 0 || !answer.met.is_empty(),
+            Self::Run(run::Answer::Compared(answer)) => answer.differs(),
+            Self::Reproduce(reproduce::Answer::Verdict(answer)) => !answer.same,
             Self::Get(answer) => answer.blended && answer.overlaps > 0,
             _ => false,
         }

@@ -1,4 +1,6 @@
-//! `artifact`: large contents, named by hash: added, fetched, listed, verified.
+//! `artifact`: large contents, named by hash: added, fetched, listed, verified, compared, and traced through runs.
+
+mod about;
 
 pub mod gc;
 pub mod range;
@@ -16,11 +18,16 @@ use super::verify::Problem;
 use crate::error::NodeError;
 use crate::net::Haul;
 use crate::owner::Owner;
+use crate::runs::RUNS_BRANCH;
+use crate::runs::lineage::Way;
 use crate::uri::path_text;
 use crate::verbs::{Here, Network, Site};
 
+pub(in crate::verbs) use about::shared;
+pub use about::{Compared, Shown, Traced};
+
 /// What `artifact` is asked.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Args {
     /// Where it starts from.
     pub here: Here,
@@ -40,7 +47,7 @@ const PREFIX_DIGITS_MIN: usize = 6;
 type Names = BTreeMap<RepoPath, (ArtifactId, u64)>;
 
 /// What to do with artifacts.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Takes a file into the store.
@@ -72,8 +79,29 @@ pub enum Action {
         bytes_per_s: u64,
     },
     /// Lists the artifacts of the project.
-    #[default]
-    Ls,
+    Ls {
+        /// Which; all when left out.
+        filter: Option<String>,
+    },
+    /// Tells what is known of one.
+    Show {
+        /// A name or a hash.
+        artifact: String,
+    },
+    /// Says how much of one another has.
+    Diff {
+        /// The one: a name or a hash.
+        then: String,
+        /// The other.
+        now: String,
+    },
+    /// Says where something came from and what became of it, as the runs tell it.
+    Lineage {
+        /// An artifact, a file of a run, or a run.
+        what: String,
+        /// Which way to look.
+        way: Way,
+    },
     /// Takes away what nothing needs, in all repos of the home.
     Gc {
         /// Whether it only says what would go.
@@ -90,7 +118,7 @@ pub enum Action {
 }
 
 /// What `artifact` answers, by action.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Answer {
     /// To `add`.
@@ -105,6 +133,12 @@ pub enum Answer {
     Collected(gc::Collected),
     /// To `verify`.
     Verified(Verified),
+    /// To `show`.
+    Shown(Shown),
+    /// To `diff`.
+    Compared(Compared),
+    /// To `lineage`.
+    Traced(Traced),
 }
 
 /// What `artifact add` answers.
@@ -183,7 +217,6 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
         Action::Get { artifact, out, range: Some((from, to)), bytes_per_s } => {
             range::get(owner, &site, network, artifact, (*from..*to, out), *bytes_per_s).map(Answer::Got)
         }
-        Action::Ls => list(owner, &site, network).map(Answer::Listed),
         Action::Fetch { artifact, bytes_per_s } => {
             range::fetch(owner, &site, network, artifact, *bytes_per_s).map(Answer::Fetched)
         }
@@ -191,6 +224,10 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
         Action::Verify { artifact, repair } => {
             verify(owner, &site, network, artifact.as_deref(), *repair).map(Answer::Verified)
         }
+        Action::Ls { filter } => list(owner, &site, network, filter.as_deref()).map(Answer::Listed),
+        Action::Show { artifact } => about::show(owner, &site, network, artifact).map(Answer::Shown),
+        Action::Diff { then, now } => about::diff(owner, &site, network, (then, now)).map(Answer::Compared),
+        Action::Lineage { what, way } => about::lineage(owner, &site, what, *way).map(Answer::Traced),
     }
 }
 
@@ -250,11 +287,19 @@ fn get(
     Ok(Got { artifact: artifact.to_string(), bytes, path, fetched, moved_bytes })
 }
 
-fn list(owner: &mut Owner, site: &Site, network: &mut dyn Network) -> Result<Listed, NodeError> {
+fn list(
+    owner: &mut Owner,
+    site: &Site,
+    network: &mut dyn Network,
+    filter: Option<&str>,
+) -> Result<Listed, NodeError> {
     let mut artifacts = Vec::new();
     for (path, (artifact, bytes)) in names(owner, site)? {
         let held = network.holds_artifact(owner, site.place.repo, artifact)?;
         artifacts.push(Item { artifact: artifact.to_string(), name: path_text(&path), bytes, held });
+    }
+    if let Some(filter) = filter {
+        artifacts = about::meant(owner, site, artifacts, filter)?;
     }
     Ok(Listed { artifacts })
 }
@@ -298,11 +343,12 @@ fn problem(artifact: ArtifactId, error: &NodeError) -> Problem {
     Problem { code: error.code().to_owned(), place, detail: error.to_string() }
 }
 
-/// The artifacts of a project: those with a name, and the large files that the worktree stands on.
+/// The artifacts of a project: those with a name, those of runs, and the large files that the worktree stands on.
 fn names(owner: &mut Owner, site: &Site) -> Result<Names, NodeError> {
     let mut names = Names::new();
     let named = site.place.branch(owner, NAMES_BRANCH)?;
-    for frontier in [site.frontier().clone(), named] {
+    let of_runs = site.place.branch(owner, RUNS_BRANCH)?;
+    for frontier in [site.frontier().clone(), of_runs, named] {
         names.extend(artifacts_of(owner, site, &frontier)?);
     }
     Ok(names)

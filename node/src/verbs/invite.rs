@@ -40,21 +40,32 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     let site = Site::open(owner, &args.here)?;
     let place = site.place;
     let role = role(args.role.as_deref().unwrap_or("write"))?;
+    let invitation = invitation(owner, place, role, args.expires.as_deref(), args.uses)?;
+    let peers = network.addresses();
+    let uri = Uri { peers, invite: Some(hex(&invitation.to_bytes())), ..link(owner, place, site.branch())? };
+    Ok(Answer { invite: uri.to_string() })
+}
+
+/// Signs a grant in a project to a one-time key.
+pub(super) fn invitation(
+    owner: &mut Owner,
+    place: Place,
+    role: Role,
+    expires: Option<&str>,
+    uses: Option<u32>,
+) -> Result<Invitation, NodeError> {
     let secret = entropy::random()?;
     let subject = Keypair::from_secret(&secret).key();
     let terms = Terms {
         role,
         scope: Scope::Project(place.project),
-        not_after_ms: args.expires.as_deref().map(end).transpose()?,
+        not_after_ms: expires.map(end).transpose()?,
         // What bounds the link bounds whoever joins by it: an admin could then let in only as many.
-        uses: args.uses.or((role != Role::Admin).then_some(1)),
+        uses: uses.or((role != Role::Admin).then_some(1)),
         delegable: true,
     };
     terms.give(owner, place.repo, subject)?;
-    let invitation = Invitation { secret, chain: owner.replica(place.repo)?.grants().chain(&subject) };
-    let peers = network.addresses();
-    let uri = Uri { peers, invite: Some(hex(&invitation.to_bytes())), ..link(owner, place, site.branch())? };
-    Ok(Answer { invite: uri.to_string() })
+    Ok(Invitation { secret, chain: owner.replica(place.repo)?.grants().chain(&subject) })
 }
 
 /// The place that a link names; it lets nobody in.

@@ -65,20 +65,25 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
         return handover.enter(owner, &args.here, &args.peers, network);
     }
     let uri = Uri::parse(&args.invite)?;
+    let wanted = invited(owner, &args.here, &uri)?;
+    enter(owner, &args.here, &Door { uri: &uri, peers: &args.peers, wanted }, network)
+}
+
+/// The repo that an invitation is to, and the rights that this device signs itself from it.
+pub(super) fn invited(owner: &Owner, here: &Here, uri: &Uri) -> Result<Wanted, NodeError> {
     let bad = || NodeError::Usage("this is no invitation: it has no repo, project or key".to_owned());
     let repo = uri.repo.as_deref().and_then(RepoId::from_hex).ok_or_else(bad)?;
     let (project, invite) = (uri.project.clone().ok_or_else(bad)?, uri.invite.as_deref().ok_or_else(bad)?);
     let invitation =
         bytes_of_hex(invite).and_then(|bytes| Invitation::from_bytes(&bytes).ok()).ok_or_else(bad)?;
-    let acting = args.here.keypair(owner.home())?.key();
+    let acting = here.keypair(owner.home())?.key();
     let device = identity::device(owner.home())?.key();
     let mut grants = invitation.accept(acting)?;
     if acting != device && owner.replica(repo).is_err() {
         // Peers know this node by the home's own key: that one has to be let in too.
         grants.extend(invitation.accept(device)?);
     }
-    let wanted = Wanted { repo, projects: vec![project], grants };
-    enter(owner, &args.here, &Door { uri: &uri, peers: &args.peers, wanted }, network)
+    Ok(Wanted { repo, projects: vec![project], grants })
 }
 
 /// What is needed to enter a repo.
@@ -101,6 +106,19 @@ pub(super) fn enter(
     if Link::load(&here.dir)?.is_some() {
         return Err(NodeError::Refused(format!("{} is a worktree already", here.dir.display())));
     }
+    let agreed = bring(owner, door, network)?;
+    let place = Place::find(owner, door.wanted.repo, door.uri.project.as_deref())?;
+    let branch = door.uri.refs.first().map_or(DEFAULT_BRANCH, |reference| &reference.name);
+    let answer = settle(owner, here, place, branch, network)?;
+    Ok(Answer { agreed: agreed as u64, ..answer })
+}
+
+/// Gets a repo, or what is new in it; how many peers hold the same.
+pub(super) fn bring(
+    owner: &mut Owner,
+    door: &Door<'_>,
+    network: &mut dyn Network,
+) -> Result<usize, NodeError> {
     let repo = door.wanted.repo;
     let own = format!("/p2p/{}", peer_name(identity::device(owner.home())?.key())?);
     let linked = door.uri.peers.iter().filter(|peer| !peer.ends_with(&own));
@@ -120,10 +138,7 @@ pub(super) fn enter(
             agreed = network.sync(owner, repo, &peers)?.peers.len();
         }
     }
-    let place = Place::find(owner, repo, door.uri.project.as_deref())?;
-    let branch = door.uri.refs.first().map_or(DEFAULT_BRANCH, |reference| &reference.name);
-    let answer = settle(owner, here, place, branch, network)?;
-    Ok(Answer { agreed: agreed as u64, ..answer })
+    Ok(agreed)
 }
 
 /// Makes a folder the worktree of a project.

@@ -447,7 +447,10 @@ fn artifacts_have_names() {
         ask(&mut world, get).unwrap();
         assert_eq!(fs::read(&out).unwrap(), [1; 1000]);
     }
-    let artifact::Answer::Listed(listed) = ask(&mut world, artifact::Action::Ls).unwrap() else { panic!() };
+    let artifact::Answer::Listed(listed) = ask(&mut world, artifact::Action::Ls { filter: None }).unwrap()
+    else {
+        panic!()
+    };
     assert_eq!((listed.artifacts.len(), listed.artifacts[0].name.as_str()), (1, "model"));
     assert!(world.changed("a").is_empty() && !world.path("a/model").exists());
 }

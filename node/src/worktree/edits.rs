@@ -48,6 +48,19 @@ impl Worktree {
         Ok(edits)
     }
 
+    /// Takes a file into the artifact store, however small it is; `None` where no file stands.
+    pub fn import(
+        &mut self,
+        path: &RepoPath,
+        artifacts: &mut dyn Artifacts,
+    ) -> Result<Option<(ArtifactId, u64)>, NodeError> {
+        match self.beneath.read(path) {
+            Ok(file) => artifacts.import(&handle_path(&file), &path.name().to_string()).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(NodeError::io("read", &self.on_disk(path), error)),
+        }
+    }
+
     /// The edit that makes a version show a file as it is now; none when it is gone again.
     fn file_edit(
         &mut self,

@@ -161,7 +161,8 @@ fn link_path(root: &Path) -> PathBuf {
     private_dir(root).join(LINK_FILE)
 }
 
-pub(super) fn frontier(digits: &[String]) -> Result<Frontier, String> {
+/// Reads such hashes.
+pub(crate) fn frontier(digits: &[String]) -> Result<Frontier, String> {
     digits.iter().map(|text| waypoint(text)).collect()
 }
 

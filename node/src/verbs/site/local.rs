@@ -7,6 +7,7 @@
 
 use cairn_crdt::Frontier;
 use cairn_crdt::id::WaypointId;
+use cairn_crdt::path::RepoPath;
 use cairn_protocol::entry::Edge;
 use cairn_protocol::{Keypair, Labels};
 
@@ -48,6 +49,34 @@ impl Site {
             stand.frontier = Frontier::from_iter([local]);
         }
         Ok(Saved { stand, waypoint })
+    }
+
+    /// Makes a version of what the files show, but for the paths that `leave` names: as a post, or as a local waypoint. The version is
+    /// local where it shows what nobody else has.
+    pub fn pin(
+        &mut self,
+        owner: &mut Owner,
+        network: &mut dyn Network,
+        posting: &Posting<'_>,
+        leave: &dyn Fn(&RepoPath) -> bool,
+    ) -> Result<(Frontier, bool), NodeError> {
+        if posting.local
+            && let Some(stand) = self.kept(owner)?
+        {
+            return Ok((stand.frontier, true));
+        }
+        let (mut changes, _) = self.changes(owner)?;
+        changes.retain(|change| !leave(&change.path));
+        let posted = self.keep(owner, network, &changes, posting)?;
+        if let Some(posted) = &posted {
+            self.stand_on(posted.written.waypoint, posting);
+            self.worktree.save_link()?;
+        }
+        self.worktree.save_index()?;
+        Ok(match posted.filter(|_| posting.local) {
+            Some(posted) => (Frontier::from_iter([posted.written.waypoint]), true),
+            None => (self.frontier().clone(), false),
+        })
     }
 
     /// What the files show, if the last local waypoint keeps all of it.

@@ -1,0 +1,236 @@
+//! What is known of an artifact beside its bytes: its chunks, its names, the runs that made or read it; and how much of it another one has.
+
+use std::collections::BTreeSet;
+
+use cairn_crdt::id::ArtifactId;
+use serde::{Deserialize, Serialize};
+
+use super::{Item, find, names};
+use crate::error::NodeError;
+use crate::owner::Owner;
+use crate::runs::Problem;
+use crate::runs::book::{Book, Run};
+use crate::runs::filter::{Cell, Columns, FilterError};
+use crate::runs::lineage::{Graph, Kind, Way};
+use crate::uri::path_text;
+use crate::verbs::{Network, Site};
+
+/// The columns of an artifact; those of the run that made it come with them.
+const COLUMNS: [&str; 11] = [
+    "artifact",
+    "bytes",
+    "exit",
+    "held",
+    "metrics.NAME",
+    "name",
+    "params.NAME",
+    "run",
+    "seconds",
+    "started",
+    "state",
+];
+
+/// What `artifact show` answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shown {
+    /// Its hash.
+    pub artifact: String,
+    /// How many bytes it has; `null` where no name and no chunk is here.
+    pub bytes: Option<u64>,
+    /// How many chunks; `null` where not all of them are here.
+    pub chunks: Option<u64>,
+    /// What it is called.
+    pub names: Vec<String>,
+    /// The BLAKE3 hash of all its bytes, if a run says so.
+    pub content: Option<String>,
+    /// The runs that wrote it.
+    pub made_by: Vec<String>,
+    /// The runs that read it.
+    pub read_by: Vec<String>,
+}
+
+/// What `artifact diff` answers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compared {
+    /// The one.
+    pub then: String,
+    /// The other.
+    pub now: String,
+    /// How many bytes the one has.
+    pub bytes_then: u64,
+    /// How many the other has.
+    pub bytes_now: u64,
+    /// How many bytes of the other lie in chunks that the one has too.
+    pub bytes_shared: u64,
+    /// The same as a share of its bytes: 0 to 1.
+    pub shared: f64,
+    /// Whether they are the same bytes.
+    pub same: bool,
+}
+
+/// What `artifact lineage` answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Traced {
+    /// The nodes, and which led to which.
+    pub graph: Graph,
+}
+
+/// An artifact, and the run that made it.
+pub(super) struct Made<'a> {
+    pub(super) item: &'a Item,
+    pub(super) run: Option<&'a Run>,
+}
+
+impl Columns for Made<'_> {
+    fn cell(&self, column: &str) -> Result<Option<Cell>, FilterError> {
+        let Item { artifact, name, bytes, held } = self.item;
+        Ok(Some(match column {
+            "artifact" => Cell::Text(artifact.clone()),
+            "name" => Cell::Text(name.clone()),
+            "bytes" => Cell::Number(*bytes as f64),
+            "held" => Cell::Flag(*held),
+            other => {
+                let of_run = ["metrics.", "params."].iter().any(|prefix| other.starts_with(prefix));
+                if !of_run && !COLUMNS.contains(&other) {
+                    return Err(FilterError::Column { name: other.to_owned(), columns: &COLUMNS });
+                }
+                return self.run.map_or(Ok(None), |run| run.cell(other));
+            }
+        }))
+    }
+}
+
+/// The run that made an artifact; the last one, where several did.
+pub(super) fn maker<'a>(book: &'a Book, artifact: &str) -> Option<&'a Run> {
+    let made = |run: &&Run| run.record.outputs.iter().any(|item| item.artifact.as_deref() == Some(artifact));
+    book.runs.iter().rev().find(made)
+}
+
+/// What is known of it.
+pub(super) fn show(
+    owner: &mut Owner,
+    site: &Site,
+    network: &mut dyn Network,
+    word: &str,
+) -> Result<Shown, NodeError> {
+    let artifact = find(owner, site, word)?;
+    let manifest = network.whole_artifact(owner, site.place.repo, artifact)?;
+    let names = names(owner, site)?;
+    let called = names.iter().filter(|(_, (known, _))| *known == artifact);
+    let book = Book::of_site(owner, site)?;
+    let digits = artifact.to_string();
+    let mut shown = Shown {
+        bytes: manifest.as_ref().map(|manifest| manifest.bytes),
+        chunks: manifest.map(|manifest| manifest.chunks.len() as u64),
+        ..Shown::default()
+    };
+    for (path, (_, bytes)) in called {
+        shown.names.push(path_text(path));
+        shown.bytes = shown.bytes.or(Some(*bytes));
+    }
+    for run in &book.runs {
+        let lists = [(&run.record.outputs, &mut shown.made_by), (&run.record.inputs, &mut shown.read_by)];
+        for (items, told) in lists {
+            if let Some(item) = items.iter().find(|item| item.artifact.as_deref() == Some(&digits)) {
+                told.push(run.id.to_string());
+                shown.content = Some(item.content.clone());
+            }
+        }
+    }
+    Ok(Shown { artifact: digits, ..shown })
+}
+
+/// How much of the later one the earlier one has.
+pub(super) fn diff(
+    owner: &mut Owner,
+    site: &Site,
+    network: &mut dyn Network,
+    (then, now): (&str, &str),
+) -> Result<Compared, NodeError> {
+    let (then, now) = (find(owner, site, then)?, find(owner, site, now)?);
+    let missing =
+        |artifact: ArtifactId| NodeError::NotFound { what: "artifact here", name: artifact.to_string() };
+    let shared = shared(owner, site, network, then, now)?;
+    let Shared { bytes_then, bytes_now, bytes } = shared.ok_or_else(|| missing(now))?;
+    let share = if bytes_now > 0 { bytes as f64 / bytes_now as f64 } else { 1.0 };
+    Ok(Compared {
+        then: then.to_string(),
+        now: now.to_string(),
+        bytes_then,
+        bytes_now,
+        bytes_shared: bytes,
+        shared: share,
+        same: bytes_then == bytes_now && bytes == bytes_now,
+    })
+}
+
+/// Bytes of two artifacts.
+pub(in crate::verbs) struct Shared {
+    bytes_then: u64,
+    pub(in crate::verbs) bytes_now: u64,
+    pub(in crate::verbs) bytes: u64,
+}
+
+/// How many bytes of the later one lie in chunks that the earlier one has too; `None` where not all of both is here.
+pub(in crate::verbs) fn shared(
+    owner: &mut Owner,
+    site: &Site,
+    network: &mut dyn Network,
+    then: ArtifactId,
+    now: ArtifactId,
+) -> Result<Option<Shared>, NodeError> {
+    let repo = site.place.repo;
+    let (then, now) = (network.whole_artifact(owner, repo, then)?, network.whole_artifact(owner, repo, now)?);
+    let (Some(then), Some(now)) = (then, now) else { return Ok(None) };
+    let known: BTreeSet<_> = then.chunks.iter().map(|chunk| chunk.hash).collect();
+    let both = now.chunks.iter().filter(|chunk| known.contains(&chunk.hash));
+    let bytes = both.map(|chunk| u64::from(chunk.bytes)).sum();
+    Ok(Some(Shared { bytes_then: then.bytes, bytes_now: now.bytes, bytes }))
+}
+
+/// Where an artifact, a file or a run came from, and what became of it.
+pub(super) fn lineage(owner: &mut Owner, site: &Site, word: &str, way: Way) -> Result<Traced, NodeError> {
+    let book = Book::of_site(owner, site)?;
+    let graph = Graph::of(&book);
+    let mut starts = match book.find(word) {
+        Ok(run) => {
+            let is_it =
+                |node: &crate::runs::lineage::Node| node.kind == Kind::Run && node.id == run.id.as_str();
+            graph.nodes.iter().position(is_it).into_iter().collect()
+        }
+        Err(NodeError::NotFound { .. }) => graph.find(word),
+        Err(error) => return Err(error),
+    };
+    if starts.is_empty() {
+        let artifact = find(owner, site, word).map_err(|error| match error {
+            NodeError::NotFound { name, .. } => {
+                NodeError::NotFound { what: "run, artifact or file of a run", name }
+            }
+            error => error,
+        })?;
+        starts = graph.find(&artifact.to_string());
+    }
+    Ok(Traced { graph: graph.around(&starts, way) })
+}
+
+/// Those that an expression means.
+pub(super) fn meant(
+    owner: &mut Owner,
+    site: &Site,
+    items: Vec<Item>,
+    expression: &str,
+) -> Result<Vec<Item>, NodeError> {
+    let filter = crate::runs::filter::Filter::parse(expression).map_err(Problem::from)?;
+    let book = Book::of_site(owner, site)?;
+    let mut kept = Vec::new();
+    for item in items {
+        let made = Made { item: &item, run: maker(&book, &item.artifact) };
+        if filter.passes(&made).map_err(Problem::from)? {
+            kept.push(item);
+        }
+    }
+    Ok(kept)
+}
