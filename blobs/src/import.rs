@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crate::chunk::{self, Chunk, Sizes};
@@ -41,10 +41,12 @@ impl Blobs {
         let length = file.metadata().map_err(BlobsError::disk("look at", path))?.len();
         let sizes = Sizes::of_file(length);
         let (sender, receiver) = sync_channel(WAITING_BYTES / sizes.max);
-        let receiver = Mutex::new(receiver);
+        // The hands own it together: once all of them have failed it is gone, and the reader does not wait for them.
+        let receiver = Arc::new(Mutex::new(receiver));
         let hands = thread::available_parallelism().map_or(1, usize::from).min(HANDS_MAX);
         let done = thread::scope(|scope| {
-            let working: Vec<_> = (0..hands).map(|_| scope.spawn(|| self.take_in(&receiver))).collect();
+            let hand = |receiver: Arc<_>| scope.spawn(move || self.take_in(&receiver));
+            let working: Vec<_> = std::iter::repeat_n(receiver, hands).map(hand).collect();
             let read = read_pieces(file, sizes, sender).map_err(BlobsError::disk("read", path));
             let mut done = Done::new();
             for hand in working {

@@ -121,6 +121,17 @@ fn a_small_change_costs_about_a_chunk() {
 }
 
 #[test]
+fn a_store_that_takes_nothing_more_is_an_error_and_nobody_waits() {
+    let (dir, blobs) = store();
+    std::fs::remove_dir_all(dir.path().join("blobs/packs")).unwrap();
+    let file = write(dir.path(), &noise(20 << 20, 5));
+    let (sender, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(blobs.import(&file).map(drop)));
+    let ended = ended.recv_timeout(6 * PATIENCE).expect("the import ends");
+    assert!(matches!(ended, Err(BlobsError::Disk { .. })), "{ended:?}");
+}
+
+#[test]
 fn chunks_and_pins_survive_closing() {
     let (dir, blobs, imported) = stored(&noise(3 << 20, 3));
     let hashes: Vec<_> = imported.chunks.iter().map(|chunk| chunk.hash).collect();
