@@ -7,7 +7,7 @@ use crate::output::{count, short, size};
 use cairn_node::runs::begun::Place;
 use cairn_node::runs::compare::Pair;
 use cairn_node::runs::environment::{Difference, Environment};
-use cairn_node::runs::execute::{self, Task};
+use cairn_node::runs::execute::Task;
 use cairn_node::runs::record::{Item, Record};
 use cairn_node::verbs::reproduce as verb;
 use cairn_node::verbs::{Answer, Request};
@@ -137,14 +137,7 @@ fn again(ready: &verb::Ready, record: &Record, token: &str, desk: &Desk) -> Resu
     eprintln!("{}\nrunning: {}", arrived(ready), plain(&shell(&record.command)));
     let place = Place::of(Path::new(&ready.dir), token)?;
     let task = Task { command: &record.command, dir: &dir, variables: &ready.variables, aside: true };
-    let (ran, log) = match execute::run(task) {
-        Ok(ran) => ran,
-        Err(error) => {
-            place.remove()?;
-            return Err(error.into());
-        }
-    };
-    place.end(&ran, &log)?;
+    place.carry_out(task)?;
     let compare = verb::Action::Compare { token: token.to_owned() };
     let answer = desk.ask(&request(desk, Path::new(&ready.dir), compare))?;
     let Answer::Reproduce(verb::Answer::Verdict(verdict)) = &answer else { return Err(Failure::unasked()) };

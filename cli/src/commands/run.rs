@@ -6,7 +6,7 @@ use crate::error::Failure;
 use crate::output::{Look, count, note, short, size};
 use cairn_node::runs::begun::Place;
 use cairn_node::runs::environment::Environment;
-use cairn_node::runs::execute::{self, Task};
+use cairn_node::runs::execute::Task;
 use cairn_node::runs::record::{Item, Record, Scalar};
 use cairn_node::runs::{Number, chart};
 use cairn_node::verbs::run as verb;
@@ -185,14 +185,7 @@ fn begin(args: Begin, desk: &Desk) -> Result<u8, Failure> {
     };
     let place = Place::of(Path::new(&begun.root), &begun.token)?;
     let task = Task { command: &words, dir: desk.dir(), variables: &begun.variables, aside: desk.json };
-    let (ran, log) = match execute::run(task) {
-        Ok(ran) => ran,
-        Err(error) => {
-            place.remove()?;
-            return Err(error.into());
-        }
-    };
-    place.end(&ran, &log)?;
+    place.carry_out(task)?;
     let answer = desk.ask(&request(desk, verb::Action::End { token: begun.token }))?;
     let Answer::Run(verb::Answer::Recorded(recorded)) = &answer else { return Err(Failure::unasked()) };
     match desk.json {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use cairn_crdt::id::hex;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::execute::Ran;
+use super::execute::{self, Ran, Task};
 use super::record::{Record, RunId};
 use crate::error::NodeError;
 use crate::worktree::link::private_dir;
@@ -118,8 +118,19 @@ impl Place {
         self.read(BEGUN_FILE)
     }
 
+    /// Runs the command to its end, and writes down how that was.
+    ///
+    /// # Errors
+    /// Where it cannot be started; then nothing has begun.
+    pub fn carry_out(&self, task: Task<'_>) -> Result<(), NodeError> {
+        match execute::run(task) {
+            Ok((ran, log)) => self.end(&ran, &log),
+            Err(error) => self.remove().and(Err(error)),
+        }
+    }
+
     /// Writes down how it ended.
-    pub fn end(&self, ran: &Ran, log: &str) -> Result<(), NodeError> {
+    fn end(&self, ran: &Ran, log: &str) -> Result<(), NodeError> {
         let path = self.folder.join(LOG_FILE);
         fs::write(&path, log).map_err(|error| NodeError::io("write", &path, error))?;
         self.write(RAN_FILE, ran)

@@ -268,21 +268,13 @@ fn get(
     let repo = site.place.repo;
     let haul = Haul { part: None, bytes_per_s };
     let mut moved_bytes = network.haul_artifact(owner, repo, artifact, &haul)?.bytes;
-    let part = range::part_beside(out);
-    match std::fs::remove_file(&part) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(NodeError::io("replace", &part, error));
-        }
-        _ => {}
-    }
-    let bytes = match network.export_artifact(owner, repo, artifact, &part) {
+    let bytes = match network.export_artifact(owner, repo, artifact, out) {
         Err(NodeError::Damaged(_)) => {
             moved_bytes += range::mend(owner, site, network, artifact, bytes_per_s)?;
-            network.export_artifact(owner, repo, artifact, &part)?
+            network.export_artifact(owner, repo, artifact, out)?
         }
         written => written?,
     };
-    std::fs::rename(&part, out).map_err(|error| NodeError::io("write", out, error))?;
     let (path, fetched) = (out.display().to_string(), moved_bytes > 0);
     Ok(Got { artifact: artifact.to_string(), bytes, path, fetched, moved_bytes })
 }

@@ -91,7 +91,7 @@ pub trait Network {
         name: &str,
     ) -> Result<Imported, NodeError>;
 
-    /// Writes an artifact that is here to a file that is not there yet.
+    /// Writes an artifact that is here to a file, in place of what was there; after an error that is as it was.
     fn export_artifact(
         &mut self,
         owner: &mut Owner,

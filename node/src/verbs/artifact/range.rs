@@ -62,7 +62,7 @@ pub(super) fn fetch(
 }
 
 /// Where a file lies until it is whole.
-pub(super) fn part_beside(out: &Path) -> PathBuf {
+fn part_beside(out: &Path) -> PathBuf {
     let mut part = out.as_os_str().to_owned();
     part.push(".cairn-part");
     PathBuf::from(part)
