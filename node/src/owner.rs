@@ -12,14 +12,14 @@ use cairn_crdt::{Draft, Frontier};
 use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::grant::GrantRecord;
 use cairn_protocol::replica::Stack;
-use cairn_protocol::{Batch, Effect, Input, Keypair, Labels, Post, Replica, Service, Stamp};
+use cairn_protocol::{Batch, Effect, FeedName, Input, Keypair, Labels, Post, Replica, Service, Stamp};
 
 use crate::config::Config;
 use crate::error::{NodeError, Range};
 use crate::files::Guard;
 use crate::home::Home;
 use crate::placed::Placed;
-use crate::store::{Report, Store};
+use crate::store::{Report, StoneRecord, Store};
 use crate::verbs::Place;
 use crate::{clock, entropy, identity};
 
@@ -417,12 +417,30 @@ impl Owner {
         opened.chain(broken).collect()
     }
 
-    /// Checks every repo like [`Owner::verify`] and asks peers for what is found to be lost.
-    pub fn scrub(&mut self, deep: bool) -> Vec<(RepoId, Report)> {
-        let reports = self.verify(deep);
-        self.sought.clear();
-        self.pump();
-        reports
+    /// The stones of every repo, for [`Owner::scrub`].
+    pub(crate) fn stones(&self) -> Vec<(RepoId, FeedName, StoneRecord)> {
+        let of_repo = |(repo, store): (&RepoId, &Store)| {
+            let stones = store.stones().into_iter();
+            let repo = *repo;
+            stones.map(move |(feed, stone)| (repo, feed, stone)).collect::<Vec<_>>()
+        };
+        self.stores.iter().flat_map(of_repo).collect()
+    }
+
+    /// Reads every byte of one stone, and asks peers for what is found to be lost.
+    pub(crate) fn scrub(
+        &mut self,
+        repo: RepoId,
+        feed: FeedName,
+        stone: &StoneRecord,
+    ) -> Result<(), NodeError> {
+        let Some(store) = self.stores.get(&repo) else { return Ok(()) };
+        let scrubbed = store.scrub(feed, stone);
+        if scrubbed.is_err() {
+            self.sought.clear();
+            self.pump();
+        }
+        scrubbed
     }
 
     /// Derives indexes again, and makes stores usable whose log has a bad record in the middle.

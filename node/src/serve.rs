@@ -2,9 +2,11 @@
 //!
 //! It prints nothing: everything that happens is handed to the caller as an [`Event`].
 
+mod chores;
 mod keeper;
 #[cfg(test)]
 mod loopback;
+mod scrubber;
 mod teller;
 mod waiting;
 
@@ -20,7 +22,7 @@ use crate::net::{Address, Session, Waited, peer_name};
 use crate::owner::Owner;
 use crate::verbs::land::{self, Errand};
 use crate::verbs::{Answer, Request};
-use keeper::Keeper;
+use chores::Chores;
 use teller::Teller;
 use waiting::Waiting;
 
@@ -270,13 +272,8 @@ fn serve(
         .map_err(|error| NodeError::io("listen on", &socket, error))?;
     events(ready(owner, session)?);
     session.call([session.remembered().addresses(None), places.peers.clone()].concat())?;
-    // Damage is looked for before somebody needs the bytes; what is found is asked of peers.
-    for (repo, report) in owner.scrub(true) {
-        for problem in report.problems {
-            tracing::warn!(%repo, ?problem, "damage found");
-        }
-    }
-    let (mut teller, mut keeper, mut waiting) = (Teller::default(), Keeper::new(), Waiting::default());
+    let (mut teller, mut waiting) = (Teller::default(), Waiting::default());
+    let mut chores = Chores::new(owner);
     loop {
         teller.tell(owner, session, events);
         let next = async {
@@ -288,17 +285,21 @@ fn serve(
         match session.wait_with(owner, IDLE, next) {
             Waited::Other(Next::Stop) => return Ok(()),
             Waited::Other(Next::Call(call)) => {
+                chores.wait();
                 // Whoever came meanwhile shares the disk's time with the first.
                 let others = std::iter::from_fn(|| calls.try_recv().ok()).take(TOGETHER_MAX - 1);
                 let now = std::iter::once(call).chain(others).filter_map(|call| waiting.keep(owner, call));
                 let now = now.collect();
                 answer(owner, session, now)?;
             }
-            Waited::Report(report) => go_on(session.take_in(owner, Some(*report)))?,
+            Waited::Report(report) => {
+                chores.wait();
+                go_on(session.take_in(owner, Some(*report)))?;
+            }
             Waited::Nothing => {
                 go_on(session.take_in(owner, None))?;
                 teller.look(owner, events);
-                keeper.look(owner, events);
+                chores.look(owner, events);
             }
         }
         let due = waiting.due(owner);

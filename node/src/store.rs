@@ -61,7 +61,8 @@ use cache::Cache;
 use commit::{Extent, Run};
 use index::{Index, Place};
 use log::Log;
-use manifest::{Manifest, StoneRecord};
+use manifest::Manifest;
+pub(crate) use manifest::StoneRecord;
 use stones::Stones;
 
 pub use fade::Faded;

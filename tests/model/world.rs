@@ -19,6 +19,7 @@ const STEPS_BETWEEN: u64 = 200;
 /// Everything of one run.
 pub(super) struct World {
     seed: u64,
+    started: Instant,
     pub(super) chance: Chance,
     pub(super) desks: Vec<Desk>,
     ledgers: Vec<Ledger>,
@@ -58,6 +59,7 @@ impl World {
         let ledgers = vec![Ledger::new(proof), Ledger::new(ben_proof)];
         let mut world = Self {
             seed,
+            started: Instant::now(),
             chance: Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             desks,
             ledgers,
@@ -84,6 +86,7 @@ impl World {
             self.one_step();
             if step % STEPS_BETWEEN == 0 {
                 self.checkpoint();
+                self.print_figures();
             }
         }
         self.checkpoint();
@@ -102,9 +105,15 @@ impl World {
             .fold((0, 0), |(walked, settled), ledger| (walked + ledger.walked, settled + ledger.settled));
         let waypoints: usize = self.ledgers.iter().map(|ledger| ledger.waypoints().len()).sum();
         println!(
-            "seed {}: {} steps, {} saves, {} verbs raced, {} kills, {} states taken, {settled} found late, \
+            "seed {}, after {} s: {} steps, {} saves, {} verbs raced, {} kills, {} states taken, {settled} found late, \
              {waypoints} waypoints, {walked} checked out",
-            self.seed, self.step, self.stamp, self.races, self.kills, self.taken
+            self.seed,
+            self.started.elapsed().as_secs(),
+            self.step,
+            self.stamp,
+            self.races,
+            self.kills,
+            self.taken
         );
     }
 

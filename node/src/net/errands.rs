@@ -7,7 +7,7 @@ use cairn_protocol::input::{Input, Wanted};
 
 use super::Address;
 use super::exchange::{Exchange, Exchanged};
-use super::session::{Core, LOOK, News, REACH_MAX, Session};
+use super::session::{Core, LOOK, News, Session};
 use crate::error::{NodeError, Range};
 
 /// Exchanges with peers.
@@ -22,7 +22,7 @@ impl Session {
         let named = addresses(peers)?;
         let before = core.waypoints(repo);
         let remembered = if named.is_empty() { self.book.addresses(Some(repo)) } else { Vec::new() };
-        let exchange = Exchange::sync(repo, named, remembered, Instant::now() + REACH_MAX);
+        let exchange = Exchange::sync(repo, named, remembered, Instant::now());
         let mut exchanged = self.exchange(core, exchange)?;
         exchanged.received = core.waypoints(repo).saturating_sub(before);
         Ok(exchanged)
@@ -36,7 +36,7 @@ impl Session {
         peers: &[String],
     ) -> Result<Exchanged, NodeError> {
         let repo = wanted.repo;
-        let exchange = Exchange::join(wanted, addresses(peers)?, Instant::now() + REACH_MAX);
+        let exchange = Exchange::join(wanted, addresses(peers)?, Instant::now());
         let mut exchanged = self.exchange(core, exchange)?;
         exchanged.received = core.waypoints(repo);
         Ok(exchanged)

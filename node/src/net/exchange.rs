@@ -11,6 +11,7 @@ use cairn_protocol::input::{Input, Wanted};
 use cairn_protocol::key::DeviceKey;
 
 use super::Address;
+use super::session::REACH_MAX;
 use super::wire::Wire;
 use crate::error::NodeError;
 
@@ -18,6 +19,8 @@ use crate::error::NodeError;
 const TRIES_MAX: u32 = 3;
 /// How long the others may take to be reached after the first has been exchanged with.
 const GRACE: Duration = Duration::from_secs(2);
+/// Where every call has failed, how long the peers are called again before they are given up: one of them may just be starting.
+const REFUSED_MAX: Duration = Duration::from_secs(3);
 /// How long nothing may be heard of the repo while a peer is asked. Requests have a shorter limit of
 /// their own; this is the last resort.
 const SILENCE_MAX: Duration = Duration::from_secs(180);
@@ -38,7 +41,7 @@ pub(crate) struct Exchange {
     /// Only these are asked; anybody where empty.
     named: Vec<Address>,
     remembered: Vec<Address>,
-    reach_until: Instant,
+    begun: Instant,
     tries: BTreeMap<DeviceKey, u32>,
     under_way: BTreeSet<DeviceKey>,
     synced: BTreeMap<DeviceKey, Instant>,
@@ -49,18 +52,13 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// Brings both sides to the same state: with every named peer, or with everybody remembered
     /// and connected.
-    pub(crate) fn sync(
-        repo: RepoId,
-        named: Vec<Address>,
-        remembered: Vec<Address>,
-        reach_until: Instant,
-    ) -> Self {
+    pub(crate) fn sync(repo: RepoId, named: Vec<Address>, remembered: Vec<Address>, begun: Instant) -> Self {
         Self {
             repo,
             wanted: None,
             named,
             remembered,
-            reach_until,
+            begun,
             tries: BTreeMap::new(),
             under_way: BTreeSet::new(),
             synced: BTreeMap::new(),
@@ -70,8 +68,8 @@ impl Exchange {
     }
 
     /// Gets a repo from the first named peer that shows it.
-    pub(crate) fn join(wanted: Wanted, named: Vec<Address>, reach_until: Instant) -> Self {
-        let exchange = Self::sync(wanted.repo, named, Vec::new(), reach_until);
+    pub(crate) fn join(wanted: Wanted, named: Vec<Address>, begun: Instant) -> Self {
+        let exchange = Self::sync(wanted.repo, named, Vec::new(), begun);
         Self { wanted: Some(wanted), ..exchange }
     }
 
@@ -157,9 +155,16 @@ impl Exchange {
             self.tries.keys().any(|peer| is_at(wire, peer, address) && !self.may_come_back(peer))
         };
         let all_answered = self.addresses().iter().all(answered) && !self.tries.is_empty();
-        let late = now > self.reach_until || first.is_some_and(|first| now > *first + GRACE);
-        let nobody = self.addresses().is_empty() && wire.connected.is_empty();
+        let late = now > self.begun + REACH_MAX || first.is_some_and(|first| now > *first + GRACE);
+        let refused = self.addresses().iter().all(|address| wire.unreachable.contains_key(address));
+        let nobody =
+            wire.connected.is_empty() && refused && (self.addresses().is_empty() || self.has_waited(now));
         late || nobody || all_answered || (self.wanted.is_some() && first.is_some())
+    }
+
+    /// Whether peers have had time to start; one that is asked for a repo for the first time has longer.
+    fn has_waited(&self, now: Instant) -> bool {
+        self.wanted.is_none() && now > self.begun + REFUSED_MAX
     }
 
     /// Whether a peer that was lost may be called again within the limits.

@@ -16,8 +16,6 @@ use crate::store::Faded;
 use crate::verbs::fade::NAMES_MS;
 use crate::worktrees;
 
-/// When the first project is looked at: nobody waits for it, and a start is busy enough.
-const FIRST: Duration = Duration::from_secs(2);
 /// Between two looks at all projects.
 const PAUSE: Duration = Duration::from_secs(3_600);
 
@@ -31,7 +29,7 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     pub(crate) fn new() -> Self {
-        Self { next: Instant::now() + FIRST, due: VecDeque::new(), told: BTreeSet::new() }
+        Self { next: Instant::now(), due: VecDeque::new(), told: BTreeSet::new() }
     }
 
     /// Looks at one project, if it is time. A project that cannot fade now stays as it is.

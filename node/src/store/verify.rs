@@ -88,6 +88,23 @@ impl Store {
         report
     }
 
+    /// The stones of every feed, as they lie now.
+    pub(crate) fn stones(&self) -> Vec<(FeedName, StoneRecord)> {
+        let stones =
+            |held: &Held| held.stones.iter().map(|stone| (held.name, stone.clone())).collect::<Vec<_>>();
+        self.feeds.values().flat_map(stones).collect()
+    }
+
+    /// Reads every byte of one stone. What is damaged is remembered, so that peers are asked for it; a stone that
+    /// has been merged away in the meantime is whole.
+    pub(crate) fn scrub(&self, feed: FeedName, stone: &StoneRecord) -> Result<(), NodeError> {
+        let is_held = |held: &Held| held.name == feed && held.stones.contains(stone);
+        match self.feeds.values().any(is_held) {
+            true => self.stones.verify(feed, stone).inspect_err(|error| self.note(error)),
+            false => Ok(()),
+        }
+    }
+
     /// Whether anything was forgotten as a whole; a stone that cannot be read has its own report.
     fn has_forgotten(&self) -> bool {
         let stones = self.feeds.values().flat_map(|held| held.stones.iter().map(|stone| (held.name, stone)));
