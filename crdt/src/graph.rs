@@ -40,12 +40,18 @@ enum Parents {
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
     names: Names,
-    /// The waypoints by number: parents that were here before have smaller ones.
+    /// The waypoints by number, in the order in which they came.
     spots: Vec<Spot>,
     /// The index of the last waypoint of each lane.
     tips: Vec<u32>,
     /// What lies in the past of waypoints that were taken in before it: from each such to those.
     absorbed: BTreeMap<WaypointId, Vec<WaypointId>>,
+    /// Parents that are not here.
+    missing: BTreeSet<WaypointId>,
+    /// Whether one of them came, and what has it in its past does not know that yet.
+    is_late: bool,
+    /// Which of the first so many waypoints comes before which: parents first. Beyond, the numbers say it.
+    ranks: Vec<u32>,
 }
 
 impl Graph {
@@ -54,7 +60,7 @@ impl Graph {
         self.names.number(id).is_some()
     }
 
-    /// The number of a waypoint: parents that were here before have smaller ones.
+    /// The number of a waypoint, which it keeps.
     pub(crate) fn number(&self, id: &WaypointId) -> Option<u32> {
         self.names.number(id)
     }
@@ -92,6 +98,9 @@ impl Graph {
         }
         let (lane, index) = self.next_in_lane(parents);
         let seen = self.seen_by(lane, parents);
+        let missing: Vec<_> = parents.iter().filter(|parent| !self.contains(parent)).copied().collect();
+        self.missing.extend(missing);
+        self.is_late |= self.missing.remove(&id);
         let numbers: Option<Vec<u32>> = parents.iter().map(|parent| self.names.number(parent)).collect();
         let parents = match numbers.as_deref() {
             Some([]) => Parents::None,
@@ -100,6 +109,60 @@ impl Graph {
         };
         self.names.push(id);
         self.spots.push(Spot { lane, index, seen, parents });
+    }
+
+    /// Takes note of parents that came after those that stand on them; whether there were any.
+    pub(crate) fn settle(&mut self) -> bool {
+        if !std::mem::take(&mut self.is_late) {
+            return false;
+        }
+        let order = self.parents_first();
+        self.tips.clear();
+        self.ranks = vec![0; order.len()];
+        for (rank, number) in order.iter().enumerate() {
+            let parents = self.spots.get(*number as usize).map(|spot| self.parents_of(spot).to_vec());
+            let parents = parents.unwrap_or_default();
+            let (lane, index) = self.next_in_lane(&parents);
+            let seen = self.seen_by(lane, &parents);
+            if let Some(spot) = self.spots.get_mut(*number as usize) {
+                (spot.lane, spot.index, spot.seen) = (lane, index, seen);
+            }
+            if let Some(place) = self.ranks.get_mut(*number as usize) {
+                *place = rank as u32;
+            }
+        }
+        true
+    }
+
+    /// The numbers of all waypoints, each after those of its parents.
+    fn parents_first(&self) -> Vec<u32> {
+        let (mut order, mut is_met) = (Vec::with_capacity(self.spots.len()), vec![false; self.spots.len()]);
+        for first in 0..self.spots.len() as u32 {
+            let mut open = vec![(first, false)];
+            while let Some((number, is_above)) = open.pop() {
+                if is_above {
+                    order.push(number);
+                    continue;
+                }
+                let Some(met) = is_met.get_mut(number as usize).filter(|met| !**met) else { continue };
+                *met = true;
+                open.push((number, true));
+                let parents = self.spots.get(number as usize).map_or(&[][..], |spot| self.parents_of(spot));
+                open.extend(
+                    parents.iter().filter_map(|id| self.names.number(id)).map(|number| (number, false)),
+                );
+            }
+        }
+        order
+    }
+
+    /// All waypoints, each after its parents as far as they are here.
+    pub(crate) fn all_parents_first(&self) -> Vec<WaypointId> {
+        self.parents_first().into_iter().filter_map(|number| self.names.id(number)).copied().collect()
+    }
+
+    fn rank(&self, number: u32) -> u32 {
+        self.ranks.get(number as usize).copied().unwrap_or(number)
     }
 
     /// Notes that waypoints lie in the past of one that was taken in before them.
@@ -189,7 +252,12 @@ impl Graph {
         if self.absorbed.is_empty() {
             return self.between(&[], heads);
         }
-        self.names.iter().filter(|id| self.is_within(id, heads)).copied().collect()
+        let mut past: Vec<WaypointId> =
+            self.names.iter().filter(|id| self.is_within(id, heads)).copied().collect();
+        if !self.ranks.is_empty() {
+            past.sort_by_key(|id| self.names.number(id).map(|number| self.rank(number)));
+        }
+        past
     }
 
     /// The waypoints that `heads` have and `known` lack, parents first.
@@ -212,7 +280,7 @@ impl Graph {
                 continue;
             }
             if let Some(number) = self.names.number(&id) {
-                found.insert(number, id);
+                found.insert(self.rank(number), id);
                 if !is_floor(&id) {
                     open.extend(self.parents(&id));
                 }
@@ -265,6 +333,30 @@ mod tests {
             for a in 0..parents.len() {
                 for b in 0..parents.len() {
                     prop_assert_eq!(graph.is_ancestor(&id(a), &id(b)), reaches(&parents, b, a));
+                }
+            }
+        }
+
+        #[test]
+        fn what_comes_in_any_order_is_told_alike_once_it_is_settled(parents in dag(), keys in proptest::collection::vec(any::<u8>(), 24)) {
+            let mut order: Vec<usize> = (0..parents.len()).collect();
+            order.sort_by_key(|n| keys[*n]);
+            let mut graph = Graph::default();
+            for (at, n) in order.iter().enumerate() {
+                let parents: Vec<_> = parents[*n].iter().map(|p| id(*p)).collect();
+                graph.insert_detached(id(*n), &parents);
+                if at % 5 == 0 {
+                    graph.settle();
+                }
+            }
+            graph.settle();
+            for a in 0..parents.len() {
+                for b in 0..parents.len() {
+                    prop_assert_eq!(graph.is_ancestor(&id(a), &id(b)), reaches(&parents, b, a));
+                }
+                let between = graph.between(&[], &[id(a)]);
+                for (at, one) in between.iter().enumerate() {
+                    prop_assert!(graph.parents(one).iter().all(|parent| between[..at].contains(parent)));
                 }
             }
         }

@@ -174,8 +174,9 @@ impl Image {
             let name = self.projects.iter().find(|name| replica.project(name) == Some(kept.project))?.clone();
             let pieces = kept.read().ok()?;
             let skeletons = pieces.iter().map(Skeleton::of);
-            replica.restore(&name, *feed, kept.top.clone(), skeletons, now_ms).ok()?;
+            replica.restore(&name, *feed, kept.top.clone(), skeletons).ok()?;
         }
+        replica.restored(now_ms);
         replica.admit_forks(&self.forks, now_ms);
         Some(replica)
     }

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const LINES_TOLD: usize = 60;
 /// After so many steps the stores are asked for what they owe.
 const STEPS_BETWEEN: u64 = 200;
+/// Of each house, the desk at which it is served.
+const SERVED: [usize; 2] = [0, 2];
 
 /// Everything of one run.
 pub(super) struct World {
@@ -217,7 +219,7 @@ impl World {
 
     /// Ends a process as a power cut would, or starts one again.
     fn kill_or_start(&mut self, desk: usize) {
-        let at = if self.desks[desk].house == 0 { 0 } else { 2 };
+        let at = SERVED[self.desks[desk].house];
         if self.watches && self.chance.next(2) == 0 {
             self.note("kill watch".to_owned());
             self.watch = None;
@@ -281,11 +283,13 @@ impl World {
             told.iter().for_each(|heads| self.ledgers[0].hear(heads.iter().map(String::as_str)));
         }
         self.collect("in between");
-        for house in 0..self.ledgers.len() {
-            let served = [0, 2][house];
+        // All of them before anybody is asked: whoever lacks a version asks the others for it.
+        for served in SERVED {
             if !self.desks[served].node.is_serving() {
                 self.desks[served].node.serve();
             }
+        }
+        for house in 0..self.ledgers.len() {
             let mine = |desk: &&Desk| desk.house == house;
             let on_disk: BTreeSet<_> =
                 self.desks.iter().filter(mine).flat_map(|desk| desk.seen().values().copied()).collect();

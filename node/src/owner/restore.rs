@@ -72,8 +72,9 @@ fn restore(recovered: Recovered) -> Result<Replica, NodeError> {
     }
     replica.admit_grants(&recovered.rights, now_ms);
     for feed in recovered.feeds {
-        replica.restore(&feed.project, feed.feed, feed.top, feed.skeletons, now_ms)?;
+        replica.restore(&feed.project, feed.feed, feed.top, feed.skeletons)?;
     }
+    replica.restored(now_ms);
     replica.admit_forks(&recovered.forks, now_ms);
     Ok(replica)
 }

@@ -4,10 +4,10 @@
 //! what lies below, or one whose operations have faded. What documents refuse for what it says bars the rest of its
 //! feed, on every replica alike, whatever order things came in.
 
-use std::collections::VecDeque;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeSet, VecDeque};
 
-use cairn_crdt::id::{FeedId, WaypointId};
+use cairn_crdt::id::{FeedId, ProjectId, WaypointId};
 use cairn_crdt::{CrdtError, Spot};
 
 use super::branches::{later, sooner};
@@ -42,9 +42,24 @@ impl Replica {
         applied: &mut Applied,
     ) {
         let Some(project) = self.projects.get_mut(&accepted.project) else { return };
-        let (before, marks, held) = (project.versions(), project.marks.len(), project.held.len());
         let fresh = project.grow(accepted, skeletons, applied);
+        self.show(accepted.project, fresh, &BTreeSet::from([accepted.top.feed_id()]), now_ms, applied);
+    }
+
+    /// Lets waypoints reach the documents and the labels that `feeds` have grown by.
+    pub(super) fn show(
+        &mut self,
+        project: ProjectId,
+        fresh: Vec<WaypointId>,
+        feeds: &BTreeSet<FeedId>,
+        now_ms: u64,
+        applied: &mut Applied,
+    ) {
+        let Some(project) = self.projects.get_mut(&project) else { return };
+        let (before, marks, held) = (project.versions(), project.marks.len(), project.held.len());
         let inserted = project.insert_ready(fresh, applied);
+        // What came after those that stand on it may lie in the past of a label now.
+        let mut is_moved = project.documents.settle();
         project.absorb(&inserted);
         for id in inserted {
             let Some(known) = project.waypoints.get(&id) else { continue };
@@ -53,10 +68,13 @@ impl Replica {
             project.order.push(id);
             project.label(&id, &self.grants, now_ms);
             if project.held.contains_key(&id) {
-                applied.held.push((accepted.project, feed, id));
+                applied.held.push((project.id(), feed, id));
             }
         }
-        if project.part(accepted.top.feed_id()) {
+        for feed in feeds {
+            is_moved |= project.part(*feed);
+        }
+        if is_moved {
             project.hold_again(&self.grants, now_ms, applied);
         }
         project.report(&before, marks, applied);
@@ -78,7 +96,7 @@ impl Applied {
 
 impl Project {
     /// Appends to a feed what it does not have yet; returns what may be ready for documents.
-    fn grow(
+    pub(super) fn grow(
         &mut self,
         accepted: &Accepted,
         skeletons: impl Iterator<Item = Skeleton>,
@@ -207,9 +225,12 @@ impl Project {
     /// What the waypoint stands on and needs that is not applied yet.
     fn missing(&self, id: &WaypointId) -> Option<WaypointId> {
         let known = self.waypoints.get(id)?;
-        let mut needs =
-            known.waiting.iter().filter(|_| !known.needs_no_parents()).flat_map(|change| &change.parents);
-        needs.find(|need| !self.documents.contains(need)).copied()
+        let is_needed = |need: &&WaypointId| match known.needs_no_parents() {
+            true => known.faded && self.restored.is_some() && self.waypoints.contains_key(*need),
+            false => true,
+        };
+        let mut parents = known.waiting.iter().flat_map(|change| &change.parents);
+        parents.find(|need| !self.documents.contains(need) && is_needed(need)).copied()
     }
 }
 

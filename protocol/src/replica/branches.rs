@@ -179,7 +179,8 @@ impl Project {
             self.epochs.insert(*id);
         }
         // What has faded is in the past of what made it fade, so it is no tip.
-        if let Some(name) = known.labels.branch.as_deref().filter(|_| !known.continued && !known.faded) {
+        let is_tip = |name: &&str| !known.continued && !known.faded && !self.is_retired(id, name);
+        if let Some(name) = known.labels.branch.as_deref().filter(is_tip) {
             if !self.branches.contains_key(name) {
                 self.branches.insert(name.to_owned(), Branch::default());
             }

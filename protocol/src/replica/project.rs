@@ -10,6 +10,7 @@ use cairn_crdt::{Change, Documents};
 
 use super::Labels;
 use super::branches::{Branch, HeldFor};
+use super::restore::Restored;
 use crate::effect::Accepted;
 use crate::entry::{Edge, Payload, Profile};
 use crate::epoch::Epoch;
@@ -45,6 +46,8 @@ pub(super) struct Project {
     pub(super) signed: BTreeMap<FeedId, u64>,
     pub(super) waypoints: BTreeMap<WaypointId, Known>,
     pub(super) waiting: Waiting,
+    /// What the disk has given so far, until all of it is here.
+    pub(super) restored: Option<Restored>,
     /// The applied waypoints, parents first.
     pub(super) order: Vec<WaypointId>,
     /// Feeds whose next waypoints are signed and on their way to the disk.
@@ -83,6 +86,7 @@ impl Project {
             signed: BTreeMap::new(),
             waypoints: BTreeMap::new(),
             waiting: Waiting::default(),
+            restored: None,
             order: Vec::new(),
             writing: BTreeSet::new(),
             branches: BTreeMap::new(),
@@ -377,6 +381,11 @@ impl Waiting {
         let released = self.by_missing.remove(id).unwrap_or_default();
         self.count -= released.len();
         released
+    }
+
+    /// All that wait.
+    pub(super) fn all(&self) -> Vec<WaypointId> {
+        self.by_missing.values().flatten().copied().collect()
     }
 
     pub(super) fn len(&self) -> usize {

@@ -84,6 +84,12 @@ impl Project {
         self.retired.push((*id, retire));
     }
 
+    /// Whether a record that came before has taken a branch away as far as `id`.
+    pub(super) fn is_retired(&self, id: &WaypointId, name: &str) -> bool {
+        let is_about = |retire: &Retire| retire.what == Retired::Branch && retire.name == name;
+        self.retired.iter().any(|(record, retire)| is_about(retire) && self.documents.is_ancestor(id, record))
+    }
+
     fn is_admin(&self, known: &Known, grants: &Grants) -> bool {
         grants.may(&known.key, Role::Admin, self.id(), known.stamp.wall_ms)
     }

@@ -203,7 +203,8 @@ fn a2_every_older_tower_in_every_order_moves_nothing_back_over_restarts() {
         let mut b = replica().0;
         let pieces = batches.iter().map(|batch| skeleton(whole_of(batch)));
         let top = batches[3].feeds[0].top.signed().clone();
-        b.restore(PROJECT, feed, top, pieces, NOW_MS).unwrap();
+        b.restore(PROJECT, feed, top, pieces).unwrap();
+        b.restored(NOW_MS);
         b
     };
     for order in 0..24 {
@@ -435,7 +436,8 @@ fn a_restart_finds_what_was_there() {
         replay.apply(&batch, NOW_MS);
         pieces.push(skeleton(whole_of(&batch)));
     }
-    b.restore(PROJECT, top.claimed().feed_id(), top, pieces, NOW_MS).unwrap();
+    b.restore(PROJECT, top.claimed().feed_id(), top, pieces).unwrap();
+    b.restored(NOW_MS);
     assert_eq!(b.branch(project, "main"), version);
     assert_eq!(b.log(project, &version).len(), 3);
 }
@@ -451,7 +453,8 @@ fn a5_a_key_signs_no_place_twice_after_its_store_was_damaged() {
     let (mut b, _) = replica();
     let top = second.feeds[0].top.signed().clone();
     let held = first.feeds[0].pieces.clone();
-    b.restore(PROJECT, top.claimed().feed_id(), top, held, NOW_MS).unwrap();
+    b.restore(PROJECT, top.claimed().feed_id(), top, held).unwrap();
+    b.restored(NOW_MS);
     let key = keypair(1);
     let lost = post(&b, project, &key, file(project, "c", b"c"));
     assert_eq!(b.write(lost).unwrap_err(), WriteError::Behind { held: 1, signed: 2 });

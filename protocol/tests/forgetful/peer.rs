@@ -203,8 +203,9 @@ impl Peer {
         let (mut replica, project) = founded();
         for (feed, held) in &self.disk.feeds {
             let skeletons = held.read().iter().map(Skeleton::of).collect::<Vec<_>>();
-            replica.restore(PROJECT, *feed, held.top.clone(), skeletons, now_ms).unwrap();
+            replica.restore(PROJECT, *feed, held.top.clone(), skeletons).unwrap();
         }
+        replica.restored(now_ms);
         (self.replica, self.project) = (replica, project);
     }
 

@@ -98,7 +98,8 @@ fn faded() -> (Replica, ProjectId, Vec<Waypoint>, Vec<Segment>) {
     let held: Vec<Piece> =
         whole.iter().enumerate().map(less).map(|waypoint| Piece::Waypoint(waypoint.into())).collect();
     let top = runs[0].top.clone();
-    b.restore(PROJECT, top.claimed().feed_id(), top, held, NOW_MS).unwrap();
+    b.restore(PROJECT, top.claimed().feed_id(), top, held).unwrap();
+    b.restored(NOW_MS);
     (b, project, whole, runs)
 }
 

@@ -129,8 +129,9 @@ impl Node {
     fn restart(&mut self) {
         self.replica = shared().0;
         for (feed, (top, pieces)) in &self.feeds {
-            self.replica.restore(PROJECT, *feed, top.clone(), pieces.clone(), NOW_MS).unwrap();
+            self.replica.restore(PROJECT, *feed, top.clone(), pieces.clone()).unwrap();
         }
+        self.replica.restored(NOW_MS);
     }
 
     fn root(&mut self) -> Root {

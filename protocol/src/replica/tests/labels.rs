@@ -90,6 +90,34 @@ fn what_a_deletion_had_not_seen_stands_in_whatever_order_things_come() {
 }
 
 #[test]
+fn a_branch_that_was_taken_away_stays_away_when_what_it_stood_on_comes_last() {
+    let (mut a, project) = replica();
+    let side = || Labels { branch: Some("side".into()), ..Labels::default() };
+    let (base, first) = say(&mut a, 1, &Frontier::empty(), side());
+    let key = keypair(2);
+    let draft = file(project, "f", b"1");
+    let parents = one(base);
+    let post = Post { project, key: &key, parents, draft, labels: side(), now_ms: NOW_MS, entropy: [5; 32] };
+    let mut second = a.write(post).unwrap();
+    a.apply(&second, NOW_MS);
+    let tip = whole_of(&second).clone();
+    let (_, third) = say(&mut a, 2, &one(tip.id()), retire(Retired::Branch, "side"));
+    assert!(a.branch(project, "side").is_empty());
+    // The tip has faded, so it waits for nothing; what it stood on has nothing that could fade.
+    second.feeds[0].pieces = vec![Piece::Waypoint(tip.faded(&Default::default()).into())];
+    let ((mut b, _), (mut c, _)) = (replica(), replica());
+    [&second, &third, &first].iter().for_each(|batch| drop(b.apply(batch, NOW_MS)));
+    assert!(b.branch(project, "side").is_empty(), "what comes last is in the past of what was taken away");
+    let (two, three) = (&second.feeds[0], &third.feeds[0]);
+    let pieces: Vec<Piece> = two.pieces.iter().chain(&three.pieces).cloned().collect();
+    c.restore(PROJECT, two.feed, three.top.signed().clone(), pieces).unwrap();
+    let one = &first.feeds[0];
+    c.restore(PROJECT, one.feed, one.top.signed().clone(), one.pieces.clone()).unwrap();
+    c.restored(NOW_MS);
+    assert!(c.branch(project, "side").is_empty());
+}
+
+#[test]
 fn b14_a_held_mark_stands_until_an_admin_lifts_the_hold() {
     let (mut a, project) = replica();
     let base = on(&mut a, project, "main", &Frontier::empty(), "one", NOW_MS);

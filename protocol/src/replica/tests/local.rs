@@ -153,7 +153,8 @@ fn that_it_is_local_comes_back_from_the_disk_also_when_it_has_faded() {
     for piece in [Arc::clone(whole), Arc::new(whole.faded(&Default::default()))] {
         let (mut b, _) = replica();
         let bones = Skeleton::of(&Piece::Waypoint(piece));
-        b.restore(PROJECT, feed, top.clone(), [bones], NOW_MS).unwrap();
+        b.restore(PROJECT, feed, top.clone(), [bones]).unwrap();
+        b.restored(NOW_MS);
         assert!(b.is_local_feed(project, feed) && b.is_local(project, &local));
         assert!(b.feeds(project).is_empty() && b.held(project).is_empty());
     }

@@ -237,7 +237,8 @@ fn a_faded_body_offered_again_with_other_bytes_is_refused_and_changes_nothing() 
     let waypoint = whole_of(&first);
     let faded = Piece::Waypoint(waypoint.faded(&Default::default()).into());
     let begin = Piece::Waypoint(whole_of(&second).clone());
-    b.restore(PROJECT, first.feeds[0].feed, top.clone(), vec![faded, begin], NOW_MS).unwrap();
+    b.restore(PROJECT, first.feeds[0].feed, top.clone(), vec![faded, begin]).unwrap();
+    b.restored(NOW_MS);
     let tip = b.branch(project, "main");
     assert_eq!(tip, one(began));
     let bytes = waypoint.to_bytes();
