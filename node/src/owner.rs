@@ -21,6 +21,7 @@ use crate::home::Home;
 use crate::placed::Placed;
 use crate::store::{Report, StoneRecord, Store};
 use crate::verbs::Place;
+use crate::worktree::lookout::Lookouts;
 use crate::{clock, entropy, identity};
 
 mod carried;
@@ -52,6 +53,8 @@ pub struct Owner {
     /// What peers were asked to send again.
     sought: BTreeSet<(RepoId, Range)>,
     repaired: Vec<(RepoId, Range)>,
+    /// What is known of large worktrees, where this process lives long enough to watch them.
+    lookouts: Option<Lookouts>,
     /// The time to go by instead of the clock's, where years are simulated.
     at_ms: Option<u64>,
     _lock: Guard,
@@ -103,6 +106,7 @@ impl Owner {
             recalled: BTreeMap::new(),
             effects: VecDeque::new(),
             sought: BTreeSet::new(),
+            lookouts: None,
             repaired: Vec::new(),
             at_ms: None,
             _lock: lock,
@@ -415,6 +419,16 @@ impl Owner {
         let opened = self.stores.iter().map(|(repo, store)| (*repo, store.verify(deep)));
         let broken = self.broken.iter().map(|(repo, error)| (*repo, Report::broken(error)));
         opened.chain(broken).collect()
+    }
+
+    /// Watches large worktrees from now on, so that not every verb walks over them.
+    pub(crate) fn keep_lookouts(&mut self) {
+        self.lookouts.get_or_insert_default();
+    }
+
+    /// The watched worktrees, if any are.
+    pub(crate) fn lookouts(&mut self) -> Option<&mut Lookouts> {
+        self.lookouts.as_mut()
     }
 
     /// The stones of every repo, for [`Owner::scrub`].

@@ -265,6 +265,7 @@ fn serve(
     events: &mut dyn FnMut(Event),
 ) -> Result<(), NodeError> {
     session.listen(owner, &places.listen)?;
+    owner.keep_lookouts();
     let mut stop = session.stop_on_signals()?;
     let (sender, mut calls) = mpsc::channel(CALLS_MAX);
     let socket = home.socket_path();

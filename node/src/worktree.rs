@@ -18,6 +18,7 @@ pub mod footing;
 pub mod ignored;
 pub mod index;
 pub mod link;
+pub(crate) mod lookout;
 pub mod scan;
 pub mod steps;
 pub mod unsynced;

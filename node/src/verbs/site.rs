@@ -170,7 +170,7 @@ impl Site {
 
     /// What differs on disk from what is shown; a checkout that was cut off is none of it.
     pub fn changes(&mut self, owner: &mut Owner) -> Result<(Vec<Change>, Footing), NodeError> {
-        let Survey { walked, footing } = self.worktree.survey();
+        let Survey { walked, footing } = self.worktree.survey(owner.lookouts());
         let footing = self.footing_from(owner, footing)?;
         let underway = match &self.worktree.link.underway {
             Some(underway) => Some(self.place.view(owner, &underway.frontier)?),

@@ -12,6 +12,7 @@ use super::Worktree;
 use super::beneath::{Facts, Kind, Stroll, facts_of_file};
 use super::footing::{Footing, shows};
 use super::index::Seen;
+use super::lookout::Lookouts;
 use super::walk::{Walked, walk};
 use crate::error::NodeError;
 
@@ -85,17 +86,21 @@ pub struct Survey {
 
 impl Worktree {
     /// Looks at what lies where, and meanwhile at what was seen and shown before.
-    pub fn survey(&self) -> Survey {
+    pub(crate) fn survey(&self, mut lookouts: Option<&mut Lookouts>) -> Survey {
+        let mut look = || match lookouts.as_deref_mut() {
+            Some(lookouts) => lookouts.look(&self.root, &self.beneath, || self.walk()),
+            None => self.walk(),
+        };
         let kept = || {
             self.index.load();
             Footing::load(&self.root, &self.link.frontier)
         };
         if !Footing::is_large(&self.root) {
-            return Survey { walked: self.walk(), footing: kept() };
+            return Survey { walked: look(), footing: kept() };
         }
         thread::scope(|scope| {
             let reading = thread::Builder::new().spawn_scoped(scope, kept);
-            let walked = self.walk();
+            let walked = look();
             let footing = match reading {
                 Ok(reading) => reading.join().unwrap_or_else(|panic| resume_unwind(panic)),
                 Err(_) => kept(),

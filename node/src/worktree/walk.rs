@@ -20,7 +20,7 @@ use super::beneath::{Beneath, Facts, Kind, facts_in, folder_in, os};
 use super::ignored::{RULES_FILE, Rules, is_temporary};
 
 /// What a walk over a worktree came upon.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Walked {
     /// What a project can hold, folders included, in the order of the paths.
     pub found: Vec<(RepoPath, Facts)>,
