@@ -25,6 +25,8 @@ const MAGIC: [u8; 16] = *b"cairn log 1\n\0\0\0\0";
 const HEAD_BYTES: u64 = 32;
 /// Bytes before a record's payload.
 const FRAME_BYTES: u64 = 40;
+/// Up to this length a payload is copied behind its frame, so that one write is enough.
+const COPIED_BYTES_MAX: u64 = 64 << 10;
 /// Records begin at multiples of this.
 const ALIGN_BYTES: u64 = 8;
 /// The most bytes of one record: an import of many gigabytes is many commits.
@@ -132,17 +134,19 @@ impl Log {
         if self.poisoned {
             return Err(NodeError::Poisoned);
         }
-        let bytes = self.frame(payload)?;
-        if let Err(error) = self.file.write_at(self.end, &bytes) {
-            self.poisoned = self.file.set_len(self.end).is_err();
-            return Err(NodeError::io("write", &self.path, error));
-        }
+        let end = match self.write(payload) {
+            Ok(end) => end,
+            Err(error) => {
+                self.poisoned = self.file.set_len(self.end).is_err();
+                return Err(error);
+            }
+        };
         if let Err(error) = self.file.sync() {
             self.poisoned = true;
             return Err(NodeError::io("sync", &self.path, error));
         }
         let offset = self.end + FRAME_BYTES;
-        self.end += bytes.len() as u64;
+        self.end = end;
         Ok(offset)
     }
 
@@ -163,17 +167,27 @@ impl Log {
         read.map_err(|error| NodeError::io("read", &self.path, error)).map(|()| bytes)
     }
 
-    fn frame(&self, payload: &[u8]) -> Result<Vec<u8>, NodeError> {
+    /// Writes a record behind the others, the payload as it lies; where the next one begins.
+    fn write(&self, payload: &[u8]) -> Result<u64, NodeError> {
         let len = payload.len() as u64;
         if len > RECORD_BYTES_MAX {
             return Err(NodeError::Bug("a commit larger than a record may be"));
         }
-        let mut bytes = self.mark(self.end, len).to_vec();
-        bytes.extend_from_slice(&len.to_le_bytes());
-        bytes.extend_from_slice(&self.checksum(self.end, payload));
-        bytes.extend_from_slice(payload);
-        bytes.resize(bytes.len().next_multiple_of(ALIGN_BYTES as usize), 0);
-        Ok(bytes)
+        let mut frame = self.mark(self.end, len).to_vec();
+        frame.extend_from_slice(&len.to_le_bytes());
+        frame.extend_from_slice(&self.checksum(self.end, payload));
+        let begin = self.end + FRAME_BYTES;
+        let end = (begin + len).next_multiple_of(ALIGN_BYTES);
+        let padding = vec![0; (end - begin - len) as usize];
+        let write = |offset, bytes: &[u8]| {
+            self.file.write_at(offset, bytes).map_err(|error| NodeError::io("write", &self.path, error))
+        };
+        if len <= COPIED_BYTES_MAX {
+            return write(self.end, &[&frame, payload, &padding].concat()).map(|()| end);
+        }
+        write(begin, payload)?;
+        write(begin + len, &padding)?;
+        write(self.end, &frame).map(|()| end)
     }
 
     /// Reads records from `self.end` until one is not whole, and leaves `self.end` there.
