@@ -295,3 +295,72 @@ fn a_transfer_that_nobody_serves_ends_with_an_error() {
     wait_until("ana is gone", || !ana.is_serving());
     ben.refused(&["artifact", "fetch", "noise"], 5);
 }
+
+/// A file of safetensors: the length of its header, the header, zeros.
+fn tensors(header: &str, data_bytes: usize) -> Vec<u8> {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.resize(bytes.len() + data_bytes, 0);
+    bytes
+}
+
+#[test]
+fn artifacts_are_compared_by_what_their_headers_say() {
+    let stage = Stage::new();
+    let ana = stage.founder("ana", &[("a.txt", b"a\n")]);
+    let add = |name: &str, bytes: &[u8]| {
+        let file = stage.path().join(name);
+        fs::write(&file, bytes).unwrap();
+        ana.ok(&["artifact", "add", file.to_str().unwrap()]);
+    };
+    let big = 3 << 20;
+    let tensor = |dtype: &str, shape: &str, from: usize, to: usize| {
+        format!(r#"{{"dtype":"{dtype}","shape":{shape},"data_offsets":[{from},{to}]}}"#)
+    };
+    let body = tensor("F32", "[1024,768]", 0, big);
+    let old = format!(
+        r#"{{"w":{body},"b":{},"old":{}}}"#,
+        tensor("F32", "[8]", big, big + 32),
+        tensor("U8", "[1]", big + 32, big + 33)
+    );
+    let new = format!(
+        r#"{{"w":{body},"b":{},"new":{}}}"#,
+        tensor("F16", "[2,8]", big, big + 32),
+        tensor("U8", "[1]", big + 32, big + 33)
+    );
+    add("old.safetensors", &tensors(&old, big + 33));
+    add("new.safetensors", &tensors(&new, big + 33));
+    let told = ana.ok(&["artifact", "diff", "old.safetensors", "new.safetensors"]);
+    let inside = &told["inside"];
+    let named = |name: &str| {
+        inside["changes"].as_array().unwrap().iter().find(|change| change["name"] == name).unwrap()
+    };
+    assert_eq!((&inside["form"], &inside["same"]), (&"safetensors".into(), &1.into()), "{told:#}");
+    assert_eq!(named("b")["what"], serde_json::json!(["reshaped", "retyped"]));
+    assert_eq!(named("b")["now"], serde_json::json!({ "dtype": "F16", "shape": [2, 8] }));
+    assert_eq!((&named("old")["what"][0], &named("new")["what"][0]), (&"removed".into(), &"added".into()));
+    let words =
+        ana.command_in_words().args(["artifact", "diff", "old.safetensors", "new.safetensors"]).output();
+    let words = String::from_utf8(words.unwrap().stdout).unwrap();
+    assert!(words.contains("reshaped, retyped b  F32[8] → F16[2, 8]"), "{words}");
+    // A table over several chunks, of which a column got another name and rows came.
+    let rows = |names: &str, count: usize| {
+        let rows = (0..count).map(|row| format!("{row},\"x\n{}\"\n", row * 7));
+        format!("{names}\n{}", rows.collect::<String>()).into_bytes()
+    };
+    add("old.csv", &rows("id,x", 60_000));
+    add("new.csv", &rows("id,y", 60_000));
+    add("more.csv", &rows("id,x,z", 60_001));
+    let inside = ana.ok(&["artifact", "diff", "old.csv", "new.csv"])["inside"].clone();
+    let change = serde_json::json!([{ "name": "y", "what": ["renamed"], "from": "x" }]);
+    assert_eq!((&inside["changes"], &inside["rows"]["now"]), (&change, &60_000.into()), "{inside:#}");
+    let inside = ana.ok(&["artifact", "diff", "old.csv", "more.csv"])["inside"].clone();
+    assert_eq!(inside["rows"], serde_json::json!({ "then": 60_000, "now": 60_001 }));
+    // A header that lies is told, and the rest is answered.
+    add("lies.safetensors", &[&[0xff; 8][..], b"{}"].concat());
+    let told = ana.ok(&["artifact", "diff", "old.safetensors", "lies.safetensors"]);
+    let problems = told["inside"]["problems"].as_array().unwrap();
+    assert_eq!((problems.len(), &told["same"]), (1, &false.into()), "{told:#}");
+    assert!(problems[0]["detail"].as_str().unwrap().contains("its header has"), "{told:#}");
+    assert!(ana.ok(&["artifact", "diff", "old.csv", "new.safetensors"])["inside"].is_null());
+}

@@ -13,6 +13,7 @@ pub mod entropy;
 pub mod error;
 pub mod files;
 pub mod git;
+pub mod headers;
 pub mod home;
 pub mod identity;
 pub mod measure;

@@ -1,5 +1,7 @@
 //! `artifact`: large contents, named by hash.
 
+mod inside;
+
 use super::ask;
 use crate::desk::Desk;
 use crate::error::{DONE, Failure};
@@ -79,9 +81,9 @@ enum Action {
         /// A name or a hash
         artifact: String,
     },
-    /// Say how much of one another has
+    /// Say how much of one another has, and which tensors, arrays or columns differ
     #[command(
-        after_help = "Examples:\n  cairn artifact diff model-1 model-2\n  cairn artifact diff 3fa9c1 77d0aa --json"
+        after_help = "Files of safetensors, NumPy (.npy, .npz) and CSV are compared by what their headers say; of a CSV the rows\nare counted up to 64 MiB.\n\nExamples:\n  cairn artifact diff model-1 model-2\n  cairn artifact diff 3fa9c1 77d0aa --json"
     )]
     Diff {
         /// The one: a name or a hash
@@ -215,10 +217,11 @@ fn shown(shown: &verb::Shown) -> String {
 
 fn compared(compared: &verb::Compared) -> String {
     let (then, now) = (size(compared.bytes_then), size(compared.bytes_now));
-    match compared.same {
-        true => format!("the same bytes: {now}\n"),
-        false => format!("{then} → {now}, {:.1} % of it in equal chunks\n", compared.shared * 100.0),
+    if compared.same {
+        return format!("the same bytes: {now}\n");
     }
+    let text = format!("{then} → {now}, {:.1} % of it in equal chunks\n", compared.shared * 100.0);
+    text + &compared.inside.as_ref().map(inside::told).unwrap_or_default()
 }
 
 fn words(answer: &verb::Answer) -> String {

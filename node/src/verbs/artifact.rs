@@ -1,6 +1,7 @@
 //! `artifact`: large contents, named by hash: added, fetched, listed, verified, compared, and traced through runs.
 
 mod about;
+mod inside;
 
 pub mod gc;
 pub mod range;
@@ -88,7 +89,7 @@ pub enum Action {
         /// A name or a hash.
         artifact: String,
     },
-    /// Says how much of one another has.
+    /// Says how much of one another has, and how what they say of themselves differs.
     Diff {
         /// The one: a name or a hash.
         then: String,

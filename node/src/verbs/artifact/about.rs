@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use cairn_crdt::id::ArtifactId;
+use cairn_protocol::manifest::Manifest;
 use serde::{Deserialize, Serialize};
 
-use super::{Item, find, names};
+use super::{Item, find, inside, names};
 use crate::error::NodeError;
+use crate::headers::compare::Inside;
 use crate::owner::Owner;
 use crate::runs::Problem;
 use crate::runs::book::{Book, Run};
@@ -68,6 +70,9 @@ pub struct Compared {
     pub shared: f64,
     /// Whether they are the same bytes.
     pub same: bool,
+    /// How what they say of themselves differs, where both are of one form that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<Inside>,
 }
 
 /// What `artifact lineage` answers.
@@ -153,8 +158,10 @@ pub(super) fn diff(
     let (then, now) = (find(owner, site, then)?, find(owner, site, now)?);
     let missing =
         |artifact: ArtifactId| NodeError::NotFound { what: "artifact here", name: artifact.to_string() };
-    let shared = shared(owner, site, network, then, now)?;
-    let Shared { bytes_then, bytes_now, bytes } = shared.ok_or_else(|| missing(now))?;
+    let (before, after) = whole(owner, site, network, then, now)?.ok_or_else(|| missing(now))?;
+    let Shared { bytes_then, bytes_now, bytes } = Shared::of(&before, &after);
+    let same = bytes_then == bytes_now && bytes == bytes_now;
+    let inside = if same { None } else { inside::diff(owner, network, &before, &after)? };
     let share = if bytes_now > 0 { bytes as f64 / bytes_now as f64 } else { 1.0 };
     Ok(Compared {
         then: then.to_string(),
@@ -163,7 +170,8 @@ pub(super) fn diff(
         bytes_now,
         bytes_shared: bytes,
         shared: share,
-        same: bytes_then == bytes_now && bytes == bytes_now,
+        same,
+        inside,
     })
 }
 
@@ -174,6 +182,28 @@ pub(in crate::verbs) struct Shared {
     pub(in crate::verbs) bytes: u64,
 }
 
+impl Shared {
+    fn of(then: &Manifest, now: &Manifest) -> Self {
+        let known: BTreeSet<_> = then.chunks.iter().map(|chunk| chunk.hash).collect();
+        let both = now.chunks.iter().filter(|chunk| known.contains(&chunk.hash));
+        let bytes = both.map(|chunk| u64::from(chunk.bytes)).sum();
+        Self { bytes_then: then.bytes, bytes_now: now.bytes, bytes }
+    }
+}
+
+/// The manifests of two artifacts; `None` where not all of both is here.
+fn whole(
+    owner: &mut Owner,
+    site: &Site,
+    network: &mut dyn Network,
+    then: ArtifactId,
+    now: ArtifactId,
+) -> Result<Option<(Manifest, Manifest)>, NodeError> {
+    let repo = site.place.repo;
+    let (then, now) = (network.whole_artifact(owner, repo, then)?, network.whole_artifact(owner, repo, now)?);
+    Ok(then.zip(now))
+}
+
 /// How many bytes of the later one lie in chunks that the earlier one has too; `None` where not all of both is here.
 pub(in crate::verbs) fn shared(
     owner: &mut Owner,
@@ -182,13 +212,7 @@ pub(in crate::verbs) fn shared(
     then: ArtifactId,
     now: ArtifactId,
 ) -> Result<Option<Shared>, NodeError> {
-    let repo = site.place.repo;
-    let (then, now) = (network.whole_artifact(owner, repo, then)?, network.whole_artifact(owner, repo, now)?);
-    let (Some(then), Some(now)) = (then, now) else { return Ok(None) };
-    let known: BTreeSet<_> = then.chunks.iter().map(|chunk| chunk.hash).collect();
-    let both = now.chunks.iter().filter(|chunk| known.contains(&chunk.hash));
-    let bytes = both.map(|chunk| u64::from(chunk.bytes)).sum();
-    Ok(Some(Shared { bytes_then: then.bytes, bytes_now: now.bytes, bytes }))
+    Ok(whole(owner, site, network, then, now)?.map(|(then, now)| Shared::of(&then, &now)))
 }
 
 /// Where an artifact, a file or a run came from, and what became of it.
