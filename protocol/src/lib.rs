@@ -47,6 +47,7 @@ pub mod merkle;
 mod packing;
 pub mod piece;
 pub mod proof;
+pub mod provenance;
 pub mod replica;
 pub mod retention;
 pub mod retire;

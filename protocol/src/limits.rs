@@ -119,6 +119,14 @@ pub const BUNDLE_ARTIFACTS_COUNT_MAX: usize = 1 << 16;
 pub const BUNDLE_CHUNKS_COUNT_MAX: usize = 1 << 20;
 /// One part of a manifest in a bundle.
 pub const MANIFEST_PART_BYTES_MAX: usize = 4 << 20;
+/// The runs that one provenance tells of.
+pub const PROVENANCE_STEPS_COUNT_MAX: usize = 4096;
+/// The rights of those who wrote them: few people, and chains that they have in common.
+pub const PROVENANCE_RIGHTS_COUNT_MAX: usize = 4096;
+/// What those runs read and no run made.
+pub const PROVENANCE_RAW_COUNT_MAX: usize = 1 << 16;
+/// One provenance, encoded: its reader holds all of it.
+pub const PROVENANCE_BYTES_MAX: u64 = 256 << 20;
 /// The tops that one answer lists.
 pub const TOPS_COUNT_MAX: usize = 1 << 15;
 

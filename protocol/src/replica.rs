@@ -26,6 +26,7 @@ mod retired;
 mod rights;
 mod stack;
 mod stated;
+mod vouched;
 mod witnesses;
 
 use std::collections::BTreeMap;

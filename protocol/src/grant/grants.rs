@@ -367,6 +367,21 @@ impl Grants {
         shown.iter().filter_map(|(_, id)| self.records.get(id).cloned()).collect()
     }
 
+    /// What somebody who holds nothing of the repo needs to judge what `key` wrote: the records that let it in, and what takes
+    /// them back, each after what it derives from.
+    pub fn evidence(&self, key: &DeviceKey) -> Vec<GrantRecord> {
+        let mut evidence = self.chain(key);
+        for id in evidence.iter().map(GrantRecord::id).collect::<Vec<_>>() {
+            for revocation in self.revoked.get(&id).into_iter().flatten() {
+                let Some(GrantRecord::Revocation(record)) = self.records.get(revocation) else { continue };
+                let authority = record.claimed().authority.map_or(Vec::new(), |id| self.chain_of(id));
+                let above = authority.iter().rev().filter_map(|(id, _)| self.records.get(id).cloned());
+                evidence.extend(above.chain([GrantRecord::Revocation(record.clone())]));
+            }
+        }
+        evidence
+    }
+
     /// The grants of which `key` is the subject.
     pub fn of(&self, key: &DeviceKey) -> Vec<(GrantId, Grant)> {
         self.given(key).map(|(id, grant)| (id, grant.clone())).collect()

@@ -1,6 +1,7 @@
 //! One of each record, with fixed keys, nonces and salts: what the golden files hold.
 
 mod bundle;
+mod provenance;
 
 use std::collections::BTreeSet;
 
@@ -556,6 +557,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         ("summary", summary(), SUMMARY),
         ("bundle", bundle::bundle(), bundle::BUNDLE),
         ("bundle_artifacts", bundle::with_artifacts(), bundle::BUNDLE),
+        ("provenance", provenance::provenance(), provenance::PROVENANCE),
     ]);
     all.extend(frames());
     all.into_iter().map(|(name, bytes, format)| Sample { name, bytes, format }).collect()
