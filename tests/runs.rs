@@ -356,3 +356,58 @@ fn records_that_lie_are_named_and_passed_over() {
     }
     assert_eq!(node.ok(&["verify", "--deep"])["ok"], true);
 }
+
+/// Two people's runs, proven to somebody who has nothing of the repo.
+#[test]
+fn a_proof_leads_from_raw_data_to_an_artifact_without_the_repo() {
+    let stage = Stage::new();
+    let mut ana = lab(&stage, "ana");
+    train(&ana, "0.25", "train");
+    ana.serve();
+    let mut ben = stage.node("ben");
+    ben.join(&ana, "write");
+    ben.write("model.bin", ana.read("model.bin"));
+    let report = ["run", "--input", "model.bin", "--output", "report.txt", "--name", "report", "--"];
+    ben.ok(&[&report[..], &["sh", "-c", "wc -c < model.bin > report.txt"]].concat());
+    let proof = stage.path().join("report.proof");
+    let file = proof.to_str().unwrap();
+    let proven = ben.ok(&["artifact", "prove", "report.txt", "-o", file]);
+    assert_eq!((&proven["steps"], &proven["raw"]), (&2.into(), &1.into()), "{proven:#}");
+    ben.refused(&["artifact", "prove", "data/x.csv", "-o", file], 3);
+    let raw = shown(&ben, "train")["record"]["inputs"][0]["artifact"].as_str().unwrap().to_owned();
+    ben.refused(&["artifact", "prove", &raw, "-o", file], 3);
+    ben.stop();
+    ana.stop();
+    // Somebody without a repo, whose home is not even made.
+    let cid = stage.node("cid");
+    let own = ben.tree.join("report.txt");
+    let whole = ["verify", "--proof", file, "--artifact", own.to_str().unwrap()];
+    let checked = cid.run(&whole);
+    let chain = &checked.json;
+    assert_eq!((checked.code, &chain["ok"]), (0, &true.into()), "{chain:#}");
+    assert!(!cid.home.exists(), "it needs no home");
+    let steps = chain["steps"].as_array().unwrap();
+    let names: Vec<_> = steps.iter().map(|step| step["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["train", "report"]);
+    assert!(
+        steps[0]["key"] != steps[1]["key"] && steps[0]["founder"] == true && steps[1]["founder"] == false
+    );
+    assert_eq!(steps[1]["read"][0]["from"], steps[0]["run"]);
+    assert_eq!((&chain["raw"][0]["path"], &chain["path"]), (&"data/x.csv".into(), &"report.txt".into()));
+    let words = cid.command_in_words().args(whole).output().unwrap();
+    let words = String::from_utf8(words.stdout).unwrap();
+    assert!(words.contains("signed by") && words.contains("2 runs, 1 raw file: all holds"), "{words}");
+    // Other bytes than the artifact's, a changed byte, a cut file, and what never was one.
+    let other = ["verify", "--proof", file, "--artifact", file];
+    let told = cid.run(&other);
+    assert_eq!((told.code, &told.json["problems"][0]["code"]), (6, &"E_ARTIFACT".into()), "{told:#?}");
+    let bytes = fs::read(&proof).unwrap();
+    let mut changed = bytes.clone();
+    let place = changed.windows(7).position(|part| part == b"\"train\"").unwrap();
+    changed[place + 1] ^= 1;
+    for bad in [&changed[..], &bytes[..bytes.len() - 1], b"", &bytes[1..]] {
+        fs::write(&proof, bad).unwrap();
+        let told = cid.run(&["verify", "--proof", file]);
+        assert_eq!((told.code, &told.json["ok"]), (6, &false.into()), "{told:#?}");
+    }
+}

@@ -19,6 +19,7 @@ pub mod lineage;
 pub mod metrics;
 pub mod number;
 pub mod problem;
+pub mod provenance;
 pub mod record;
 
 use cairn_crdt::path::RepoPath;

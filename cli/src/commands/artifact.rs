@@ -111,6 +111,17 @@ enum Action {
         #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json", "dot", "svg"])]
         format: String,
     },
+    /// Write the chain of runs that led to one, back to raw data, into a file that anybody can check
+    #[command(
+        after_help = "`cairn verify --proof FILE` checks it on any machine, without the repo: signatures, logs, rights, records and how they hang\ntogether. It holds the records of the runs, no data and no code.\n\nExamples:\n  cairn artifact prove model.bin -o model.proof\n  cairn artifact prove 3fa9c1 -o model.proof --json"
+    )]
+    Prove {
+        /// An output of a run by its path, a name or a hash
+        artifact: String,
+        /// The file to write
+        #[arg(short, long, value_name = "FILE")]
+        out: PathBuf,
+    },
     /// Check the bytes of one, or of all that are here
     #[command(after_help = "Examples:\n  cairn artifact verify\n  cairn artifact verify model --json")]
     Verify {
@@ -156,6 +167,7 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
         Action::Ls { filter } => verb::Action::Ls { filter },
         Action::Show { artifact } => verb::Action::Show { artifact },
         Action::Diff { then, now } => verb::Action::Diff { then, now },
+        Action::Prove { artifact, out } => verb::Action::Prove { artifact, out: desk.path(&out) },
         Action::Lineage { what, up, down, format } => return lineage(what, (up, down), &format, desk),
         Action::Verify { artifact, repair } => verb::Action::Verify { artifact, repair },
     };
@@ -229,6 +241,10 @@ fn words(answer: &verb::Answer) -> String {
         verb::Answer::Shown(answer) => shown(answer),
         verb::Answer::Compared(answer) => compared(answer),
         verb::Answer::Traced(traced) => traced.graph.text(),
+        verb::Answer::Proven(proven) => {
+            let (steps, raw) = (count(proven.steps, "run"), count(proven.raw, "raw file"));
+            format!("{steps} from {raw}: wrote {} to {}\n", size(proven.bytes), proven.file)
+        }
         verb::Answer::Added(added) => {
             let (bytes, stored) = (size(added.bytes), size(added.stored_bytes));
             format!("{}\n{bytes}, of which {stored} were new\n", added.artifact)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cairn_crdt::id::ArtifactId;
+use cairn_crdt::id::{ArtifactId, ContentHash, WaypointId};
 use cairn_crdt::path::RepoPath;
 use cairn_crdt::{File, FileBody, View};
 use serde::{Deserialize, Serialize};
@@ -88,6 +88,18 @@ impl Shelf {
             Some(FileBody::Bytes { .. }) => self.place.bytes(owner, &self.view, &path).map(Some),
             _ => Ok(None),
         }
+    }
+
+    /// The waypoints that gave a file of the branch these bytes.
+    pub fn writers(
+        &self,
+        owner: &mut Owner,
+        path: &RepoPath,
+        content: ContentHash,
+    ) -> Result<Vec<WaypointId>, NodeError> {
+        let documents = self.place.documents(owner)?;
+        let bodies = documents.bodies(&self.view, path, owner.store(self.place.repo)?)?;
+        Ok(bodies.into_iter().filter(|(_, body)| *body == content).map(|(waypoint, _)| waypoint).collect())
     }
 
     /// An input of a run that is kept as an artifact; `None` where the branch shows no such file.

@@ -2,6 +2,7 @@
 
 mod about;
 mod inside;
+mod prove;
 
 pub mod gc;
 pub mod range;
@@ -26,6 +27,7 @@ use crate::verbs::{Here, Network, Site};
 
 pub(in crate::verbs) use about::shared;
 pub use about::{Compared, Shown, Traced};
+pub use prove::Proven;
 
 /// What `artifact` is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +105,13 @@ pub enum Action {
         /// Which way to look.
         way: Way,
     },
+    /// Writes the chain of runs that led to one into a file that is checked without the repo.
+    Prove {
+        /// An output of a run by its path, a name or a hash.
+        artifact: String,
+        /// The file to write; an absolute path.
+        out: PathBuf,
+    },
     /// Takes away what nothing needs, in all repos of the home.
     Gc {
         /// Whether it only says what would go.
@@ -140,6 +149,8 @@ pub enum Answer {
     Compared(Compared),
     /// To `lineage`.
     Traced(Traced),
+    /// To `prove`.
+    Proven(Proven),
 }
 
 /// What `artifact add` answers.
@@ -228,6 +239,7 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
         Action::Ls { filter } => list(owner, &site, network, filter.as_deref()).map(Answer::Listed),
         Action::Show { artifact } => about::show(owner, &site, network, artifact).map(Answer::Shown),
         Action::Diff { then, now } => about::diff(owner, &site, network, (then, now)).map(Answer::Compared),
+        Action::Prove { artifact, out } => prove::prove(owner, &site, artifact, out).map(Answer::Proven),
         Action::Lineage { what, way } => about::lineage(owner, &site, what, *way).map(Answer::Traced),
     }
 }

@@ -1,5 +1,7 @@
 //! `verify`: reads the store against what was signed.
 
+pub mod proof;
+
 use cairn_crdt::id::{ProjectId, RepoId};
 use cairn_crdt::{CrdtError, Frontier, Lost};
 use cairn_protocol::replica::Stated;

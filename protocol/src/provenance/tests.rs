@@ -175,3 +175,12 @@ fn another_founding_is_another_repo() {
     let changed = Provenance { founding, rights: Vec::new(), ..provenance() };
     assert_eq!(changed.attest().unwrap()[0], Err(Reject::Graft("repo")));
 }
+
+#[test]
+fn a_signature_for_another_purpose_signs_no_provenance() {
+    let others = [Top::PURPOSE, Grant::PURPOSE, Revocation::PURPOSE, FoundingRecord::PURPOSE];
+    assert!(Provenance::PURPOSE.starts_with("cairn 1 sign ") && !others.contains(&Provenance::PURPOSE));
+    let signed = provenance().sign(&keypair(2)).unwrap().into_signed();
+    let forged = Verified::sign_unread(signed.claimed().clone(), &keypair(1)).into_signed();
+    assert_eq!(forged.verify().unwrap_err(), Reject::Signature);
+}
