@@ -83,7 +83,7 @@ enum Action {
     },
     /// Say how much of one another has, and which tensors, arrays or columns differ
     #[command(
-        after_help = "Files of safetensors, NumPy (.npy, .npz) and CSV are compared by what their headers say; of a CSV the rows\nare counted up to 64 MiB.\n\nExamples:\n  cairn artifact diff model-1 model-2\n  cairn artifact diff 3fa9c1 77d0aa --json"
+        after_help = "Files of safetensors, NumPy (.npy, .npz) and CSV are compared by what their headers\nsay; of a CSV the rows are counted up to 64 MiB.\n\nExamples:\n  cairn artifact diff model-1 model-2\n  cairn artifact diff 3fa9c1 77d0aa --json"
     )]
     Diff {
         /// The one: a name or a hash
@@ -113,7 +113,7 @@ enum Action {
     },
     /// Write the chain of runs that led to one, back to raw data, into a file that anybody can check
     #[command(
-        after_help = "`cairn verify --proof FILE` checks it on any machine, without the repo: signatures, logs, rights, records and how they hang\ntogether. It holds the records of the runs, no data and no code.\n\nExamples:\n  cairn artifact prove model.bin -o model.proof\n  cairn artifact prove 3fa9c1 -o model.proof --json"
+        after_help = "`cairn verify --proof FILE` checks it on any machine, without the repo: signatures,\nlogs, rights, records and how they hang together. It holds the records of the runs, no data and no code.\n\nExamples:\n  cairn artifact prove model.bin -o model.proof\n  cairn artifact prove 3fa9c1 -o model.proof --json"
     )]
     Prove {
         /// An output of a run by its path, a name or a hash

@@ -10,12 +10,12 @@ use cairn_node::verbs::verify as verb;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
-`--proof` checks a file of `cairn artifact prove`, and needs no repo and no home: that each record of a run is signed by its author's feed
-and the author was allowed to write, and that the runs lead from raw data to the artifact. That there was nothing else
-is the word of the key that gathered it. Exit codes: 0 all holds, 6 something does not.
+`--proof` checks a file of `cairn artifact prove`, and needs no repo and no home: that each
+record of a run is signed by its author's feed and the author was allowed to write, and that
+the runs lead from raw data to the artifact. That there was nothing else is the word of the
+key that gathered it. Exit codes: 0 all holds, 6 something does not.
 
 Examples:
-  cairn verify
   cairn verify --deep --json
   cairn verify --proof model.proof --artifact model.bin";
 
