@@ -182,7 +182,7 @@ pub(super) mod tests {
         assert!(matches!(error(&one("F32", "[2]", 1, 9), 9), HeaderError::Shape(_)), "a hole");
         assert!(matches!(error(&one("F32", "[2]", 0, 8), 4), HeaderError::Shape(_)), "behind the end");
         assert!(matches!(error(&one("F32", "[2]", 8, 0), 8), HeaderError::Shape(_)));
-        let huge = format!("[{}]", vec!["18446744073709551615"; 5].join(","));
+        let huge = format!("[{}]", ["18446744073709551615"; 5].join(","));
         assert!(matches!(error(&one("F32", &huge, 0, 8), 8), HeaderError::Misfit { .. }));
         assert_eq!(
             error(&one("F32", &format!("[{}1]", "1,".repeat(64)), 0, 4), 4),

@@ -179,10 +179,10 @@ fn written(
 ) -> Result<(FeedId, Waypoint), NodeError> {
     let bytes = shelf.bytes(owner, &run.id, ".json")?.ok_or_else(|| unproven(run))?;
     let content = ContentHash::of(&bytes);
-    if let Some((feed, place)) = owner.store(site.place.repo)?.holder(content) {
-        if let Some(waypoint) = lean(owner, site, (feed, place), content)? {
-            return Ok((feed, waypoint));
-        }
+    if let Some((feed, place)) = owner.store(site.place.repo)?.holder(content)
+        && let Some(waypoint) = lean(owner, site, (feed, place), content)?
+    {
+        return Ok((feed, waypoint));
     }
     // The same bytes lie somewhere else as well: the history of the file says where it got them.
     for id in shelf.writers(owner, &runs::file(&run.id, ".json")?, content)? {
