@@ -13,6 +13,13 @@ use clap::Subcommand;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
+Each `add` under a name makes a version of it: wherever an artifact is named, `model@v3` is the
+third one, `model@latest` and `model` are the newest, and `model@best` is what `artifact alias`
+says. A version is never lost or changed. Where two add one at once, both are kept: each has the
+number that it was given, and of those with the same number the one with the smaller hash comes
+first, and all after it move up. So, once both know of it, the numbers are the same on every node;
+aliases and what a run records mean bytes and never move.
+
 Examples:
   cairn artifact add model.bin --name model
   cairn artifact get model -o model.bin";
@@ -66,14 +73,31 @@ enum Action {
         #[arg(long, value_name = "BYTES", value_parser = crate::args::bytes)]
         limit: Option<u64>,
     },
-    /// List those of the project
+    /// List those of the project, or the versions of one
     #[command(
-        after_help = "EXPR is that of `cairn run log --where`. Columns: artifact bytes held name; and those of the run\nthat made it: exit run seconds started state metrics.NAME params.NAME\n\nExamples:\n  cairn artifact ls\n  cairn artifact ls --where 'metrics.acc > 0.9 and bytes > 1e6' --json"
+        after_help = "EXPR is that of `cairn run log --where`. Columns: artifact bytes held name version; and those of the run\nthat made it: exit run seconds started state metrics.NAME params.NAME\n\nExamples:\n  cairn artifact ls model\n  cairn artifact ls --where 'metrics.acc > 0.9 and bytes > 1e6' --json"
     )]
     Ls {
+        /// A name; its versions are listed, the oldest first
+        name: Option<String>,
         /// Only those that an expression means
         #[arg(long = "where", value_name = "EXPR")]
         filter: Option<String>,
+    },
+    /// Let another word mean a version: model@best
+    #[command(
+        after_help = "Of two who give one alias two meanings at once, one wins, the same on every node.\n\nExamples:\n  cairn artifact alias model best v3\n  cairn artifact alias model best --remove"
+    )]
+    Alias {
+        /// The name
+        name: String,
+        /// The word: letters, digits, - _ and .
+        alias: String,
+        /// v and a number, latest, or another alias; the newest when left out
+        version: Option<String>,
+        /// Take the word away
+        #[arg(long, conflicts_with = "version")]
+        remove: bool,
     },
     /// Tell size, chunks and names of one, and which runs made or read it
     #[command(after_help = "Examples:\n  cairn artifact show model\n  cairn artifact show 3fa9c1 --json")]
@@ -164,7 +188,11 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
             verb::Action::Fetch { artifact, bytes_per_s: limit.unwrap_or(0) }
         }
         Action::Gc { dry_run } => verb::Action::Gc { dry_run },
-        Action::Ls { filter } => verb::Action::Ls { filter },
+        Action::Ls { name, filter } => verb::Action::Ls { name, filter },
+        Action::Alias { name, alias, version, remove } => {
+            let version = (!remove).then(|| version.unwrap_or_else(|| "latest".to_owned()));
+            verb::Action::Alias { name, alias, version }
+        }
         Action::Show { artifact } => verb::Action::Show { artifact },
         Action::Diff { then, now } => verb::Action::Diff { then, now },
         Action::Prove { artifact, out } => verb::Action::Prove { artifact, out: desk.path(&out) },
@@ -247,7 +275,8 @@ fn words(answer: &verb::Answer) -> String {
         }
         verb::Answer::Added(added) => {
             let (bytes, stored) = (size(added.bytes), size(added.stored_bytes));
-            format!("{}\n{bytes}, of which {stored} were new\n", added.artifact)
+            let verb::Added { artifact, name, version, .. } = added;
+            format!("{artifact}\n{name}@v{version}: {bytes}, of which {stored} were new\n")
         }
         verb::Answer::Got(got) => {
             let from = if got.fetched { ", fetched from a peer" } else { "" };
@@ -258,6 +287,10 @@ fn words(answer: &verb::Answer) -> String {
             bytes => format!("fetched {}\n", size(bytes)),
         },
         verb::Answer::Listed(listed) => listed.artifacts.iter().map(item).collect(),
+        verb::Answer::Aliased(aliased) => match aliased.version {
+            Some(version) => format!("{0}@{1} is {0}@v{version}\n", aliased.name, aliased.alias),
+            None => format!("{}@{} means nothing any more\n", aliased.name, aliased.alias),
+        },
         verb::Answer::Collected(collected) => {
             let verb::gc::Collected { unneeded, chunks, chunk_bytes, bytes_before, bytes_after } = collected;
             let (count, bytes) = (unneeded.len(), size(*chunk_bytes));
@@ -274,5 +307,8 @@ fn words(answer: &verb::Answer) -> String {
 
 fn item(item: &verb::Item) -> String {
     let held = if item.held { "here" } else { "elsewhere" };
-    format!("{} {:>10} {held:<9} {}\n", short(&item.artifact), size(item.bytes), item.name)
+    let version = item.version.map_or(String::new(), |version| format!("@v{version}"));
+    let aliases: String = item.aliases.iter().map(|alias| format!(" @{alias}")).collect();
+    let (hash, bytes) = (short(&item.artifact), size(item.bytes));
+    format!("{hash} {bytes:>10} {held:<9} {}{version}{aliases}\n", item.name)
 }

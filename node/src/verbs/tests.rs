@@ -447,11 +447,44 @@ fn artifacts_have_names() {
         ask(&mut world, get).unwrap();
         assert_eq!(fs::read(&out).unwrap(), [1; 1000]);
     }
-    let artifact::Answer::Listed(listed) = ask(&mut world, artifact::Action::Ls { filter: None }).unwrap()
+    let artifact::Answer::Listed(listed) =
+        ask(&mut world, artifact::Action::Ls { name: None, filter: None }).unwrap()
     else {
         panic!()
     };
     assert_eq!((listed.artifacts.len(), listed.artifacts[0].name.as_str()), (1, "model"));
+    assert_eq!(listed.artifacts[0].version, Some(1));
+    // The same bytes again are no new version; an alias stays with its bytes.
+    let file = world.path("model.bin");
+    let add = || artifact::Action::Add { file: file.clone(), name: Some("model".into()) };
+    let artifact::Answer::Added(again) = ask(&mut world, add()).unwrap() else { panic!() };
+    assert_eq!((again.version, again.stored_bytes), (1, 0));
+    let alias = |version: Option<&str>| artifact::Action::Alias {
+        name: "model".into(),
+        alias: "best".into(),
+        version: version.map(str::to_owned),
+    };
+    ask(&mut world, alias(Some("latest"))).unwrap();
+    world.write("model.bin", vec![2_u8; 1000]);
+    let artifact::Answer::Added(second) = ask(&mut world, add()).unwrap() else { panic!() };
+    assert_eq!(second.version, 2);
+    for (word, byte) in
+        [("model", 2), ("model@latest", 2), ("model@v2", 2), ("model@v1", 1), ("model@best", 1)]
+    {
+        let get = artifact::Action::Get {
+            artifact: word.to_owned(),
+            out: out.clone(),
+            range: None,
+            bytes_per_s: 0,
+        };
+        ask(&mut world, get).unwrap();
+        assert_eq!(fs::read(&out).unwrap(), [byte; 1000], "{word}");
+    }
+    assert!(matches!(ask(&mut world, alias(Some("v3"))), Err(NodeError::NotFound { .. })));
+    ask(&mut world, alias(None)).unwrap();
+    assert!(matches!(ask(&mut world, alias(None)), Err(NodeError::NotFound { .. })));
+    let add = artifact::Action::Add { file: world.path("model.bin"), name: Some("model@v7".into()) };
+    assert!(matches!(ask(&mut world, add), Err(NodeError::Usage(_))));
     assert!(world.changed("a").is_empty() && !world.path("a/model").exists());
 }
 
