@@ -1,9 +1,11 @@
-//! Names of artifacts over real processes: versions, aliases, and those who add at once.
+//! Names of artifacts over real processes: versions, aliases, streams, and those who add or append at once.
 
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::{Child, Stdio};
 
-use crate::harness::{Node, Stage};
+use crate::harness::{Chance, Node, Stage, files_below, wait_until};
 use serde_json::Value;
 
 /// A file beside the worktrees.
@@ -44,10 +46,13 @@ fn two(stage: &Stage) -> (Node, Node) {
     (ana, ben)
 }
 
-/// Brings two homes together.
+/// Brings two homes together; the guest fetches all that the host has.
 fn meet(host: &mut Node, guest: &Node) {
     let address = host.serve();
     guest.ok(&["put", "--peer", &address]);
+    for (_, artifact) in versions(guest, "model") {
+        guest.ok(&["artifact", "fetch", &artifact]);
+    }
     host.stop();
 }
 
@@ -123,4 +128,118 @@ fn a_run_reads_a_version_and_what_it_read_is_found_again() {
     let dir = stage.path().join("again");
     let reproduced = node.run(&["reproduce", "use", dir.to_str().unwrap(), "--verify"]);
     assert_eq!(reproduced.code, 0, "{reproduced:#?}");
+}
+
+fn append(stage: &Stage, node: &Node, bytes: &[u8]) -> Value {
+    let path = file(stage, "more", bytes);
+    node.ok(&["artifact", "append", "model", path.to_str().unwrap()])
+}
+
+#[test]
+fn what_is_appended_shares_what_was_there_and_what_was_cited_stays() {
+    let stage = Stage::new();
+    let node = stage.founder("ana", &[("a.txt", b"a\n"), (".gitignore", b"*.out\n")]);
+    let mut chance = Chance(7);
+    let long: Vec<u8> = (0..6 << 20).map(|_| chance.next(256) as u8).collect();
+    assert_eq!(append(&stage, &node, &long)["version"], 2, "the first one is empty");
+    let cited = node.ok(&["artifact", "show", "model@v2"])["artifact"].clone();
+    let added = append(&stage, &node, b"a line\n");
+    assert!(added["stored_bytes"].as_u64().unwrap() < 600 << 10, "{added}");
+    let mut command = node.command();
+    command
+        .args(["artifact", "append", "model", "-", "--on", "v3"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"another\n").unwrap();
+    assert!(child.wait_with_output().unwrap().status.success());
+    assert!(bytes(&stage, &node, "model") == [&long[..], b"a line\nanother\n"].concat());
+    assert!(bytes(&stage, &node, "model@v2") == long);
+    assert_eq!(node.ok(&["artifact", "show", "model@v2"])["artifact"], cited);
+    assert_eq!(node.ok(&["artifact", "verify", "model@v2"])["ok"], true);
+    // What was appended in the meantime is not passed over.
+    let path = file(&stage, "more", b"late\n");
+    let refused = node.refused(&["artifact", "append", "model", path.to_str().unwrap(), "--on", "v3"], 4);
+    assert!(refused["message"].as_str().unwrap().contains("that is v4"), "{refused}");
+    // The same bytes at once are the same artifact.
+    let whole = add(&stage, &node, &bytes(&stage, &node, "model"));
+    assert_eq!((&whole["version"], &whole["stored_bytes"]), (&4.into(), &0.into()), "{whole}");
+}
+
+#[test]
+fn what_two_append_at_once_is_put_together_by_the_next() {
+    let stage = Stage::new();
+    let (mut ana, ben) = two(&stage);
+    append(&stage, &ana, b"begin\n");
+    meet(&mut ana, &ben);
+    append(&stage, &ana, b"ana 1\n");
+    append(&stage, &ana, b"ana 2\n");
+    append(&stage, &ben, b"ben 1\n");
+    meet(&mut ana, &ben);
+    assert_eq!(versions(&ana, "model"), versions(&ben, "model"));
+    assert_eq!(bytes(&stage, &ana, "model"), b"begin\nana 1\nana 2\n", "the longer one is the newer one");
+    let path = file(&stage, "more", b"late\n");
+    let refused = ben.refused(&["artifact", "append", "model", path.to_str().unwrap(), "--on", "latest"], 4);
+    assert!(refused["message"].as_str().unwrap().contains("at the same time"), "{refused}");
+    append(&stage, &ben, b"ben 2\n");
+    assert_eq!(bytes(&stage, &ben, "model"), b"begin\nana 1\nana 2\nben 1\nben 2\n");
+    append(&stage, &ben, b"ben 3\n");
+    assert_eq!(bytes(&stage, &ben, "model"), b"begin\nana 1\nana 2\nben 1\nben 2\nben 3\n");
+    meet(&mut ana, &ben);
+    assert_eq!(versions(&ana, "model"), versions(&ben, "model"));
+}
+
+/// Follows a name from another home, with and without a `serve` there, while lines are appended.
+#[test]
+fn a_name_is_followed_over_the_network() {
+    for serves in [false, true] {
+        let stage = Stage::new();
+        let mut ana = stage.founder("ana", &[("a.txt", b"a\n")]);
+        append(&stage, &ana, b"line 0\n");
+        ana.serve();
+        let mut ben = stage.node("ben");
+        ben.join(&ana, "read");
+        if serves {
+            ben.serve();
+        }
+        let out = stage.path().join("followed");
+        let mut command = ben.command();
+        command.args(["artifact", "get", "model", "--follow", "-o", out.to_str().unwrap()]);
+        let log = fs::File::create(stage.path().join("follow.log")).unwrap();
+        let child =
+            command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        let mut child = Ended(child);
+        let mut wanted = "line 0\n".to_owned();
+        for line in 1..4 {
+            wait_until(&format!("{wanted:?} is there, serve: {serves}"), || {
+                fs::read_to_string(&out).is_ok_and(|now| now == wanted)
+            });
+            append(&stage, &ana, format!("line {line}\n").as_bytes());
+            wanted += &format!("line {line}\n");
+        }
+        wait_until("the last line is there", || fs::read_to_string(&out).is_ok_and(|now| now == wanted));
+        assert!(child.0.try_wait().unwrap().is_none(), "it goes on until it is interrupted");
+        drop(child);
+        let told = fs::read_to_string(stage.path().join("follow.log")).unwrap();
+        let parts: Vec<Value> = told.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        assert_eq!(
+            parts.iter().map(|part| part["from"].as_u64().unwrap()).collect::<Vec<_>>(),
+            [0, 7, 14, 21]
+        );
+        assert!(
+            files_below(&ben.tree.join(".cairn"))
+                .iter()
+                .all(|file| !file.to_string_lossy().contains("follow-"))
+        );
+    }
+}
+
+/// A process that ends with the test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cairn_blobs::{Blobs, BlobsError, CHUNK_BYTES_MAX, Chunk};
+use cairn_blobs::{Blobs, BlobsError, CHUNK_BYTES_MAX, Chunk, Imported};
 use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::{ArtifactId, ContentHash, RepoId};
 use cairn_protocol::manifest::{self, Manifest};
@@ -18,8 +18,13 @@ use crate::error::NodeError;
 use crate::verbs::artifact::gc::{Collected, Needed};
 use crate::verbs::du::Weight;
 
-/// Manifests are kept in pieces that the chunk store takes.
-const PIECE_BYTES: usize = 1 << 20;
+mod append;
+
+pub use append::More;
+
+/// Manifests are kept in pieces. The chunks of a file that was appended to stand in the same pieces again, but for the first and the last
+/// one, so these cost nothing.
+const PIECE_BYTES: usize = 32 << 10;
 /// Artifacts whose list of chunks is kept in memory, so that serving one does not read it each time.
 const REMEMBERED_COUNT_MAX: usize = 32;
 
@@ -115,7 +120,10 @@ impl Artifacts {
     /// Takes a file in as an artifact of `repo`.
     pub fn add(&self, repo: RepoId, file: &Path, name: &str) -> Result<Added, NodeError> {
         let _hold = self.blobs.hold();
-        let imported = self.blobs.import(file)?;
+        self.keep_imported(repo, self.blobs.import(file)?, name)
+    }
+
+    fn keep_imported(&self, repo: RepoId, imported: Imported, name: &str) -> Result<Added, NodeError> {
         let chunks: Vec<_> = imported.chunks.iter().map(entry).collect::<Result<_, _>>()?;
         let manifest = Manifest {
             bytes: imported.bytes,
@@ -157,10 +165,8 @@ impl Artifacts {
     /// Makes an artifact known to `repo`.
     pub(crate) fn keep_manifest(&self, repo: RepoId, manifest: &Manifest) -> Result<(), NodeError> {
         let bytes = manifest.to_bytes();
-        let mut pieces = Vec::new();
-        for piece in bytes.chunks(PIECE_BYTES) {
-            pieces.push(self.blobs.put(piece)?.hash);
-        }
+        let pieces = self.blobs.put_all(bytes.chunks(PIECE_BYTES))?;
+        let pieces: Vec<_> = pieces.iter().map(|piece| piece.hash).collect();
         Ok(self.blobs.pin(&manifest_pin((repo, manifest.artifact())), &pieces)?)
     }
 

@@ -11,7 +11,7 @@ use cairn_protocol::manifest::{Chunk, Manifest};
 
 use super::session::{Core, Session};
 use super::{Exchanged, Haul, Moved, peer_name};
-use crate::artifacts::Checked;
+use crate::artifacts::{Checked, More};
 use crate::clock;
 use crate::error::{NodeError, Range};
 use crate::owner::Owner;
@@ -118,6 +118,18 @@ impl Network for Session {
         name: &str,
     ) -> Result<Imported, NodeError> {
         let added = Session::import_artifact(self, repo, file, name)?;
+        Ok(Imported { artifact: added.artifact, bytes: added.bytes, stored_bytes: added.stored_bytes })
+    }
+
+    fn append_artifact(
+        &mut self,
+        _: &mut Owner,
+        repo: RepoId,
+        base: Option<ArtifactId>,
+        more: &More,
+        name: &str,
+    ) -> Result<Imported, NodeError> {
+        let added = self.artifacts()?.append(repo, base, more, name)?;
         Ok(Imported { artifact: added.artifact, bytes: added.bytes, stored_bytes: added.stored_bytes })
     }
 

@@ -3,6 +3,8 @@
 mod about;
 mod inside;
 mod prove;
+mod append;
+mod tail;
 mod versions;
 
 pub mod gc;
@@ -28,6 +30,7 @@ use crate::verbs::{Here, Imported, Network, Site};
 pub(in crate::verbs) use about::shared;
 pub use about::{Compared, Shown, Traced};
 pub use prove::Proven;
+pub use tail::{Part, Tailed};
 pub use versions::Aliased;
 use versions::Named;
 
@@ -43,7 +46,7 @@ pub struct Args {
 /// Where the names of artifacts are kept: a branch on which each version of a name is a file.
 ///
 /// So names travel, merge and are kept like everything else, and need no format of their own.
-pub(crate) const NAMES_BRANCH: &str = "artifacts";
+pub const NAMES_BRANCH: &str = "artifacts";
 
 /// A hash needs so many digits to be taken for one.
 const PREFIX_DIGITS_MIN: usize = 6;
@@ -61,6 +64,29 @@ pub enum Action {
         file: PathBuf,
         /// What to call it; the file's name when left out.
         name: Option<String>,
+    },
+    /// Makes a version of a name that has more bytes at its end.
+    Append {
+        /// The name.
+        name: String,
+        /// What is appended: a file; an absolute path.
+        file: PathBuf,
+        /// The version that must be the newest one, if it must be a certain one.
+        on: Option<String>,
+    },
+    /// Writes what has come to a name since it was last asked about to a file.
+    Tail {
+        /// The name.
+        name: String,
+        /// What was written before, as it was answered then; empty at first.
+        seen: Vec<String>,
+        /// The file; an absolute path.
+        out: PathBuf,
+        /// Whether peers are asked first.
+        sync: bool,
+        /// How many bytes may come a second; any number for zero.
+        #[serde(default)]
+        bytes_per_s: u64,
     },
     /// Writes an artifact to a file, after fetching it if it is not here.
     Get {
@@ -145,7 +171,7 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Answer {
-    /// To `add`.
+    /// To `add` and `append`.
     Added(Added),
     /// To `get`.
     Got(Got),
@@ -155,6 +181,8 @@ pub enum Answer {
     Listed(Listed),
     /// To `alias`.
     Aliased(Aliased),
+    /// To `tail`.
+    Tailed(Tailed),
     /// To `gc`.
     Collected(gc::Collected),
     /// To `verify`.
@@ -249,6 +277,15 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     let site = Site::open(owner, &args.here)?;
     match &args.action {
         Action::Add { file, name } => add(owner, &site, network, file, name.as_deref()).map(Answer::Added),
+        Action::Append { name, file, on } => {
+            append::append(owner, &site, network, (name, on.as_deref()), file).map(Answer::Added)
+        }
+        Action::Tail { name, seen, out, sync, bytes_per_s } => {
+            if *sync {
+                network.sync(owner, site.place.repo, &[])?;
+            }
+            tail::tail(owner, &site, network, (name, seen), out, *bytes_per_s).map(Answer::Tailed)
+        }
         Action::Get { artifact, out, range: None, bytes_per_s } => {
             get(owner, &site, network, artifact, out, *bytes_per_s).map(Answer::Got)
         }
@@ -286,7 +323,7 @@ fn add(
     let bytes = name.map_or(own_name.as_encoded_bytes(), str::as_bytes);
     let path = versions::check_name(bytes)?;
     let imported = network.import_artifact(owner, site.place.repo, file, &path.name().to_string())?;
-    version(owner, site, &path, imported, None)
+    version(owner, site, &path, imported, (None, None))
 }
 
 /// Writes down what was taken in as the next version of a name, unless it is the newest one already.
@@ -295,14 +332,14 @@ fn version(
     site: &Site,
     name: &RepoPath,
     imported: Imported,
-    base: Option<ArtifactId>,
+    from: versions::From,
 ) -> Result<Added, NodeError> {
     let named = Named::of(owner, site)?;
     let known = named.0.get(name).cloned().unwrap_or_default();
     let Imported { artifact, bytes, stored_bytes } = imported;
     let mut number = known.list.len() as u64;
     if known.latest().is_none_or(|latest| latest.artifact != artifact) {
-        versions::write(owner, site, name, &known.next(artifact, bytes, base))?;
+        versions::write(owner, site, name, &known.next(artifact, bytes, from))?;
         number += 1;
     }
     let (artifact, name) = (artifact.to_string(), path_text(name));

@@ -12,7 +12,7 @@ use cairn_protocol::manifest::{Chunk, Manifest};
 use super::artifact::gc::Collected;
 use super::du::Weight;
 use super::recall::Holder;
-use crate::artifacts::Checked;
+use crate::artifacts::{Checked, More};
 use crate::error::{NodeError, Range};
 use crate::net::{Haul, Moved};
 use crate::owner::Owner;
@@ -88,6 +88,16 @@ pub trait Network {
         owner: &mut Owner,
         repo: RepoId,
         file: &Path,
+        name: &str,
+    ) -> Result<Imported, NodeError>;
+
+    /// Makes an artifact of another one that is here, or of nothing, and of what is appended to it.
+    fn append_artifact(
+        &mut self,
+        owner: &mut Owner,
+        repo: RepoId,
+        base: Option<ArtifactId>,
+        more: &More,
         name: &str,
     ) -> Result<Imported, NodeError>;
 

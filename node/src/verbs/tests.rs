@@ -12,7 +12,7 @@ use super::artifact::gc::Collected;
 use super::du::Weight;
 use super::*;
 use crate::Home;
-use crate::artifacts::Checked;
+use crate::artifacts::{Checked, More};
 use crate::net::{Haul, Moved};
 
 #[cfg(test)]
@@ -93,6 +93,29 @@ impl Network for Alone {
         let bytes = content.len() as u64;
         let known = self.artifacts.insert(artifact, content).is_some();
         Ok(Imported { artifact, bytes, stored_bytes: if known { 0 } else { bytes } })
+    }
+
+    fn append_artifact(
+        &mut self,
+        _: &mut Owner,
+        _: RepoId,
+        base: Option<ArtifactId>,
+        more: &More,
+        name: &str,
+    ) -> Result<Imported, NodeError> {
+        let mut content = base.map_or(Vec::new(), |base| self.artifacts[&base].clone());
+        let stored_bytes = content.len() as u64;
+        match more {
+            More::Nothing => {}
+            More::File(path) => {
+                content.extend(fs::read(path).map_err(|error| NodeError::io("read", path, error))?);
+            }
+            More::Rest(artifact, from) => content.extend(&self.artifacts[artifact][*from as usize..]),
+        }
+        let artifact = ArtifactId(derive("test artifact", &[&content, name.as_bytes()]));
+        let bytes = content.len() as u64;
+        self.artifacts.insert(artifact, content);
+        Ok(Imported { artifact, bytes, stored_bytes: bytes - stored_bytes })
     }
 
     fn export_artifact(

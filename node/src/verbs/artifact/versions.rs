@@ -3,10 +3,10 @@
 //! A version is a file of its own, `@versions/NAME/ORDER-HASH`, and so is an alias, `@aliases/NAME/ALIAS`. Two who add a
 //! version at once write two files, so both stay. ORDER is the number that whoever added it gave it, one more than all that
 //! were known there. Numbers are counted in the order of (ORDER, HASH): the same on every node, and without a clock. Where
-//! two gave the same number, the later one in that order, and those after it, move up. The files of a version that was
-//! appended to another one name that one too, by its hash.
+//! two gave the same number, the later one in that order, and those after it, move up. The file of a version that was
+//! appended says by hash what to, and which other version it has taken up: `ORDER-HASH+BASE+JOINED`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use cairn_crdt::id::ArtifactId;
@@ -43,9 +43,21 @@ pub(super) struct Version {
     pub(super) artifact: ArtifactId,
     /// The version that it was appended to.
     pub(super) base: Option<ArtifactId>,
+    /// The version beside that one whose own bytes it adds to it, and nothing else.
+    pub(super) joined: Option<ArtifactId>,
     /// How many bytes it has.
     pub(super) bytes: u64,
 }
+
+impl Version {
+    /// What it was made of.
+    fn from(&self) -> impl Iterator<Item = ArtifactId> + use<> {
+        self.base.into_iter().chain(self.joined)
+    }
+}
+
+/// What a version was appended to, and which other one it takes up.
+pub(super) type From = (Option<ArtifactId>, Option<ArtifactId>);
 
 /// All versions and aliases of one name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -89,9 +101,50 @@ impl Versions {
     }
 
     /// A version that comes after all that are known.
-    pub(super) fn next(&self, artifact: ArtifactId, bytes: u64, base: Option<ArtifactId>) -> Version {
+    pub(super) fn next(&self, artifact: ArtifactId, bytes: u64, from: From) -> Version {
         let known = self.latest().map_or(0, |latest| latest.order.max(self.list.len() as u64));
-        Version { order: (known + 1).min(ORDER_MAX), artifact, base, bytes }
+        let (base, joined) = from;
+        Version { order: (known + 1).min(ORDER_MAX), artifact, base, joined, bytes }
+    }
+
+    /// A version by its hash.
+    pub(super) fn version(&self, artifact: ArtifactId) -> Option<&Version> {
+        self.list.iter().rfind(|version| version.artifact == artifact)
+    }
+
+    /// All whose bytes these versions have: themselves, what they were appended to, and so on.
+    pub(super) fn within(&self, of: &[ArtifactId]) -> BTreeSet<ArtifactId> {
+        let (mut within, mut open) = (BTreeSet::new(), of.to_vec());
+        let known: BTreeMap<_, _> = self.list.iter().map(|version| (version.artifact, version)).collect();
+        while let Some(artifact) = open.pop() {
+            if within.insert(artifact) {
+                open.extend(known.get(&artifact).into_iter().flat_map(|version| version.from()));
+            }
+        }
+        within
+    }
+
+    /// The first version that was appended beside the newest one and is taken up by none, and how many bytes of it the newest one has.
+    pub(super) fn beside(&self) -> Option<(&Version, u64)> {
+        let latest = self.latest()?;
+        let has = self.within(&[latest.artifact]);
+        let used: BTreeSet<_> = self.list.iter().flat_map(Version::from).collect();
+        let is_end =
+            |version: &&Version| !has.contains(&version.artifact) && !used.contains(&version.artifact);
+        self.list.iter().filter(is_end).find_map(|version| Some((version, self.common(version, &has)?)))
+    }
+
+    /// How many bytes a version has of others.
+    pub(super) fn common(&self, version: &Version, others: &BTreeSet<ArtifactId>) -> Option<u64> {
+        let mut at = version;
+        // What claims to be its own base ends here as well.
+        for _ in 0..self.list.len() {
+            at = self.version(at.base?)?;
+            if others.contains(&at.artifact) {
+                return Some(at.bytes);
+            }
+        }
+        None
     }
 }
 
@@ -114,7 +167,7 @@ impl Named {
             let FileBody::Artifact { artifact, bytes } = file.body else { continue };
             match Place::parse(path) {
                 Some(Place::Plain) => {
-                    let version = Version { order: 0, artifact, base: None, bytes };
+                    let version = Version { order: 0, artifact, base: None, joined: None, bytes };
                     named.0.entry(path.clone()).or_default().list.push(version);
                 }
                 // A version never changes: what has been given other bytes is none.
@@ -203,18 +256,21 @@ impl Place {
 fn version_of(text: &str) -> Option<Version> {
     let (order, hashes) = text.split_once('-')?;
     let is_order = order.len() == ORDER_DIGITS && order.bytes().all(|byte| byte.is_ascii_digit());
-    let (artifact, base) = match hashes.split_once('+') {
-        Some((artifact, base)) => (artifact, Some(ArtifactId::from_hex(base)?)),
-        None => (hashes, None),
+    // A hash that is none makes the file no version.
+    let hashes = hashes.split('+').map(ArtifactId::from_hex).collect::<Option<Vec<_>>>()?;
+    let (artifact, base, joined) = match *hashes {
+        [artifact] => (artifact, None, None),
+        [artifact, base] => (artifact, Some(base), None),
+        [artifact, base, joined] => (artifact, Some(base), Some(joined)),
+        _ => return None,
     };
-    let artifact = ArtifactId::from_hex(artifact)?;
-    is_order.then(|| order.parse().ok())?.map(|order| Version { order, artifact, base, bytes: 0 })
+    is_order.then(|| order.parse().ok())?.map(|order| Version { order, artifact, base, joined, bytes: 0 })
 }
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:0ORDER_DIGITS$}-{}", self.order, self.artifact)?;
-        self.base.map_or(Ok(()), |base| write!(f, "+{base}"))
+        self.from().try_for_each(|from| write!(f, "+{from}"))
     }
 }
 
@@ -318,6 +374,14 @@ pub(super) fn alias(
 }
 
 #[cfg(test)]
+impl Version {
+    /// Gives it a number.
+    pub(super) fn renumber(&mut self, order: u64) {
+        self.order = order;
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -327,7 +391,8 @@ mod tests {
     }
 
     fn version(order: u64, artifact: u8) -> Version {
-        Version { order, artifact: ArtifactId([artifact; 32]), base: None, bytes: u64::from(artifact) }
+        let bytes = u64::from(artifact);
+        Version { order, artifact: ArtifactId([artifact; 32]), base: None, joined: None, bytes }
     }
 
     fn named(files: &[(String, u8)]) -> Named {
@@ -347,7 +412,7 @@ mod tests {
         let (_, versions) = named.versions("a/model").unwrap();
         let order: Vec<u8> = versions.list.iter().map(|version| version.artifact.0[0]).collect();
         assert_eq!(order, [9, 5, 7, 1]);
-        assert_eq!(versions.next(ArtifactId([3; 32]), 3, None).order, 5, "after all that are known");
+        assert_eq!(versions.next(ArtifactId([3; 32]), 3, (None, None)).order, 5, "after all that are known");
         let found = |word: &str| named.find(word).map(|artifact| artifact.0[0]);
         for (word, artifact) in [("v1", 9), ("v3", 7), ("v4", 1), ("latest", 1), ("best", 7)] {
             assert_eq!(found(&format!("a/model@{word}")), Some(artifact), "{word}");
@@ -379,10 +444,35 @@ mod tests {
     #[test]
     fn the_file_of_a_version_says_what_it_was_appended_to() {
         let appended = Version { base: Some(ArtifactId([2; 32])), bytes: 0, ..version(7, 1) };
-        assert_eq!(version_of(&appended.to_string()), Some(appended));
+        let joining = Version { joined: Some(ArtifactId([3; 32])), ..appended };
+        for version in [appended, joining] {
+            assert_eq!(version_of(&version.to_string()), Some(version));
+        }
+        assert_eq!(version_of(&format!("{joining}+")), None);
         for bad in ["", "-", "0000000001-", "00000000x1-", "0000000001"] {
             assert_eq!(version_of(&format!("{bad}{}", &appended.to_string()[11..40])), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn what_was_appended_beside_the_newest_is_found_with_what_is_its_own() {
+        let on = |order, artifact, base| Version {
+            base: Some(ArtifactId([base; 32])),
+            ..version(order, artifact)
+        };
+        // 10 <- 20 <- 30, and beside it 10 <- 25 <- 40; 50 is nobody's.
+        let list =
+            vec![version(1, 50), version(2, 10), on(3, 20, 10), on(3, 25, 10), on(4, 30, 20), on(5, 40, 25)];
+        let mut versions = Versions { list, ..Versions::default() };
+        let (beside, common) = versions.beside().unwrap();
+        assert_eq!((beside.artifact.0[0], common), (30, 10));
+        let joined = Version { joined: Some(ArtifactId([30; 32])), ..on(6, 60, 40) };
+        versions.list.push(joined);
+        assert_eq!(versions.beside(), None);
+        // What is its own base, or goes round, has an end.
+        versions.list = vec![on(1, 10, 20), on(2, 20, 10), version(3, 30)];
+        assert_eq!(versions.beside(), None);
+        assert_eq!(versions.within(&[ArtifactId([10; 32])]).len(), 2);
     }
 
     #[test]
