@@ -15,9 +15,12 @@ fn file(stage: &Stage, name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
+/// Adds bytes; what was answered, and the number of the newest version then.
 fn add(stage: &Stage, node: &Node, bytes: &[u8]) -> Value {
     let path = file(stage, "given", bytes);
-    node.ok(&["artifact", "add", path.to_str().unwrap(), "--name", "model"])
+    let mut added = node.ok(&["artifact", "add", path.to_str().unwrap(), "--name", "model"]);
+    added["version"] = versions(node, "model").last().unwrap().0.into();
+    added
 }
 
 /// What a word means, as bytes.

@@ -1,7 +1,7 @@
 //! `artifact`: large contents, named by hash.
 
-mod inside;
 mod follow;
+mod inside;
 
 use super::ask;
 use crate::desk::Desk;
@@ -27,7 +27,7 @@ Examples:
 
 const APPEND_AFTER: &str = "\
 The new version shares the chunks of the one before, but for the last; so what it costs follows
-what is appended, with some 100 bytes for each 128 KiB of the whole. Earlier versions stay and have
+what is appended, with some 40 bytes for each chunk of the whole. Earlier versions stay and have
 the hashes that they had: what a run says of NAME@v3 stays true.
 
 Where two append to one version at once, both are kept, as two versions of it. The next one who
@@ -337,7 +337,11 @@ fn words(answer: &verb::Answer) -> String {
         }
         verb::Answer::Added(added) => {
             let (bytes, stored) = (size(added.bytes), size(added.stored_bytes));
-            let verb::Added { artifact, name, version, .. } = added;
+            format!("{}\n{bytes}, of which {stored} were new\n", added.artifact)
+        }
+        verb::Answer::Appended(appended) => {
+            let verb::Appended { name, version, artifact, bytes, stored_bytes } = appended;
+            let (bytes, stored) = (size(*bytes), size(*stored_bytes));
             format!("{artifact}\n{name}@v{version}: {bytes}, of which {stored} were new\n")
         }
         verb::Answer::Got(got) => {

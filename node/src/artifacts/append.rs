@@ -88,7 +88,7 @@ impl Read for Rest<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifacts::Checked;
+    use crate::artifacts::{Checked, Hashes};
 
     const REPO: RepoId = RepoId([1; 32]);
 
@@ -123,9 +123,14 @@ mod tests {
             assert_eq!((all.artifact, all.stored_bytes, all.bytes), (added.artifact, 0, whole.len() as u64));
             base = Some(added.artifact);
             if let Some(before) = before {
-                let checked = artifacts.verify(REPO, before).unwrap();
+                let checked = artifacts.verify(REPO, before, &mut Hashes::new()).unwrap();
                 let length = (whole.len() - bytes) as u64;
                 assert_eq!(checked, Checked { bytes: length, faults: vec![] }, "the old one stays");
+                let mut sound = Hashes::new();
+                let all = artifacts.verify(REPO, added.artifact, &mut sound).unwrap();
+                let again = artifacts.verify(REPO, before, &mut sound).unwrap();
+                assert_eq!(all.bytes, whole.len() as u64);
+                assert!(again.faults.is_empty() && again.bytes <= 512 << 10, "what both have is read once");
             }
         }
     }
@@ -136,7 +141,7 @@ mod tests {
         let artifacts = Artifacts::open(&dir.path().join("blobs")).unwrap();
         let (file, out) = (dir.path().join("file"), dir.path().join("out"));
         let (one, other) = (noise(100_000, 1), noise(2_000_000, 2));
-        let mut add = |bytes: &[u8]| {
+        let add = |bytes: &[u8]| {
             std::fs::write(&file, bytes).unwrap();
             artifacts.add(REPO, &file, "log").unwrap().artifact
         };

@@ -11,7 +11,7 @@ use cairn_protocol::manifest::{Chunk, Manifest};
 
 use super::session::{Core, Session};
 use super::{Exchanged, Haul, Moved, peer_name};
-use crate::artifacts::{Checked, More};
+use crate::artifacts::{Checked, Hashes, More};
 use crate::clock;
 use crate::error::{NodeError, Range};
 use crate::owner::Owner;
@@ -157,8 +157,9 @@ impl Network for Session {
         _: &mut Owner,
         repo: RepoId,
         artifact: ArtifactId,
+        sound: &mut Hashes,
     ) -> Result<Checked, NodeError> {
-        Session::verify_artifact(self, repo, artifact)
+        Session::verify_artifact(self, repo, artifact, sound)
     }
 
     fn whole_artifact(

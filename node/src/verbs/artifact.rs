@@ -1,9 +1,9 @@
 //! `artifact`: large contents, named by hash: added, fetched, listed, verified, compared, and traced through runs.
 
 mod about;
+mod append;
 mod inside;
 mod prove;
-mod append;
 mod tail;
 mod versions;
 
@@ -19,6 +19,7 @@ use cairn_crdt::{FileBody, Frontier};
 use serde::{Deserialize, Serialize};
 
 use super::verify::Problem;
+use crate::artifacts::Hashes;
 use crate::error::NodeError;
 use crate::net::Haul;
 use crate::owner::Owner;
@@ -29,6 +30,7 @@ use crate::verbs::{Here, Imported, Network, Site};
 
 pub(in crate::verbs) use about::shared;
 pub use about::{Compared, Shown, Traced};
+pub use append::Appended;
 pub use prove::Proven;
 pub use tail::{Part, Tailed};
 pub use versions::Aliased;
@@ -171,8 +173,10 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Answer {
-    /// To `add` and `append`.
+    /// To `add`.
     Added(Added),
+    /// To `append`.
+    Appended(Appended),
     /// To `get`.
     Got(Got),
     /// To `fetch`.
@@ -207,10 +211,6 @@ pub struct Added {
     pub bytes: u64,
     /// How many bytes this call added to the store.
     pub stored_bytes: u64,
-    /// What it is called.
-    pub name: String,
-    /// Which version of that name it is, as far as is known here.
-    pub version: u64,
 }
 
 /// What `artifact get` answers.
@@ -278,7 +278,7 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     match &args.action {
         Action::Add { file, name } => add(owner, &site, network, file, name.as_deref()).map(Answer::Added),
         Action::Append { name, file, on } => {
-            append::append(owner, &site, network, (name, on.as_deref()), file).map(Answer::Added)
+            append::append(owner, &site, network, (name, on.as_deref()), file).map(Answer::Appended)
         }
         Action::Tail { name, seen, out, sync, bytes_per_s } => {
             if *sync {
@@ -323,27 +323,28 @@ fn add(
     let bytes = name.map_or(own_name.as_encoded_bytes(), str::as_bytes);
     let path = versions::check_name(bytes)?;
     let imported = network.import_artifact(owner, site.place.repo, file, &path.name().to_string())?;
-    version(owner, site, &path, imported, (None, None))
+    version(owner, site, &path, imported, (None, None))?;
+    let Imported { artifact, bytes, stored_bytes } = imported;
+    Ok(Added { artifact: artifact.to_string(), bytes, stored_bytes })
 }
 
-/// Writes down what was taken in as the next version of a name, unless it is the newest one already.
+/// Writes down what was taken in as the next version of a name, unless it is the newest one already; its number.
 fn version(
     owner: &mut Owner,
     site: &Site,
     name: &RepoPath,
     imported: Imported,
     from: versions::From,
-) -> Result<Added, NodeError> {
+) -> Result<u64, NodeError> {
     let named = Named::of(owner, site)?;
     let known = named.0.get(name).cloned().unwrap_or_default();
-    let Imported { artifact, bytes, stored_bytes } = imported;
+    let Imported { artifact, bytes, .. } = imported;
     let mut number = known.list.len() as u64;
     if known.latest().is_none_or(|latest| latest.artifact != artifact) {
         versions::write(owner, site, name, &known.next(artifact, bytes, from))?;
         number += 1;
     }
-    let (artifact, name) = (artifact.to_string(), path_text(name));
-    Ok(Added { artifact, bytes, stored_bytes, name, version: number })
+    Ok(number)
 }
 
 fn get(
@@ -424,6 +425,8 @@ fn verify(
         None => names(owner, site)?.into_values().map(|(artifact, _)| artifact).collect(),
     };
     let mut verified = Verified { ok: true, ..Verified::default() };
+    // What versions share is read once.
+    let mut sound = Hashes::new();
     for artifact in asked {
         // What was never here in whole is nobody's damage, unless it is asked for by name.
         let is_here = network.holds_artifact(owner, site.place.repo, artifact)?;
@@ -434,7 +437,7 @@ fn verify(
         if repair {
             verified.repaired_bytes += range::mend(owner, site, network, artifact, 0)?;
         }
-        match network.verify_artifact(owner, site.place.repo, artifact) {
+        match network.verify_artifact(owner, site.place.repo, artifact, &mut sound) {
             Ok(checked) => {
                 verified.bytes += checked.bytes;
                 verified.problems.extend(checked.faults.iter().map(|fault| range::problem(artifact, fault)));

@@ -12,7 +12,7 @@ use cairn_protocol::manifest::{Chunk, Manifest};
 use super::artifact::gc::Collected;
 use super::du::Weight;
 use super::recall::Holder;
-use crate::artifacts::{Checked, More};
+use crate::artifacts::{Checked, Hashes, More};
 use crate::error::{NodeError, Range};
 use crate::net::{Haul, Moved};
 use crate::owner::Owner;
@@ -118,12 +118,14 @@ pub trait Network {
         artifact: ArtifactId,
     ) -> Result<bool, NodeError>;
 
-    /// Reads every byte of an artifact against its names.
+    /// Reads every byte of an artifact against its names, but for chunks that are among `sound` already; those that are sound come
+    /// to them.
     fn verify_artifact(
         &mut self,
         owner: &mut Owner,
         repo: RepoId,
         artifact: ArtifactId,
+        sound: &mut Hashes,
     ) -> Result<Checked, NodeError>;
 
     /// The manifest of an artifact of which every byte is here.

@@ -6,13 +6,31 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
+use super::version;
 use super::versions::{self, Named, Versions};
-use super::{Added, version};
 use crate::artifacts::More;
 use crate::error::NodeError;
 use crate::net::Haul;
 use crate::owner::Owner;
 use crate::verbs::{Network, Site};
+
+/// What `artifact append` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Appended {
+    /// The name.
+    pub name: String,
+    /// The number of the new version, as far as is known here.
+    pub version: u64,
+    /// Its hash.
+    pub artifact: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// How many bytes this call added to the store.
+    pub stored_bytes: u64,
+}
 
 /// Appends a file. Where a version is named, it must be the newest one, and nothing may stand beside it.
 pub(super) fn append(
@@ -21,7 +39,7 @@ pub(super) fn append(
     network: &mut dyn Network,
     (name, on): (&str, Option<&str>),
     file: &Path,
-) -> Result<Added, NodeError> {
+) -> Result<Appended, NodeError> {
     let path = versions::check_name(name.as_bytes())?;
     let (repo, called) = (site.place.repo, path.name().to_string());
     let known = |owner: &mut Owner| -> Result<Versions, NodeError> {
@@ -47,9 +65,10 @@ pub(super) fn append(
         }
         let made = network.append_artifact(owner, repo, Some(base), &more, &called)?;
         stored_bytes += made.stored_bytes;
-        let added = version(owner, site, &path, made, (Some(base), joined))?;
+        let number = version(owner, site, &path, made, (Some(base), joined))?;
         if joined.is_none() {
-            return Ok(Added { stored_bytes, ..added });
+            let (name, artifact) = (name.to_owned(), made.artifact.to_string());
+            return Ok(Appended { name, version: number, artifact, bytes: made.bytes, stored_bytes });
         }
     }
 }

@@ -111,10 +111,13 @@ mod tests {
 
     fn version(order: u64, artifact: u8, base: Option<u8>) -> Version {
         let id = |byte| ArtifactId([byte; 32]);
-        let versions = Versions::default();
-        let mut version = versions.next(id(artifact), u64::from(artifact), (base.map(id), None));
-        version.renumber(order);
-        version
+        Version {
+            order,
+            artifact: id(artifact),
+            base: base.map(id),
+            joined: None,
+            bytes: u64::from(artifact),
+        }
     }
 
     #[test]

@@ -38,7 +38,7 @@ const ORDER_MAX: u64 = 9_999_999_999;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Version {
     /// What number it was given when it was added; 0 for what was named before there were versions.
-    order: u64,
+    pub(super) order: u64,
     /// What it is.
     pub(super) artifact: ArtifactId,
     /// The version that it was appended to.
@@ -371,14 +371,6 @@ pub(super) fn alias(
     let waypoint = edit(owner, site, FileEdit::Artifact { path, artifact, bytes, executable: false })?;
     let artifact = Some(artifact.to_string());
     Ok(Aliased { name: told, alias: alias.to_owned(), version: number, artifact, waypoint })
-}
-
-#[cfg(test)]
-impl Version {
-    /// Gives it a number.
-    pub(super) fn renumber(&mut self, order: u64) {
-        self.order = order;
-    }
 }
 
 #[cfg(test)]
