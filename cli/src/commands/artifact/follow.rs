@@ -1,7 +1,7 @@
 //! `artifact get --follow`: what comes to a name, until this is interrupted.
 
 use crate::desk::Desk;
-use crate::error::{Failure, NETWORK, USAGE};
+use crate::error::{Failure, NETWORK, NOT_FOUND, USAGE};
 use crate::output::{line, size};
 use cairn_node::control::call;
 use cairn_node::verbs::artifact as verb;
@@ -9,7 +9,7 @@ use cairn_node::verbs::{Answer, Request, root};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often peers are asked where no `serve` runs that hears of what comes, and how soon what failed is tried again.
 const LOOK: Duration = Duration::from_secs(1);
@@ -36,7 +36,7 @@ pub(super) fn follow(desk: &Desk, name: &str, out: Option<&Path>, bytes_per_s: u
         let tailed = match asked {
             Ok(Answer::Artifact(verb::Answer::Tailed(tailed))) => tailed,
             Ok(_) => return Err(Failure::unasked()),
-            Err(failure) if failure.exit == NETWORK => {
+            Err(failure) if may_pass(&failure, !seen.is_empty()) => {
                 if !std::mem::replace(&mut failing, true) {
                     eprintln!("{}; trying again", failure.message);
                 }
@@ -53,6 +53,11 @@ pub(super) fn follow(desk: &Desk, name: &str, out: Option<&Path>, bytes_per_s: u
         }
         seen = tailed.seen;
     }
+}
+
+/// Whether it may be otherwise in a while: a peer comes back, or one that has the bytes; `serve` is started again.
+fn may_pass(failure: &Failure, is_begun: bool) -> bool {
+    failure.exit == NETWORK || failure.code == "E_BROKEN" || failure.exit == NOT_FOUND && is_begun
 }
 
 /// Hands on the bytes of a part.
@@ -98,9 +103,12 @@ pub(super) fn told(part: &verb::Part) -> String {
 /// Returns when the branch of names may show something else: a running `serve` answers then.
 fn wait(desk: &Desk, frontier: Vec<String>) -> Result<(), Failure> {
     let uri = Some(format!("?{}", verb::NAMES_BRANCH));
-    let asked = root::Args { here: desk.here(), uri, unlike: Some(frontier) };
-    if call::<_, Answer>(&desk.home()?.socket_path(), &Request::Root(asked)).is_err() {
-        std::thread::sleep(LOOK);
+    let asked = root::Args { here: desk.here(), uri, unlike: Some(frontier.clone()) };
+    let begun = Instant::now();
+    match call(&desk.home()?.socket_path(), &Request::Root(asked)) {
+        Ok(Answer::Root(root)) if root.frontier != frontier => {}
+        // It was not kept waiting, so it waits by itself.
+        _ => std::thread::sleep(LOOK.saturating_sub(begun.elapsed())),
     }
     Ok(())
 }
