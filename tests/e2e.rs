@@ -4,6 +4,7 @@
 
 mod harness;
 
+mod artifacts;
 mod bench;
 mod bundles;
 mod bytes;

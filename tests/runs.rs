@@ -411,3 +411,48 @@ fn a_proof_leads_from_raw_data_to_an_artifact_without_the_repo() {
         assert_eq!((told.code, &told.json["ok"]), (6, &false.into()), "{told:#?}");
     }
 }
+
+#[test]
+fn a_sample_of_tagged_runs_is_run_again_and_counted() {
+    let stage = Stage::new();
+    let node = lab(&stage, "ana");
+    train(&node, "0.25", "same");
+    let words = ["run", "--output", "out.txt", "--name"];
+    node.ok(&[&words[..], &["chance", "--", "sh", "-c", "date +%s%N > out.txt"]].concat());
+    let program = stage.path().join("gone");
+    fs::write(&program, "#!/bin/sh\necho done > out.txt\n").unwrap();
+    assert!(Command::new("chmod").arg("+x").arg(&program).status().unwrap().success());
+    node.ok(&[&words[..], &["gone", "--", program.to_str().unwrap()]].concat());
+    node.ok(&["run", "--name", "nobody's", "--", "true"]);
+    node.refused(&["reproduce", "--rate"], 3);
+    ["same", "chance", "gone"].iter().for_each(|run| drop(node.ok(&["run", "tag", run, "paper"])));
+    fs::remove_file(&program).unwrap();
+    let rooms = stage.path().join("rooms");
+    fs::create_dir(&rooms).unwrap();
+    let rate = |words: &[&str]| {
+        let mut command = node.command();
+        command.env("TMPDIR", &rooms).stdin(Stdio::null());
+        told(command.args([&["reproduce", "--rate"], words].concat()).output().unwrap())
+    };
+    let all = rate(&["--seed", "7"]);
+    assert_eq!(all.code, 1, "{all:#?}");
+    let outcome = |name: &str| {
+        let runs = all.json["runs"].as_array().unwrap();
+        runs.iter().find(|run| run["name"] == name).unwrap()["outcome"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        (outcome("same"), outcome("chance")),
+        ("equal".to_owned(), "different".to_owned()),
+        "{all:#?}"
+    );
+    assert_eq!(outcome("gone"), "not_run");
+    let counts = ["of", "equal", "different", "not_run"].map(|field| all.json[field].as_u64().unwrap());
+    assert_eq!((counts, &all.json["seed"]), ([3, 1, 1, 1], &"7".into()));
+    assert!((all.json["rate"].as_f64().unwrap() - 1.0 / 3.0).abs() < 1e-9);
+    // A smaller sample is the beginning of the larger one, and nothing is left of any.
+    let one = rate(&["1", "--seed", "7"]);
+    assert_eq!(one.json["runs"][0]["run"], all.json["runs"][0]["run"], "{one:#?}");
+    assert_eq!(one.json["runs"].as_array().unwrap().len(), 1);
+    assert_eq!(fs::read_dir(&rooms).unwrap().count(), 0);
+    node.ok(&["status"]);
+}

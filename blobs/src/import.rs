@@ -1,7 +1,8 @@
-//! From a file to chunks, in bounded memory, storing only what is new.
+//! From a file, or from what comes behind chunks that are here, to chunks: in bounded memory, storing only what is new.
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,7 +40,29 @@ impl Blobs {
     pub fn import(&self, path: &Path) -> Result<Imported, BlobsError> {
         let file = File::open(path).map_err(BlobsError::disk("open", path))?;
         let length = file.metadata().map_err(BlobsError::disk("look at", path))?.len();
-        let sizes = Sizes::of_file(length);
+        self.import_from(file, Sizes::of_file(length))?.map_err(BlobsError::disk("read", path))
+    }
+
+    /// Takes in what stands behind the chunks of a file that is here: all chunks of both together, as if they were one file. Only the last
+    /// chunk is read and cut again, since borders depend on what stands before them back to the last one alone.
+    pub fn extend(&self, before: &[Chunk], more: impl Read) -> Result<Imported, BlobsError> {
+        let sizes = Sizes::of_file(before.iter().map(|chunk| chunk.bytes).sum());
+        let (last, kept) = match before.split_last() {
+            Some((last, kept)) => (self.read_chunk(last)?, kept),
+            None => (Vec::new(), before),
+        };
+        let read = self.import_from(Cursor::new(last).chain(more), sizes)?;
+        let fresh = read.map_err(|error| BlobsError::store("append", error.to_string()))?;
+        let chunks: Vec<_> = kept.iter().copied().chain(fresh.chunks).collect();
+        Ok(Imported {
+            bytes: chunks.iter().map(|chunk| chunk.bytes).sum(),
+            stored_bytes: fresh.stored_bytes,
+            chunks,
+        })
+    }
+
+    /// The same of any bytes; the inner error is that of the source.
+    fn import_from(&self, source: impl Read, sizes: Sizes) -> Result<io::Result<Imported>, BlobsError> {
         let (sender, receiver) = sync_channel(WAITING_BYTES / sizes.max);
         // The hands own it together: once all of them have failed it is gone, and the reader does not wait for them.
         let receiver = Arc::new(Mutex::new(receiver));
@@ -47,16 +70,16 @@ impl Blobs {
         let done = thread::scope(|scope| {
             let hand = |receiver: Arc<_>| scope.spawn(move || self.take_in(&receiver));
             let working: Vec<_> = std::iter::repeat_n(receiver, hands).map(hand).collect();
-            let read = read_pieces(file, sizes, sender).map_err(BlobsError::disk("read", path));
+            let read = read_pieces(source, sizes, sender);
             let mut done = Done::new();
             for hand in working {
                 let took = hand.join().map_err(|_| BlobsError::store("import", "a thread panicked"))?;
                 done.extend(took?);
             }
-            read.map(|()| done)
+            Ok::<_, BlobsError>(read.map(|()| done))
         })?;
         self.sync()?;
-        Ok(imported(done))
+        Ok(done.map(imported))
     }
 
     /// Hashes and stores pieces until there are no more.
@@ -71,9 +94,9 @@ impl Blobs {
     }
 }
 
-fn read_pieces(file: File, sizes: Sizes, sender: SyncSender<Piece>) -> std::io::Result<()> {
+fn read_pieces(source: impl Read, sizes: Sizes, sender: SyncSender<Piece>) -> io::Result<()> {
     let mut turn = 0;
-    chunk::cut(file, sizes, |piece| {
+    chunk::cut(source, sizes, |piece| {
         turn += 1;
         // Nobody takes it where storing failed, which says so itself.
         sender.send((turn, piece.to_vec())).is_ok()

@@ -108,13 +108,23 @@ impl Blobs {
 
     /// Stores bytes as one chunk, durably.
     pub fn put(&self, bytes: &[u8]) -> Result<Chunk, BlobsError> {
-        let chunk = Chunk::of(bytes);
-        if bytes.len() > CHUNK_BYTES_MAX {
-            return Err(BlobsError::TooLarge { hash: chunk.hash, bytes: chunk.bytes });
+        self.put_all(std::iter::once(bytes))?;
+        Ok(Chunk::of(bytes))
+    }
+
+    /// Stores each of these as one chunk; all are durable when it returns.
+    pub fn put_all<'a>(&self, pieces: impl Iterator<Item = &'a [u8]>) -> Result<Vec<Chunk>, BlobsError> {
+        let mut chunks = Vec::new();
+        for bytes in pieces {
+            let chunk = Chunk::of(bytes);
+            if bytes.len() > CHUNK_BYTES_MAX {
+                return Err(BlobsError::TooLarge { hash: chunk.hash, bytes: chunk.bytes });
+            }
+            self.add(chunk, bytes)?;
+            chunks.push(chunk);
         }
-        self.add(chunk, bytes)?;
         self.sync()?;
-        Ok(chunk)
+        Ok(chunks)
     }
 
     /// The bytes of one chunk, compared with its name.

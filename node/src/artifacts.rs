@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cairn_blobs::{Blobs, BlobsError, CHUNK_BYTES_MAX, Chunk};
+use cairn_blobs::{Blobs, BlobsError, CHUNK_BYTES_MAX, Chunk, Imported};
 use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::{ArtifactId, ContentHash, RepoId};
 use cairn_protocol::manifest::{self, Manifest};
@@ -18,8 +18,13 @@ use crate::error::NodeError;
 use crate::verbs::artifact::gc::{Collected, Needed};
 use crate::verbs::du::Weight;
 
-/// Manifests are kept in pieces that the chunk store takes.
-const PIECE_BYTES: usize = 1 << 20;
+mod append;
+
+pub use append::More;
+
+/// Manifests are kept in pieces. The chunks of a file that was appended to stand in the same pieces again, but for the first and the last
+/// one, so these cost nothing.
+const PIECE_BYTES: usize = 32 << 10;
 /// Artifacts whose list of chunks is kept in memory, so that serving one does not read it each time.
 const REMEMBERED_COUNT_MAX: usize = 32;
 
@@ -37,7 +42,7 @@ pub struct Added {
 /// What a look at every byte of an artifact found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// How many bytes are as named.
+    /// How many bytes were read and are as named.
     pub bytes: u64,
     /// Those that are not, in order.
     pub faults: Vec<Fault>,
@@ -115,7 +120,10 @@ impl Artifacts {
     /// Takes a file in as an artifact of `repo`.
     pub fn add(&self, repo: RepoId, file: &Path, name: &str) -> Result<Added, NodeError> {
         let _hold = self.blobs.hold();
-        let imported = self.blobs.import(file)?;
+        self.keep_imported(repo, self.blobs.import(file)?, name)
+    }
+
+    fn keep_imported(&self, repo: RepoId, imported: Imported, name: &str) -> Result<Added, NodeError> {
         let chunks: Vec<_> = imported.chunks.iter().map(entry).collect::<Result<_, _>>()?;
         let manifest = Manifest {
             bytes: imported.bytes,
@@ -157,10 +165,8 @@ impl Artifacts {
     /// Makes an artifact known to `repo`.
     pub(crate) fn keep_manifest(&self, repo: RepoId, manifest: &Manifest) -> Result<(), NodeError> {
         let bytes = manifest.to_bytes();
-        let mut pieces = Vec::new();
-        for piece in bytes.chunks(PIECE_BYTES) {
-            pieces.push(self.blobs.put(piece)?.hash);
-        }
+        let pieces = self.blobs.put_all(bytes.chunks(PIECE_BYTES))?;
+        let pieces: Vec<_> = pieces.iter().map(|piece| piece.hash).collect();
         Ok(self.blobs.pin(&manifest_pin((repo, manifest.artifact())), &pieces)?)
     }
 
@@ -224,16 +230,25 @@ impl Artifacts {
         Ok(self.blobs.export(&chunks(&manifest), out)?)
     }
 
-    /// Reads every byte of an artifact against its names.
-    pub fn verify(&self, repo: RepoId, artifact: ArtifactId) -> Result<Checked, NodeError> {
+    /// Reads every byte of an artifact against its names, but for chunks that are among `sound` already; those that are sound come to them.
+    pub(crate) fn verify(
+        &self,
+        repo: RepoId,
+        artifact: ArtifactId,
+        sound: &mut Hashes,
+    ) -> Result<Checked, NodeError> {
         let manifest = self.manifest(repo, artifact)?;
         let manifest = manifest.ok_or_else(|| not_here(artifact))?;
         let mut checked = Checked::default();
         let mut from = 0;
         for chunk in chunks(&manifest) {
             let to = from + chunk.bytes;
-            match self.blobs.read_chunk(&chunk) {
-                Ok(bytes) => checked.bytes += bytes.len() as u64,
+            let is_known = sound.contains(&chunk.hash);
+            match if is_known { Ok(Vec::new()) } else { self.blobs.read_chunk(&chunk) } {
+                Ok(bytes) => {
+                    checked.bytes += bytes.len() as u64;
+                    sound.insert(chunk.hash);
+                }
                 Err(BlobsError::Damaged { .. } | BlobsError::TooLarge { .. }) => {
                     checked.add(Fault { from, to, hash: chunk.hash, is_damage: true });
                 }
@@ -432,7 +447,7 @@ mod tests {
         let out = dir.path().join("out.bin");
         assert_eq!(artifacts.export(REPO, added.artifact, &out).unwrap(), added.bytes);
         assert_eq!(std::fs::read(out).unwrap(), bytes);
-        let checked = artifacts.verify(REPO, added.artifact).unwrap();
+        let checked = artifacts.verify(REPO, added.artifact, &mut Hashes::new()).unwrap();
         assert_eq!(checked, Checked { bytes: added.bytes, faults: vec![] });
     }
 

@@ -1,5 +1,6 @@
 //! `artifact`: large contents, named by hash.
 
+mod follow;
 mod inside;
 
 use super::ask;
@@ -13,9 +14,31 @@ use clap::Subcommand;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
+Each `add` under a name makes a version of it: wherever an artifact is named, `model@v3` is the
+third one, `model@latest` and `model` are the newest, and `model@best` is what `artifact alias`
+says. A version is never lost or changed. Where two add one at once, both are kept: each has the
+number that it was given, and of those with the same number the one with the smaller hash comes
+first, and all after it move up. So, once both know of it, the numbers are the same on every node;
+aliases and what a run records mean bytes and never move.
+
 Examples:
   cairn artifact add model.bin --name model
   cairn artifact get model -o model.bin";
+
+const APPEND_AFTER: &str = "\
+The new version shares the chunks of the one before, but for the last; so what it costs follows
+what is appended, with some 40 bytes for each chunk of the whole. Earlier versions stay and have
+the hashes that they had: what a run says of NAME@v3 stays true.
+
+Where two append to one version at once, both are kept, as two versions of it. The next one who
+appends and knows of both first puts behind the newest what the other one has of its own, as a
+version that is the same whoever makes it. So nothing is lost, every writer's bytes keep their order,
+and the order of all is the same on every node; lines are not mixed, if what is appended ends
+with one. With --on VERSION you are told instead (exit code 4), and nothing is written.
+
+Examples:
+  cairn artifact append train.log today.log
+  ./measure | cairn artifact append metrics.jsonl - --on v7";
 
 /// The arguments.
 #[derive(clap::Args)]
@@ -38,16 +61,31 @@ enum Action {
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
     },
+    /// Add bytes to the end of one, as a new version of its name
+    #[command(after_help = APPEND_AFTER)]
+    Append {
+        /// The name; one that nobody has yet begins with an empty first version
+        name: String,
+        /// What is appended: a file, or - for standard input up to its end
+        #[arg(value_name = "FILE|-")]
+        file: PathBuf,
+        /// Only if this is still the newest version: v and a number, or an alias
+        #[arg(long, value_name = "VERSION")]
+        on: Option<String>,
+    },
     /// Write one to a file, after fetching it from known peers if it is not here
     #[command(
-        after_help = "Examples:\n  cairn artifact get model -o model.bin\n  cairn artifact get 3fa94c -o out.bin --json"
+        after_help = "--follow writes the newest version of a name and then each appended part once, as it comes. Of two who append\nat once both parts come, the one that is known here first being first; a version that continues none is\nwritten from its beginning, and told on stderr. Without a running `serve`, peers are asked each second.\n\nExamples:\n  cairn artifact get model -o model.bin\n  cairn artifact get train.log --follow"
     )]
     Get {
         /// A name or a hash
         artifact: String,
-        /// The file to write; - for standard output, with --range
-        #[arg(short, long, value_name = "FILE")]
-        out: PathBuf,
+        /// The file to write; - for standard output, with --range or --follow
+        #[arg(short, long, value_name = "FILE", required_unless_present = "follow")]
+        out: Option<PathBuf>,
+        /// Go on with what is appended to the name, from whoever has it, until interrupted
+        #[arg(long, conflicts_with = "range")]
+        follow: bool,
         /// Only these bytes of it: only what they touch is fetched, and it is not kept
         #[arg(long, value_name = "START..END", value_parser = range)]
         range: Option<(u64, u64)>,
@@ -66,14 +104,31 @@ enum Action {
         #[arg(long, value_name = "BYTES", value_parser = crate::args::bytes)]
         limit: Option<u64>,
     },
-    /// List those of the project
+    /// List those of the project, or the versions of one
     #[command(
-        after_help = "EXPR is that of `cairn run log --where`. Columns: artifact bytes held name; and those of the run\nthat made it: exit run seconds started state metrics.NAME params.NAME\n\nExamples:\n  cairn artifact ls\n  cairn artifact ls --where 'metrics.acc > 0.9 and bytes > 1e6' --json"
+        after_help = "EXPR is that of `cairn run log --where`. Columns: artifact bytes held name version; and those of the run\nthat made it: exit run seconds started state metrics.NAME params.NAME\n\nExamples:\n  cairn artifact ls model\n  cairn artifact ls --where 'metrics.acc > 0.9 and bytes > 1e6' --json"
     )]
     Ls {
+        /// A name; its versions are listed, the oldest first
+        name: Option<String>,
         /// Only those that an expression means
         #[arg(long = "where", value_name = "EXPR")]
         filter: Option<String>,
+    },
+    /// Let another word mean a version: model@best
+    #[command(
+        after_help = "Of two who give one alias two meanings at once, one wins, the same on every node.\n\nExamples:\n  cairn artifact alias model best v3\n  cairn artifact alias model best --remove"
+    )]
+    Alias {
+        /// The name
+        name: String,
+        /// The word: letters, digits, - _ and .
+        alias: String,
+        /// v and a number, latest, or another alias; the newest when left out
+        version: Option<String>,
+        /// Take the word away
+        #[arg(long, conflicts_with = "version")]
+        remove: bool,
     },
     /// Tell size, chunks and names of one, and which runs made or read it
     #[command(after_help = "Examples:\n  cairn artifact show model\n  cairn artifact show 3fa9c1 --json")]
@@ -150,25 +205,43 @@ fn range(text: &str) -> Result<(u64, u64), String> {
 
 /// Asks, and prints.
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
-    if let Action::Get { artifact, out, range: Some(range), limit } = &args.action
-        && out.as_os_str() == "-"
-    {
-        return piped(desk, artifact, *range, limit.unwrap_or(0));
+    let is_piped = |out: &PathBuf| out.as_os_str() == "-";
+    match args.action {
+        Action::Get { artifact, out, follow: true, limit, .. } => {
+            let out = out.filter(|out| !is_piped(out)).map(|out| desk.path(&out));
+            follow::follow(desk, &artifact, out.as_deref(), limit.unwrap_or(0))
+        }
+        Action::Get { artifact, out: Some(out), range: Some(range), limit, .. } if is_piped(&out) => {
+            piped(desk, &artifact, range, limit.unwrap_or(0))
+        }
+        Action::Append { name, file, on } if is_piped(&file) => append_input(desk, name, on),
+        Action::Lineage { what, up, down, format } => lineage(what, (up, down), &format, desk),
+        action => asked(action, desk),
     }
-    let action = match args.action {
+}
+
+/// Asks what needs nothing of this process.
+fn asked(action: Action, desk: &Desk) -> Result<u8, Failure> {
+    let action = match action {
         Action::Add { file, name } => verb::Action::Add { file: desk.path(&file), name },
-        Action::Get { artifact, out, range, limit } => {
-            verb::Action::Get { artifact, out: desk.path(&out), range, bytes_per_s: limit.unwrap_or(0) }
+        Action::Append { name, file, on } => verb::Action::Append { name, file: desk.path(&file), on },
+        Action::Get { artifact, out, range, limit, .. } => {
+            let out = desk.path(&out.unwrap_or_default());
+            verb::Action::Get { artifact, out, range, bytes_per_s: limit.unwrap_or(0) }
         }
         Action::Fetch { artifact, limit } => {
             verb::Action::Fetch { artifact, bytes_per_s: limit.unwrap_or(0) }
         }
         Action::Gc { dry_run } => verb::Action::Gc { dry_run },
-        Action::Ls { filter } => verb::Action::Ls { filter },
+        Action::Ls { name, filter } => verb::Action::Ls { name, filter },
+        Action::Alias { name, alias, version, remove } => {
+            let version = (!remove).then(|| version.unwrap_or_else(|| "latest".to_owned()));
+            verb::Action::Alias { name, alias, version }
+        }
         Action::Show { artifact } => verb::Action::Show { artifact },
         Action::Diff { then, now } => verb::Action::Diff { then, now },
         Action::Prove { artifact, out } => verb::Action::Prove { artifact, out: desk.path(&out) },
-        Action::Lineage { what, up, down, format } => return lineage(what, (up, down), &format, desk),
+        Action::Lineage { what, .. } => verb::Action::Lineage { what, way: Way::Both },
         Action::Verify { artifact, repair } => verb::Action::Verify { artifact, repair },
     };
     ask!(desk, Artifact, verb::Args { here: desk.here(), action }, words)
@@ -194,6 +267,23 @@ fn piped(desk: &Desk, artifact: &str, range: (u64, u64), bytes_per_s: u64) -> Re
     });
     std::fs::remove_dir_all(&dir)?;
     copied
+}
+
+/// Appends standard input; it lies in a file of its own until it has ended.
+fn append_input(desk: &Desk, name: String, on: Option<String>) -> Result<u8, Failure> {
+    let dir = std::env::temp_dir().join(format!("cairn-input-{}", std::process::id()));
+    std::fs::create_dir(&dir)?;
+    let file = dir.join("input");
+    let read = std::fs::File::create(&file)
+        .and_then(|mut input| std::io::copy(&mut std::io::stdin().lock(), &mut input));
+    let action = verb::Action::Append { name, file, on };
+    let answer = read
+        .map_err(Failure::from)
+        .and_then(|_| desk.ask(&Request::Artifact(verb::Args { here: desk.here(), action })));
+    std::fs::remove_dir_all(&dir)?;
+    let answer = answer?;
+    let Answer::Artifact(told) = &answer else { return Err(Failure::unasked()) };
+    desk.tell(&answer, || words(told))
 }
 
 /// Traces, and draws.
@@ -249,6 +339,11 @@ fn words(answer: &verb::Answer) -> String {
             let (bytes, stored) = (size(added.bytes), size(added.stored_bytes));
             format!("{}\n{bytes}, of which {stored} were new\n", added.artifact)
         }
+        verb::Answer::Appended(appended) => {
+            let verb::Appended { name, version, artifact, bytes, stored_bytes } = appended;
+            let (bytes, stored) = (size(*bytes), size(*stored_bytes));
+            format!("{artifact}\n{name}@v{version}: {bytes}, of which {stored} were new\n")
+        }
         verb::Answer::Got(got) => {
             let from = if got.fetched { ", fetched from a peer" } else { "" };
             format!("wrote {} to {}{from}\n", size(got.bytes), got.path)
@@ -258,6 +353,11 @@ fn words(answer: &verb::Answer) -> String {
             bytes => format!("fetched {}\n", size(bytes)),
         },
         verb::Answer::Listed(listed) => listed.artifacts.iter().map(item).collect(),
+        verb::Answer::Tailed(tailed) => tailed.part.as_ref().map_or(String::new(), follow::told),
+        verb::Answer::Aliased(aliased) => match aliased.version {
+            Some(version) => format!("{0}@{1} is {0}@v{version}\n", aliased.name, aliased.alias),
+            None => format!("{}@{} means nothing any more\n", aliased.name, aliased.alias),
+        },
         verb::Answer::Collected(collected) => {
             let verb::gc::Collected { unneeded, chunks, chunk_bytes, bytes_before, bytes_after } = collected;
             let (count, bytes) = (unneeded.len(), size(*chunk_bytes));
@@ -274,5 +374,8 @@ fn words(answer: &verb::Answer) -> String {
 
 fn item(item: &verb::Item) -> String {
     let held = if item.held { "here" } else { "elsewhere" };
-    format!("{} {:>10} {held:<9} {}\n", short(&item.artifact), size(item.bytes), item.name)
+    let version = item.version.map_or(String::new(), |version| format!("@v{version}"));
+    let aliases: String = item.aliases.iter().map(|alias| format!(" @{alias}")).collect();
+    let (hash, bytes) = (short(&item.artifact), size(item.bytes));
+    format!("{hash} {bytes:>10} {held:<9} {}{version}{aliases}\n", item.name)
 }

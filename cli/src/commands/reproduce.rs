@@ -1,5 +1,7 @@
 //! `reproduce`: the exact state of a run in a folder of its own, and what comes of running it again.
 
+mod rate;
+
 use super::run::{changed, environment, plain, seconds};
 use crate::desk::Desk;
 use crate::error::Failure;
@@ -23,23 +25,42 @@ compared: how it ended, the declared outputs by hash (all outputs, where none wa
 and every metric. 0: all is the same; 1: something differs, and is named. Tools are those
 of this machine: set up an environment in DIR first if the command needs one, and call again.
 
+With --rate, runs that `run tag` has said a word of are run again, N of them (10 when left out), each in a
+folder of its own that is removed afterwards; what they print goes to stderr. For each it says whether
+it was equal, different or could not run, and at the end how many were equal. Which ones are taken
+depends on the seed, which is told, and on their hashes. The commands are those of whoever recorded
+them. 0: all were equal.
+
 Examples:
   cairn reproduce 'cairn://REPO/@me/model?main&peer=…#run(3fa9…)' model
-  cairn -C model reproduce last . --verify --json";
+  cairn reproduce --rate 20 --seed 7 --json";
 
 /// The arguments.
 #[derive(clap::Args)]
 #[command(after_help = AFTER)]
 pub(crate) struct Args {
     /// A link from `cairn share`, or a run of this project
-    #[arg(value_name = "LINK|RUN")]
-    target: String,
+    #[arg(value_name = "LINK|RUN", required_unless_present = "rate")]
+    target: Option<String>,
     /// A new folder, or one that was made by this before; `reproduced` or `run-RUN` when left out
     #[arg(value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Run the command, and compare what comes of it
     #[arg(long)]
     verify: bool,
+    /// Run N of the tagged runs again, and say how many come out as they did
+    #[arg(
+        long,
+        value_name = "N",
+        num_args = 0..=1,
+        default_missing_value = "10",
+        value_parser = clap::value_parser!(u32).range(1..),
+        conflicts_with_all = ["target", "dir", "verify", "peers"]
+    )]
+    rate: Option<u32>,
+    /// Which ones: the same word takes the same runs
+    #[arg(long, value_name = "WORD", requires = "rate")]
+    seed: Option<String>,
     /// Ask this peer before those that the link names
     #[arg(long = "peer", value_name = "MULTIADDR")]
     peers: Vec<String>,
@@ -47,7 +68,11 @@ pub(crate) struct Args {
 
 /// Sets up; runs and compares where that is asked.
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
-    let Args { target, dir, verify, peers } = args;
+    let Args { target, dir, verify, peers, rate, seed } = args;
+    if let Some(runs) = rate {
+        return rate::rate(desk, runs as usize, seed);
+    }
+    let target = target.unwrap_or_default();
     let dir = desk.path(&dir.unwrap_or_else(|| default_dir(&target)));
     let set = verb::Set { target, dir, peers, pid: verify.then(std::process::id) };
     let answer = desk.ask(&request(desk, desk.dir(), verb::Action::Set(set)))?;
@@ -130,21 +155,34 @@ fn word(text: &str) -> String {
     }
 }
 
+/// What came of running it again.
+struct Again {
+    verdict: verb::Verdict,
+    differences: Vec<Difference>,
+}
+
 /// Runs the command and compares.
-fn again(ready: &verb::Ready, record: &Record, token: &str, desk: &Desk) -> Result<u8, Failure> {
+fn run_again(ready: &verb::Ready, record: &Record, place: &Place, desk: &Desk) -> Result<Again, Failure> {
     let differences = differences(ready, record, true)?;
     let dir = folder(ready, record);
-    eprintln!("{}\nrunning: {}", arrived(ready), plain(&shell(&record.command)));
-    let place = Place::of(Path::new(&ready.dir), token)?;
     let task = Task { command: &record.command, dir: &dir, variables: &ready.variables, aside: true };
     place.carry_out(task)?;
-    let compare = verb::Action::Compare { token: token.to_owned() };
-    let answer = desk.ask(&request(desk, Path::new(&ready.dir), compare))?;
-    let Answer::Reproduce(verb::Answer::Verdict(verdict)) = &answer else { return Err(Failure::unasked()) };
+    let compare = verb::Action::Compare { token: place.token().to_owned() };
+    match desk.ask(&request(desk, Path::new(&ready.dir), compare))? {
+        Answer::Reproduce(verb::Answer::Verdict(verdict)) => Ok(Again { verdict: *verdict, differences }),
+        _ => Err(Failure::unasked()),
+    }
+}
+
+/// Runs the command, compares, and tells.
+fn again(ready: &verb::Ready, record: &Record, token: &str, desk: &Desk) -> Result<u8, Failure> {
+    eprintln!("{}\nrunning: {}", arrived(ready), plain(&shell(&record.command)));
+    let place = Place::of(Path::new(&ready.dir), token)?;
+    let Again { verdict, differences } = run_again(ready, record, &place, desk)?;
     let told = serde_json::json!({
         "dir": ready.dir, "run": ready.run, "verdict": verdict, "environment": differences,
     });
-    desk.print(&told, || words(verdict, &differences))?;
+    desk.print(&told, || words(&verdict, &differences))?;
     Ok(if verdict.same { crate::error::DONE } else { crate::error::LOOK })
 }
 

@@ -27,7 +27,8 @@ command, code, time, exit, machine, tools, lock files, some variables, inputs an
 their hashes, and what CMD printed. Arguments are recorded as they are: put no secret there.
 
 Inputs that the code does not hold, and outputs that --output names or that are large, are
-kept as artifacts. Other files that CMD wrote are recorded by their hashes. Patterns are
+kept as artifacts. --artifact data/model.bin=model@v3 fetches that version of an artifact into a
+file, which is no part of the code, and records it by its hash. Other files that CMD wrote are recorded by their hashes. Patterns are
 those of .gitignore, read from this folder; ignored files count.
 
 Metrics are the numbers in the JSON file of --metrics (nested keys joined by dots), and the
@@ -65,6 +66,9 @@ struct Begin {
     /// Files that CMD reads; an error where there is none
     #[arg(long = "input", value_name = "PATTERN")]
     inputs: Vec<String>,
+    /// An artifact that CMD reads: its bytes are put there before, unless they are there already
+    #[arg(long = "artifact", value_name = "PATH=ARTIFACT")]
+    artifacts: Vec<String>,
     /// Files that CMD writes, and that are to be kept
     #[arg(long = "output", value_name = "PATTERN")]
     outputs: Vec<String>,
@@ -175,10 +179,11 @@ fn words(answer: &verb::Answer) -> String {
 /// Pins, runs and records.
 fn begin(args: Begin, desk: &Desk) -> Result<u8, Failure> {
     let environment = Environment::capture(&desk.worktree()?, desk.dir(), &args.command, &args.env)?;
-    let Begin { inputs, outputs, params, metrics, name, local, command, .. } = args;
+    let Begin { inputs, artifacts, outputs, params, metrics, name, local, command, .. } = args;
     let pid = std::process::id();
     let words = command.clone();
-    let begin = verb::Begin { command, inputs, outputs, params, metrics, name, environment, local, pid };
+    let begin =
+        verb::Begin { command, inputs, artifacts, outputs, params, metrics, name, environment, local, pid };
     let begun = match ask_run(desk, verb::Action::Begin(Box::new(begin)))? {
         verb::Answer::Begun(begun) => begun,
         _ => return Err(Failure::unasked()),

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::Address;
 use super::fetch::{Fetcher, Part, Progress, write_part};
 use super::session::{Core, LOOK, REACH_MAX, Session};
-use crate::artifacts::{Added, Artifacts, Checked};
+use crate::artifacts::{Added, Artifacts, Checked, Hashes};
 use crate::error::NodeError;
 use crate::identity;
 use crate::progress;
@@ -121,8 +121,13 @@ impl Session {
     }
 
     /// Reads every byte of an artifact against its names.
-    pub fn verify_artifact(&mut self, repo: RepoId, artifact: ArtifactId) -> Result<Checked, NodeError> {
-        self.artifacts()?.verify(repo, artifact)
+    pub(crate) fn verify_artifact(
+        &mut self,
+        repo: RepoId,
+        artifact: ArtifactId,
+        sound: &mut Hashes,
+    ) -> Result<Checked, NodeError> {
+        self.artifacts()?.verify(repo, artifact, sound)
     }
 
     /// The manifest of an artifact of which every byte is here.

@@ -11,7 +11,7 @@ use cairn_protocol::manifest::{Chunk, Manifest};
 
 use super::session::{Core, Session};
 use super::{Exchanged, Haul, Moved, peer_name};
-use crate::artifacts::Checked;
+use crate::artifacts::{Checked, Hashes, More};
 use crate::clock;
 use crate::error::{NodeError, Range};
 use crate::owner::Owner;
@@ -121,6 +121,18 @@ impl Network for Session {
         Ok(Imported { artifact: added.artifact, bytes: added.bytes, stored_bytes: added.stored_bytes })
     }
 
+    fn append_artifact(
+        &mut self,
+        _: &mut Owner,
+        repo: RepoId,
+        base: Option<ArtifactId>,
+        more: &More,
+        name: &str,
+    ) -> Result<Imported, NodeError> {
+        let added = self.artifacts()?.append(repo, base, more, name)?;
+        Ok(Imported { artifact: added.artifact, bytes: added.bytes, stored_bytes: added.stored_bytes })
+    }
+
     fn export_artifact(
         &mut self,
         _: &mut Owner,
@@ -145,8 +157,9 @@ impl Network for Session {
         _: &mut Owner,
         repo: RepoId,
         artifact: ArtifactId,
+        sound: &mut Hashes,
     ) -> Result<Checked, NodeError> {
-        Session::verify_artifact(self, repo, artifact)
+        Session::verify_artifact(self, repo, artifact, sound)
     }
 
     fn whole_artifact(

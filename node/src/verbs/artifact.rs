@@ -1,8 +1,11 @@
 //! `artifact`: large contents, named by hash: added, fetched, listed, verified, compared, and traced through runs.
 
 mod about;
+mod append;
 mod inside;
 mod prove;
+mod tail;
+mod versions;
 
 pub mod gc;
 pub mod range;
@@ -12,22 +15,26 @@ use std::path::{Path, PathBuf};
 
 use cairn_crdt::id::ArtifactId;
 use cairn_crdt::path::RepoPath;
-use cairn_crdt::{FileBody, FileEdit, Frontier};
-use cairn_protocol::Labels;
+use cairn_crdt::{FileBody, Frontier};
 use serde::{Deserialize, Serialize};
 
 use super::verify::Problem;
+use crate::artifacts::Hashes;
 use crate::error::NodeError;
 use crate::net::Haul;
 use crate::owner::Owner;
 use crate::runs::RUNS_BRANCH;
 use crate::runs::lineage::Way;
 use crate::uri::path_text;
-use crate::verbs::{Here, Network, Site};
+use crate::verbs::{Here, Imported, Network, Site};
 
 pub(in crate::verbs) use about::shared;
 pub use about::{Compared, Shown, Traced};
+pub use append::Appended;
 pub use prove::Proven;
+pub use tail::{Part, Tailed};
+pub use versions::Aliased;
+use versions::Named;
 
 /// What `artifact` is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,10 +45,10 @@ pub struct Args {
     pub action: Action,
 }
 
-/// Where the names of artifacts are kept: a branch on which each name is a file.
+/// Where the names of artifacts are kept: a branch on which each version of a name is a file.
 ///
 /// So names travel, merge and are kept like everything else, and need no format of their own.
-pub(crate) const NAMES_BRANCH: &str = "artifacts";
+pub const NAMES_BRANCH: &str = "artifacts";
 
 /// A hash needs so many digits to be taken for one.
 const PREFIX_DIGITS_MIN: usize = 6;
@@ -59,6 +66,29 @@ pub enum Action {
         file: PathBuf,
         /// What to call it; the file's name when left out.
         name: Option<String>,
+    },
+    /// Makes a version of a name that has more bytes at its end.
+    Append {
+        /// The name.
+        name: String,
+        /// What is appended: a file; an absolute path.
+        file: PathBuf,
+        /// The version that must be the newest one, if it must be a certain one.
+        on: Option<String>,
+    },
+    /// Writes what has come to a name since it was last asked about to a file.
+    Tail {
+        /// The name.
+        name: String,
+        /// What was written before, as it was answered then; empty at first.
+        seen: Vec<String>,
+        /// The file; an absolute path.
+        out: PathBuf,
+        /// Whether peers are asked first.
+        sync: bool,
+        /// How many bytes may come a second; any number for zero.
+        #[serde(default)]
+        bytes_per_s: u64,
     },
     /// Writes an artifact to a file, after fetching it if it is not here.
     Get {
@@ -81,10 +111,22 @@ pub enum Action {
         #[serde(default)]
         bytes_per_s: u64,
     },
-    /// Lists the artifacts of the project.
+    /// Lists the artifacts of the project, or the versions of one name.
     Ls {
+        /// The name; all artifacts when left out.
+        #[serde(default)]
+        name: Option<String>,
         /// Which; all when left out.
         filter: Option<String>,
+    },
+    /// Lets another word mean a version of a name.
+    Alias {
+        /// The name.
+        name: String,
+        /// The word.
+        alias: String,
+        /// The version; none takes the word away.
+        version: Option<String>,
     },
     /// Tells what is known of one.
     Show {
@@ -133,12 +175,18 @@ pub enum Action {
 pub enum Answer {
     /// To `add`.
     Added(Added),
+    /// To `append`.
+    Appended(Appended),
     /// To `get`.
     Got(Got),
     /// To `fetch`.
     Fetched(range::Fetched),
     /// To `ls`.
     Listed(Listed),
+    /// To `alias`.
+    Aliased(Aliased),
+    /// To `tail`.
+    Tailed(Tailed),
     /// To `gc`.
     Collected(gc::Collected),
     /// To `verify`.
@@ -190,7 +238,7 @@ pub struct Listed {
 }
 
 /// One artifact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     /// Its hash.
     pub artifact: String,
@@ -200,6 +248,12 @@ pub struct Item {
     pub bytes: u64,
     /// Whether all its bytes are here.
     pub held: bool,
+    /// Which version of the name it is; `null` where the name comes from a file or a run.
+    #[serde(default)]
+    pub version: Option<u64>,
+    /// Other words for that version.
+    #[serde(default)]
+    pub aliases: Vec<String>,
 }
 
 /// What `artifact verify` answers.
@@ -223,6 +277,15 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     let site = Site::open(owner, &args.here)?;
     match &args.action {
         Action::Add { file, name } => add(owner, &site, network, file, name.as_deref()).map(Answer::Added),
+        Action::Append { name, file, on } => {
+            append::append(owner, &site, network, (name, on.as_deref()), file).map(Answer::Appended)
+        }
+        Action::Tail { name, seen, out, sync, bytes_per_s } => {
+            if *sync {
+                network.sync(owner, site.place.repo, &[])?;
+            }
+            tail::tail(owner, &site, network, (name, seen), out, *bytes_per_s).map(Answer::Tailed)
+        }
         Action::Get { artifact, out, range: None, bytes_per_s } => {
             get(owner, &site, network, artifact, out, *bytes_per_s).map(Answer::Got)
         }
@@ -236,7 +299,12 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
         Action::Verify { artifact, repair } => {
             verify(owner, &site, network, artifact.as_deref(), *repair).map(Answer::Verified)
         }
-        Action::Ls { filter } => list(owner, &site, network, filter.as_deref()).map(Answer::Listed),
+        Action::Ls { name, filter } => {
+            list(owner, &site, network, name.as_deref(), filter.as_deref()).map(Answer::Listed)
+        }
+        Action::Alias { name, alias, version } => {
+            versions::alias(owner, &site, (name, alias), version.as_deref()).map(Answer::Aliased)
+        }
         Action::Show { artifact } => about::show(owner, &site, network, artifact).map(Answer::Shown),
         Action::Diff { then, now } => about::diff(owner, &site, network, (then, now)).map(Answer::Compared),
         Action::Prove { artifact, out } => prove::prove(owner, &site, artifact, out).map(Answer::Proven),
@@ -253,20 +321,30 @@ fn add(
 ) -> Result<Added, NodeError> {
     let own_name = file.file_name().unwrap_or_default();
     let bytes = name.map_or(own_name.as_encoded_bytes(), str::as_bytes);
-    let path =
-        RepoPath::new(bytes).map_err(|error| NodeError::Refused(format!("the artifact's name: {error}")))?;
-    let name = path.name().to_string();
-    let imported = network.import_artifact(owner, site.place.repo, file, &name)?;
-    let base = site.place.branch(owner, NAMES_BRANCH)?;
-    let edit =
-        FileEdit::Artifact { path, artifact: imported.artifact, bytes: imported.bytes, executable: false };
-    let draft = site.place.draft(owner, &base, &[edit])?;
-    if !draft.is_empty() {
-        let labels = Labels { branch: Some(NAMES_BRANCH.to_owned()), ..Labels::default() };
-        site.write(owner, base, draft, labels)?;
+    let path = versions::check_name(bytes)?;
+    let imported = network.import_artifact(owner, site.place.repo, file, &path.name().to_string())?;
+    version(owner, site, &path, imported, (None, None))?;
+    let Imported { artifact, bytes, stored_bytes } = imported;
+    Ok(Added { artifact: artifact.to_string(), bytes, stored_bytes })
+}
+
+/// Writes down what was taken in as the next version of a name, unless it is the newest one already; its number.
+fn version(
+    owner: &mut Owner,
+    site: &Site,
+    name: &RepoPath,
+    imported: Imported,
+    from: versions::From,
+) -> Result<u64, NodeError> {
+    let named = Named::of(owner, site)?;
+    let known = named.0.get(name).cloned().unwrap_or_default();
+    let Imported { artifact, bytes, .. } = imported;
+    let mut number = known.list.len() as u64;
+    if known.latest().is_none_or(|latest| latest.artifact != artifact) {
+        versions::write(owner, site, name, &known.next(artifact, bytes, from))?;
+        number += 1;
     }
-    let (bytes, stored_bytes) = (imported.bytes, imported.stored_bytes);
-    Ok(Added { artifact: imported.artifact.to_string(), bytes, stored_bytes })
+    Ok(number)
 }
 
 fn get(
@@ -296,12 +374,38 @@ fn list(
     owner: &mut Owner,
     site: &Site,
     network: &mut dyn Network,
+    name: Option<&str>,
     filter: Option<&str>,
 ) -> Result<Listed, NodeError> {
     let mut artifacts = Vec::new();
-    for (path, (artifact, bytes)) in names(owner, site)? {
-        let held = network.holds_artifact(owner, site.place.repo, artifact)?;
-        artifacts.push(Item { artifact: artifact.to_string(), name: path_text(&path), bytes, held });
+    let item = |name: &RepoPath, (artifact, bytes): (ArtifactId, u64)| {
+        let (artifact, name) = (artifact.to_string(), path_text(name));
+        Item { artifact, name, bytes, ..Item::default() }
+    };
+    let named = Named::of(owner, site)?;
+    if let Some(name) = name {
+        let (name, versions) = named.versions(name)?;
+        for (at, version) in versions.list.iter().enumerate() {
+            let (version, aliases) =
+                (item(&name, (version.artifact, version.bytes)), versions.aliases_of(version.artifact));
+            artifacts.push(Item { version: Some(at as u64 + 1), aliases, ..version });
+        }
+    } else {
+        let mut items: BTreeMap<_, _> = of_files(owner, site)?
+            .into_iter()
+            .map(|(path, known)| (path.clone(), item(&path, known)))
+            .collect();
+        for (name, versions, latest) in named.latest() {
+            let (aliases, version) = (versions.aliases_of(latest.artifact), versions.list.len() as u64);
+            let known = item(name, (latest.artifact, latest.bytes));
+            items.insert(name.clone(), Item { version: Some(version), aliases, ..known });
+        }
+        artifacts.extend(items.into_values());
+    }
+    for item in &mut artifacts {
+        let artifact =
+            ArtifactId::from_hex(&item.artifact).ok_or(NodeError::Bug("an artifact without a hash"))?;
+        item.held = network.holds_artifact(owner, site.place.repo, artifact)?;
     }
     if let Some(filter) = filter {
         artifacts = about::meant(owner, site, artifacts, filter)?;
@@ -321,6 +425,8 @@ fn verify(
         None => names(owner, site)?.into_values().map(|(artifact, _)| artifact).collect(),
     };
     let mut verified = Verified { ok: true, ..Verified::default() };
+    // What versions share is read once.
+    let mut sound = Hashes::new();
     for artifact in asked {
         // What was never here in whole is nobody's damage, unless it is asked for by name.
         let is_here = network.holds_artifact(owner, site.place.repo, artifact)?;
@@ -331,7 +437,7 @@ fn verify(
         if repair {
             verified.repaired_bytes += range::mend(owner, site, network, artifact, 0)?;
         }
-        match network.verify_artifact(owner, site.place.repo, artifact) {
+        match network.verify_artifact(owner, site.place.repo, artifact, &mut sound) {
             Ok(checked) => {
                 verified.bytes += checked.bytes;
                 verified.problems.extend(checked.faults.iter().map(|fault| range::problem(artifact, fault)));
@@ -348,12 +454,20 @@ fn problem(artifact: ArtifactId, error: &NodeError) -> Problem {
     Problem { code: error.code().to_owned(), place, detail: error.to_string() }
 }
 
-/// The artifacts of a project: those with a name, those of runs, and the large files that the worktree stands on.
+/// The artifacts of a project: those with a name, by each of its versions, those of runs, and the large files that the
+/// worktree stands on.
 fn names(owner: &mut Owner, site: &Site) -> Result<Names, NodeError> {
+    let (mut names, named) = (of_files(owner, site)?, Named::of(owner, site)?);
+    names.extend(named.latest().map(|(name, _, latest)| (name.clone(), (latest.artifact, latest.bytes))));
+    names.extend(named.numbered());
+    Ok(names)
+}
+
+/// Those of runs, and the large files that the worktree stands on.
+fn of_files(owner: &mut Owner, site: &Site) -> Result<Names, NodeError> {
     let mut names = Names::new();
-    let named = site.place.branch(owner, NAMES_BRANCH)?;
     let of_runs = site.place.branch(owner, RUNS_BRANCH)?;
-    for frontier in [site.frontier().clone(), of_runs, named] {
+    for frontier in [site.frontier().clone(), of_runs] {
         names.extend(artifacts_of(owner, site, &frontier)?);
     }
     Ok(names)
@@ -368,9 +482,14 @@ fn artifacts_of(owner: &mut Owner, site: &Site, frontier: &Frontier) -> Result<N
     Ok(view.files.iter().filter_map(artifact).collect())
 }
 
-/// The artifact with this name, or whose hash begins like this.
-fn find(owner: &mut Owner, site: &Site, word: &str) -> Result<ArtifactId, NodeError> {
+/// The artifact with this name, perhaps of a certain version, or whose hash begins like this.
+pub(in crate::verbs) fn find(owner: &mut Owner, site: &Site, word: &str) -> Result<ArtifactId, NodeError> {
     if let Some(artifact) = ArtifactId::from_hex(word) {
+        return Ok(artifact);
+    }
+    if word.contains(versions::AT)
+        && let Some(artifact) = Named::of(owner, site)?.find(word)
+    {
         return Ok(artifact);
     }
     let names = names(owner, site)?;

@@ -12,7 +12,7 @@ use cairn_protocol::manifest::{Chunk, Manifest};
 use super::artifact::gc::Collected;
 use super::du::Weight;
 use super::recall::Holder;
-use crate::artifacts::Checked;
+use crate::artifacts::{Checked, Hashes, More};
 use crate::error::{NodeError, Range};
 use crate::net::{Haul, Moved};
 use crate::owner::Owner;
@@ -91,6 +91,16 @@ pub trait Network {
         name: &str,
     ) -> Result<Imported, NodeError>;
 
+    /// Makes an artifact of another one that is here, or of nothing, and of what is appended to it.
+    fn append_artifact(
+        &mut self,
+        owner: &mut Owner,
+        repo: RepoId,
+        base: Option<ArtifactId>,
+        more: &More,
+        name: &str,
+    ) -> Result<Imported, NodeError>;
+
     /// Writes an artifact that is here to a file, in place of what was there; after an error that is as it was.
     fn export_artifact(
         &mut self,
@@ -108,12 +118,14 @@ pub trait Network {
         artifact: ArtifactId,
     ) -> Result<bool, NodeError>;
 
-    /// Reads every byte of an artifact against its names.
+    /// Reads every byte of an artifact against its names, but for chunks that are among `sound` already; those that are sound come
+    /// to them.
     fn verify_artifact(
         &mut self,
         owner: &mut Owner,
         repo: RepoId,
         artifact: ArtifactId,
+        sound: &mut Hashes,
     ) -> Result<Checked, NodeError>;
 
     /// The manifest of an artifact of which every byte is here.

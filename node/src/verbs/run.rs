@@ -4,6 +4,7 @@
 //! and not where the owner of the home is.
 
 mod begin;
+mod bring;
 mod diff;
 mod end;
 mod show;
@@ -80,6 +81,9 @@ pub struct Begin {
     pub command: Vec<String>,
     /// Patterns of files that it reads, as in `.gitignore`.
     pub inputs: Vec<String>,
+    /// Artifacts that it reads and where, `path=artifact`.
+    #[serde(default)]
+    pub artifacts: Vec<String>,
     /// Patterns of files that it writes.
     pub outputs: Vec<String>,
     /// Parameters, `name=value`.

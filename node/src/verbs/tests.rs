@@ -12,7 +12,7 @@ use super::artifact::gc::Collected;
 use super::du::Weight;
 use super::*;
 use crate::Home;
-use crate::artifacts::Checked;
+use crate::artifacts::{Checked, Hashes, More};
 use crate::net::{Haul, Moved};
 
 #[cfg(test)]
@@ -95,6 +95,29 @@ impl Network for Alone {
         Ok(Imported { artifact, bytes, stored_bytes: if known { 0 } else { bytes } })
     }
 
+    fn append_artifact(
+        &mut self,
+        _: &mut Owner,
+        _: RepoId,
+        base: Option<ArtifactId>,
+        more: &More,
+        name: &str,
+    ) -> Result<Imported, NodeError> {
+        let mut content = base.map_or(Vec::new(), |base| self.artifacts[&base].clone());
+        let stored_bytes = content.len() as u64;
+        match more {
+            More::Nothing => {}
+            More::File(path) => {
+                content.extend(fs::read(path).map_err(|error| NodeError::io("read", path, error))?);
+            }
+            More::Rest(artifact, from) => content.extend(&self.artifacts[artifact][*from as usize..]),
+        }
+        let artifact = ArtifactId(derive("test artifact", &[&content, name.as_bytes()]));
+        let bytes = content.len() as u64;
+        self.artifacts.insert(artifact, content);
+        Ok(Imported { artifact, bytes, stored_bytes: bytes - stored_bytes })
+    }
+
     fn export_artifact(
         &mut self,
         _: &mut Owner,
@@ -115,6 +138,7 @@ impl Network for Alone {
         _: &mut Owner,
         _: RepoId,
         artifact: ArtifactId,
+        _: &mut Hashes,
     ) -> Result<Checked, NodeError> {
         let absent = || NodeError::NotFound { what: "artifact here", name: artifact.to_string() };
         let bytes = self.artifacts.get(&artifact).ok_or_else(absent)?.len() as u64;
@@ -447,11 +471,47 @@ fn artifacts_have_names() {
         ask(&mut world, get).unwrap();
         assert_eq!(fs::read(&out).unwrap(), [1; 1000]);
     }
-    let artifact::Answer::Listed(listed) = ask(&mut world, artifact::Action::Ls { filter: None }).unwrap()
+    let artifact::Answer::Listed(listed) =
+        ask(&mut world, artifact::Action::Ls { name: None, filter: None }).unwrap()
     else {
         panic!()
     };
     assert_eq!((listed.artifacts.len(), listed.artifacts[0].name.as_str()), (1, "model"));
+    assert_eq!(listed.artifacts[0].version, Some(1));
+    // The same bytes again are no new version; an alias stays with its bytes.
+    let file = world.path("model.bin");
+    let add = || artifact::Action::Add { file: file.clone(), name: Some("model".into()) };
+    let artifact::Answer::Added(again) = ask(&mut world, add()).unwrap() else { panic!() };
+    assert_eq!(again.stored_bytes, 0);
+    let alias = |version: Option<&str>| artifact::Action::Alias {
+        name: "model".into(),
+        alias: "best".into(),
+        version: version.map(str::to_owned),
+    };
+    ask(&mut world, alias(Some("latest"))).unwrap();
+    world.write("model.bin", vec![2_u8; 1000]);
+    ask(&mut world, add()).unwrap();
+    let ls = artifact::Action::Ls { name: Some("model".into()), filter: None };
+    let artifact::Answer::Listed(listed) = ask(&mut world, ls).unwrap() else { panic!() };
+    let told: Vec<_> = listed.artifacts.iter().map(|item| (item.version, item.aliases.join(" "))).collect();
+    assert_eq!(told, [(Some(1), "best".to_owned()), (Some(2), String::new())]);
+    for (word, byte) in
+        [("model", 2), ("model@latest", 2), ("model@v2", 2), ("model@v1", 1), ("model@best", 1)]
+    {
+        let get = artifact::Action::Get {
+            artifact: word.to_owned(),
+            out: out.clone(),
+            range: None,
+            bytes_per_s: 0,
+        };
+        ask(&mut world, get).unwrap();
+        assert_eq!(fs::read(&out).unwrap(), [byte; 1000], "{word}");
+    }
+    assert!(matches!(ask(&mut world, alias(Some("v3"))), Err(NodeError::NotFound { .. })));
+    ask(&mut world, alias(None)).unwrap();
+    assert!(matches!(ask(&mut world, alias(None)), Err(NodeError::NotFound { .. })));
+    let add = artifact::Action::Add { file: world.path("model.bin"), name: Some("model@v7".into()) };
+    assert!(matches!(ask(&mut world, add), Err(NodeError::Usage(_))));
     assert!(world.changed("a").is_empty() && !world.path("a/model").exists());
 }
 

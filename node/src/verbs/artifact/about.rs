@@ -18,7 +18,7 @@ use crate::uri::path_text;
 use crate::verbs::{Network, Site};
 
 /// The columns of an artifact; those of the run that made it come with them.
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 12] = [
     "artifact",
     "bytes",
     "exit",
@@ -30,6 +30,7 @@ const COLUMNS: [&str; 11] = [
     "seconds",
     "started",
     "state",
+    "version",
 ];
 
 /// What `artifact show` answers.
@@ -91,12 +92,13 @@ pub(super) struct Made<'a> {
 
 impl Columns for Made<'_> {
     fn cell(&self, column: &str) -> Result<Option<Cell>, FilterError> {
-        let Item { artifact, name, bytes, held } = self.item;
+        let Item { artifact, name, bytes, held, version, .. } = self.item;
         Ok(Some(match column {
             "artifact" => Cell::Text(artifact.clone()),
             "name" => Cell::Text(name.clone()),
             "bytes" => Cell::Number(*bytes as f64),
             "held" => Cell::Flag(*held),
+            "version" => return Ok(version.map(|version| Cell::Number(version as f64))),
             other => {
                 let of_run = ["metrics.", "params."].iter().any(|prefix| other.starts_with(prefix));
                 if !of_run && !COLUMNS.contains(&other) {

@@ -7,7 +7,7 @@ use cairn_crdt::id::ArtifactId;
 use serde::{Deserialize, Serialize};
 
 use super::{Got, find};
-use crate::artifacts::Fault;
+use crate::artifacts::{Fault, Hashes};
 use crate::error::NodeError;
 use crate::net::Haul;
 use crate::owner::Owner;
@@ -76,7 +76,7 @@ pub(super) fn mend(
     artifact: ArtifactId,
     bytes_per_s: u64,
 ) -> Result<u64, NodeError> {
-    let checked = network.verify_artifact(owner, site.place.repo, artifact)?;
+    let checked = network.verify_artifact(owner, site.place.repo, artifact, &mut Hashes::new())?;
     network.disown_damage(owner, &checked)?;
     let haul = Haul { part: None, bytes_per_s };
     Ok(network.haul_artifact(owner, site.place.repo, artifact, &haul)?.bytes)
@@ -89,7 +89,7 @@ pub(super) fn is_damaged(
     network: &mut dyn Network,
     artifact: ArtifactId,
 ) -> Result<bool, NodeError> {
-    match network.verify_artifact(owner, site.place.repo, artifact) {
+    match network.verify_artifact(owner, site.place.repo, artifact, &mut Hashes::new()) {
         Ok(checked) => Ok(checked.faults.iter().any(|fault| fault.is_damage)),
         Err(NodeError::NotFound { .. }) => Ok(false),
         Err(error) => Err(error),

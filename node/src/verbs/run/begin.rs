@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cairn_crdt::Frontier;
 use cairn_crdt::path::RepoPath;
 
-use super::{Begin, Begun};
+use super::{Begin, Begun, bring};
 use crate::clock;
 use crate::error::NodeError;
 use crate::owner::Owner;
@@ -41,14 +41,21 @@ pub(super) fn begin(
     let message = message(args);
     let posting = Posting { message: Some(&message), local, ..Posting::default() };
     // What a run writes is none of its code, unless it reads it as well.
-    let leave =
-        |path: &RepoPath| (outputs.name(path) || metrics.as_ref() == Some(path)) && !inputs.name(path);
+    let brought = bring::bring(owner, network, site, &args.artifacts)?;
+    let leave = |path: &RepoPath| {
+        let is_written = outputs.name(path) || metrics.as_ref() == Some(path);
+        is_written && !inputs.name(path) || brought.contains_key(path)
+    };
     let (frontier, is_local) = site.pin(owner, network, &posting, &leave)?;
     let standing = standing(owner, site, &frontier)?;
     let branch = site.branch().to_owned();
     record.code =
         Code { branch, frontier: digits(&frontier), root: standing.root.to_string(), local: is_local };
-    record.inputs = read(owner, network, site, &standing, (&inputs, args))?;
+    let read = read(owner, network, site, &standing, (&inputs, args))?;
+    let is_brought = |item: &Item| brought.values().any(|brought| brought.path == item.path);
+    record.inputs = read.into_iter().filter(|item| !is_brought(item)).collect();
+    record.inputs.extend(brought.values().cloned());
+    record.inputs.sort_by(|a, b| a.path.cmp(&b.path));
     let mut begun = begun::Begun::by(args.pid, record, local);
     if let Some(path) = metrics {
         begun.before.extend(found::seen(site, &path)?.map(|seen| (path.to_string(), seen)));

@@ -106,13 +106,18 @@ pub(in crate::verbs) fn outputs(
             paths.push((path, bytes > FILE_BYTES_MAX));
         }
     }
+    // What was read and is still as it was is no output, unless it is declared as one.
+    let is_input = |item: &Item| {
+        record.inputs.iter().any(|input| (&input.path, &input.content) == (&item.path, &item.content))
+    };
     let mut items = Vec::new();
     for (path, is_kept) in paths.into_iter().take(ITEMS_MAX + 1) {
         let item = match network.as_deref_mut() {
             Some(network) if is_kept => found::store(owner, network, site, &path)?,
             _ => found::look(site, &path)?,
         };
-        items.extend(item.map(|item| Item { declared: declared.contains(&path), ..item }));
+        let item = item.map(|item| Item { declared: declared.contains(&path), ..item });
+        items.extend(item.filter(|item| item.declared || !is_input(item)));
     }
     Ok(items)
 }
