@@ -2,6 +2,7 @@
 
 mod about;
 mod append;
+mod check;
 mod inside;
 mod prove;
 mod tail;
@@ -18,8 +19,6 @@ use cairn_crdt::path::RepoPath;
 use cairn_crdt::{FileBody, Frontier};
 use serde::{Deserialize, Serialize};
 
-use super::verify::Problem;
-use crate::artifacts::Hashes;
 use crate::error::NodeError;
 use crate::net::Haul;
 use crate::owner::Owner;
@@ -31,6 +30,7 @@ use crate::verbs::{Here, Imported, Network, Site};
 pub(in crate::verbs) use about::shared;
 pub use about::{Compared, Shown, Traced};
 pub use append::Appended;
+pub use check::Verified;
 pub use prove::Proven;
 pub use tail::{Part, Tailed};
 pub use versions::Aliased;
@@ -256,22 +256,6 @@ pub struct Item {
     pub aliases: Vec<String>,
 }
 
-/// What `artifact verify` answers.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Verified {
-    /// How many artifacts were read.
-    pub artifacts: u64,
-    /// How many bytes were read.
-    pub bytes: u64,
-    /// Whether all were as named.
-    pub ok: bool,
-    /// What was not.
-    pub problems: Vec<Problem>,
-    /// How many bytes came from peers in place of what was damaged or missing.
-    pub repaired_bytes: u64,
-}
-
 /// Adds, gets, lists or verifies.
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
     let site = Site::open(owner, &args.here)?;
@@ -297,7 +281,7 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
         }
         Action::Gc { dry_run } => gc::run(owner, network, *dry_run).map(Answer::Collected),
         Action::Verify { artifact, repair } => {
-            verify(owner, &site, network, artifact.as_deref(), *repair).map(Answer::Verified)
+            check::verify(owner, &site, network, artifact.as_deref(), *repair).map(Answer::Verified)
         }
         Action::Ls { name, filter } => {
             list(owner, &site, network, name.as_deref(), filter.as_deref()).map(Answer::Listed)
@@ -411,47 +395,6 @@ fn list(
         artifacts = about::meant(owner, site, artifacts, filter)?;
     }
     Ok(Listed { artifacts })
-}
-
-fn verify(
-    owner: &mut Owner,
-    site: &Site,
-    network: &mut dyn Network,
-    word: Option<&str>,
-    repair: bool,
-) -> Result<Verified, NodeError> {
-    let asked = match word {
-        Some(word) => BTreeSet::from([find(owner, site, word)?]),
-        None => names(owner, site)?.into_values().map(|(artifact, _)| artifact).collect(),
-    };
-    let mut verified = Verified { ok: true, ..Verified::default() };
-    // What versions share is read once.
-    let mut sound = Hashes::new();
-    for artifact in asked {
-        // What was never here in whole is nobody's damage, unless it is asked for by name.
-        let is_here = network.holds_artifact(owner, site.place.repo, artifact)?;
-        if word.is_none() && !is_here && !range::is_damaged(owner, site, network, artifact)? {
-            continue;
-        }
-        verified.artifacts += 1;
-        if repair {
-            verified.repaired_bytes += range::mend(owner, site, network, artifact, 0)?;
-        }
-        match network.verify_artifact(owner, site.place.repo, artifact, &mut sound) {
-            Ok(checked) => {
-                verified.bytes += checked.bytes;
-                verified.problems.extend(checked.faults.iter().map(|fault| range::problem(artifact, fault)));
-            }
-            Err(error) => verified.problems.push(problem(artifact, &error)),
-        }
-    }
-    verified.ok = verified.problems.is_empty();
-    Ok(verified)
-}
-
-fn problem(artifact: ArtifactId, error: &NodeError) -> Problem {
-    let place = format!("artifact {artifact}");
-    Problem { code: error.code().to_owned(), place, detail: error.to_string() }
 }
 
 /// The artifacts of a project: those with a name, by each of its versions, those of runs, and the large files that the
