@@ -85,14 +85,12 @@ impl Documents {
     /// Takes note of waypoints that came after those that stand on them: what lies in whose past, and in which epoch. Whether
     /// there were any.
     pub fn settle(&mut self) -> bool {
-        let is_moved = self.graph.settle();
-        if is_moved {
-            for id in self.graph.all_parents_first() {
-                // What stands on several epochs stays in none.
-                self.epochs.join(id, self.graph.parents(&id)).ok();
-            }
+        let Some(order) = self.graph.settle() else { return false };
+        for id in order {
+            // What stands on several epochs stays in none.
+            self.epochs.join(id, self.graph.parents(&id)).ok();
         }
-        is_moved
+        true
     }
 
     /// Notes that waypoints lie in the past of one that was taken in before what it stands on.

@@ -98,10 +98,12 @@ impl Graph {
         }
         let (lane, index) = self.next_in_lane(parents);
         let seen = self.seen_by(lane, parents);
-        let missing: Vec<_> = parents.iter().filter(|parent| !self.contains(parent)).copied().collect();
-        self.missing.extend(missing);
         self.is_late |= self.missing.remove(&id);
         let numbers: Option<Vec<u32>> = parents.iter().map(|parent| self.names.number(parent)).collect();
+        if numbers.is_none() {
+            let names = &self.names;
+            self.missing.extend(parents.iter().filter(|parent| names.number(parent).is_none()));
+        }
         let parents = match numbers.as_deref() {
             Some([]) => Parents::None,
             Some([only]) => Parents::One(*only),
@@ -111,10 +113,11 @@ impl Graph {
         self.spots.push(Spot { lane, index, seen, parents });
     }
 
-    /// Takes note of parents that came after those that stand on them; whether there were any.
-    pub(crate) fn settle(&mut self) -> bool {
+    /// Takes note of parents that came after those that stand on them. All waypoints, each after its parents; none where none
+    /// came so.
+    pub(crate) fn settle(&mut self) -> Option<Vec<WaypointId>> {
         if !std::mem::take(&mut self.is_late) {
-            return false;
+            return None;
         }
         let order = self.parents_first();
         self.tips.clear();
@@ -131,7 +134,7 @@ impl Graph {
                 *place = rank as u32;
             }
         }
-        true
+        Some(order.into_iter().filter_map(|number| self.names.id(number)).copied().collect())
     }
 
     /// The numbers of all waypoints, each after those of its parents.
@@ -154,11 +157,6 @@ impl Graph {
             }
         }
         order
-    }
-
-    /// All waypoints, each after its parents as far as they are here.
-    pub(crate) fn all_parents_first(&self) -> Vec<WaypointId> {
-        self.parents_first().into_iter().filter_map(|number| self.names.id(number)).copied().collect()
     }
 
     fn rank(&self, number: u32) -> u32 {

@@ -47,7 +47,7 @@ impl Replica {
 
     /// All feeds of the local disk are here: the waypoints that they hold reach the documents, parents first also where they
     /// have faded.
-    pub fn restored(&mut self, now_ms: u64) -> Applied {
+    pub fn restored(&mut self, now_ms: u64) {
         let mut applied = Applied::default();
         let projects: Vec<ProjectId> = self.projects.keys().copied().collect();
         for id in projects {
@@ -60,7 +60,6 @@ impl Replica {
             let left = project.waiting.all();
             self.show(id, left, &BTreeSet::new(), now_ms, &mut applied);
         }
-        applied
     }
 
     fn check_restored(&self, accepted: &Accepted) -> Result<(), Reject> {
