@@ -3,12 +3,12 @@
 use crate::bar::Bar;
 use crate::error::{DAMAGED, DONE, Failure, LOOK, NOT_FOUND};
 use crate::output;
-use cairn_node::control::Client;
+use cairn_node::control::{Client, call};
 use cairn_node::error::NodeError;
 use cairn_node::home::Home;
 use cairn_node::net::Session;
 use cairn_node::owner::Owner;
-use cairn_node::verbs::{Answer, Here, Request};
+use cairn_node::verbs::{Answer, Here, Request, root};
 use cairn_node::worktree::link::Link;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -124,6 +124,18 @@ impl Desk {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+}
+
+/// Waits until a running `serve` shows another version than `asked` knows, and notes it there. Where none runs, or it does not
+/// keep who asks waiting, a pause goes by.
+pub(crate) fn wait_for_move(socket: &Path, asked: &mut root::Args, pause: Duration) {
+    let begun = Instant::now();
+    match call(socket, &Request::Root(asked.clone())) {
+        Ok(Answer::Root(root)) if asked.unlike.as_ref() != Some(&root.frontier) => {
+            asked.unlike = Some(root.frontier);
+        }
+        _ => std::thread::sleep(pause.saturating_sub(begun.elapsed())),
     }
 }
 

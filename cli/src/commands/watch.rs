@@ -3,10 +3,9 @@
 //! A file that comes to rest is posted; what a running `serve` takes in meanwhile is merged into
 //! the worktree. It ends when it is told to: everything it does is safe to cut off.
 
-use crate::desk::Desk;
+use crate::desk::{Desk, wait_for_move};
 use crate::error::Failure;
 use crate::output::{count, line, short};
-use cairn_node::control::call;
 use cairn_node::verbs::{Answer, Request, post, put, root, status};
 use cairn_node::worktree::watch::Watcher;
 use serde_json::json;
@@ -109,14 +108,7 @@ fn hear_files(watcher: Watcher, heard: Sender<Heard>) {
 fn hear_branch(socket: PathBuf, mut asked: root::Args, heard: Sender<Heard>) {
     std::thread::spawn(move || {
         loop {
-            let begun = Instant::now();
-            match call(&socket, &Request::Root(asked.clone())) {
-                Ok(Answer::Root(root)) if asked.unlike.as_ref() != Some(&root.frontier) => {
-                    asked.unlike = Some(root.frontier);
-                }
-                // It was not kept waiting, so it waits by itself.
-                _ => std::thread::sleep(LOOK.saturating_sub(begun.elapsed())),
-            }
+            wait_for_move(&socket, &mut asked, LOOK);
             if heard.send(Heard::Branch).is_err() {
                 return;
             }

@@ -1,15 +1,14 @@
 //! `artifact get --follow`: what comes to a name, until this is interrupted.
 
-use crate::desk::Desk;
+use crate::desk::{Desk, wait_for_move};
 use crate::error::{Failure, NETWORK, NOT_FOUND, USAGE};
 use crate::output::{line, size};
-use cairn_node::control::call;
 use cairn_node::verbs::artifact as verb;
 use cairn_node::verbs::{Answer, Request, root};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often peers are asked where no `serve` runs that hears of what comes, and how soon what failed is tried again.
 const LOOK: Duration = Duration::from_secs(1);
@@ -103,12 +102,7 @@ pub(super) fn told(part: &verb::Part) -> String {
 /// Returns when the branch of names may show something else: a running `serve` answers then.
 fn wait(desk: &Desk, frontier: Vec<String>) -> Result<(), Failure> {
     let uri = Some(format!("?{}", verb::NAMES_BRANCH));
-    let asked = root::Args { here: desk.here(), uri, unlike: Some(frontier.clone()) };
-    let begun = Instant::now();
-    match call(&desk.home()?.socket_path(), &Request::Root(asked)) {
-        Ok(Answer::Root(root)) if root.frontier != frontier => {}
-        // It was not kept waiting, so it waits by itself.
-        _ => std::thread::sleep(LOOK.saturating_sub(begun.elapsed())),
-    }
+    let mut asked = root::Args { here: desk.here(), uri, unlike: Some(frontier) };
+    wait_for_move(&desk.home()?.socket_path(), &mut asked, LOOK);
     Ok(())
 }
