@@ -3,6 +3,8 @@
 //! The worktree is the user's; cairn reads it as it is, writes only what it knows it may, and
 //! keeps what it would overwrite. Nothing here decides what a version shows.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use cairn_crdt::path::RepoPath;
@@ -82,8 +84,7 @@ impl Worktree {
 
     /// Where a path of the project lies; for people and messages, never to open it.
     pub fn on_disk(&self, path: &RepoPath) -> PathBuf {
-        use std::os::unix::ffi::OsStrExt;
-        self.root.join(std::ffi::OsStr::from_bytes(path.as_bytes()))
+        on_disk(&self.root, path)
     }
 
     /// Opens a file for reading, reached through no link.
@@ -123,6 +124,10 @@ impl Worktree {
     pub fn save_index(&mut self) -> Result<(), NodeError> {
         self.index.save()
     }
+}
+
+fn on_disk(root: &Path, path: &RepoPath) -> PathBuf {
+    root.join(OsStr::from_bytes(path.as_bytes()))
 }
 
 /// Nanoseconds since 1970.

@@ -361,18 +361,18 @@ fn list(
     name: Option<&str>,
     filter: Option<&str>,
 ) -> Result<Listed, NodeError> {
-    let mut artifacts = Vec::new();
+    let mut listed = Vec::new();
     let item = |name: &RepoPath, (artifact, bytes): (ArtifactId, u64)| {
-        let (artifact, name) = (artifact.to_string(), path_text(name));
-        Item { artifact, name, bytes, ..Item::default() }
+        let told = Item { artifact: artifact.to_string(), name: path_text(name), bytes, ..Item::default() };
+        (artifact, told)
     };
     let named = Named::of(owner, site)?;
     if let Some(name) = name {
         let (name, versions) = named.versions(name)?;
         for (at, version) in versions.list.iter().enumerate() {
-            let (version, aliases) =
-                (item(&name, (version.artifact, version.bytes)), versions.aliases_of(version.artifact));
-            artifacts.push(Item { version: Some(at as u64 + 1), aliases, ..version });
+            let (artifact, told) = item(&name, (version.artifact, version.bytes));
+            let aliases = versions.aliases_of(artifact);
+            listed.push((artifact, Item { version: Some(at as u64 + 1), aliases, ..told }));
         }
     } else {
         let mut items: BTreeMap<_, _> = of_files(owner, site)?
@@ -380,16 +380,16 @@ fn list(
             .map(|(path, known)| (path.clone(), item(&path, known)))
             .collect();
         for (name, versions, latest) in named.latest() {
-            let (aliases, version) = (versions.aliases_of(latest.artifact), versions.list.len() as u64);
-            let known = item(name, (latest.artifact, latest.bytes));
-            items.insert(name.clone(), Item { version: Some(version), aliases, ..known });
+            let (artifact, told) = item(name, (latest.artifact, latest.bytes));
+            let (aliases, version) = (versions.aliases_of(artifact), versions.list.len() as u64);
+            items.insert(name.clone(), (artifact, Item { version: Some(version), aliases, ..told }));
         }
-        artifacts.extend(items.into_values());
+        listed.extend(items.into_values());
     }
-    for item in &mut artifacts {
-        let artifact =
-            ArtifactId::from_hex(&item.artifact).ok_or(NodeError::Bug("an artifact without a hash"))?;
-        item.held = network.holds_artifact(owner, site.place.repo, artifact)?;
+    let mut artifacts = Vec::with_capacity(listed.len());
+    for (artifact, told) in listed {
+        let held = network.holds_artifact(owner, site.place.repo, artifact)?;
+        artifacts.push(Item { held, ..told });
     }
     if let Some(filter) = filter {
         artifacts = about::meant(owner, site, artifacts, filter)?;

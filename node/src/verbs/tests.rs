@@ -461,14 +461,14 @@ fn artifacts_have_names() {
     let artifact::Answer::Added(added) = ask(&mut world, add).unwrap() else { panic!() };
     assert_eq!((added.bytes, added.stored_bytes), (1000, 1000));
     let out = world.path("out");
+    let get = |word: &str| artifact::Action::Get {
+        artifact: word.to_owned(),
+        out: out.clone(),
+        range: None,
+        bytes_per_s: 0,
+    };
     for word in ["model", &added.artifact, &added.artifact[..8]] {
-        let get = artifact::Action::Get {
-            artifact: word.to_owned(),
-            out: out.clone(),
-            range: None,
-            bytes_per_s: 0,
-        };
-        ask(&mut world, get).unwrap();
+        ask(&mut world, get(word)).unwrap();
         assert_eq!(fs::read(&out).unwrap(), [1; 1000]);
     }
     let artifact::Answer::Listed(listed) =
@@ -498,13 +498,7 @@ fn artifacts_have_names() {
     for (word, byte) in
         [("model", 2), ("model@latest", 2), ("model@v2", 2), ("model@v1", 1), ("model@best", 1)]
     {
-        let get = artifact::Action::Get {
-            artifact: word.to_owned(),
-            out: out.clone(),
-            range: None,
-            bytes_per_s: 0,
-        };
-        ask(&mut world, get).unwrap();
+        ask(&mut world, get(word)).unwrap();
         assert_eq!(fs::read(&out).unwrap(), [byte; 1000], "{word}");
     }
     assert!(matches!(ask(&mut world, alias(Some("v3"))), Err(NodeError::NotFound { .. })));

@@ -7,7 +7,6 @@
 //! after [`AGE_MAX`] at the latest; and before a file is replaced it is looked at by itself, whatever is known.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -21,6 +20,7 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::beneath::{Beneath, Facts, Kind};
 use super::ignored::{RULES_FILE, is_temporary};
+use super::on_disk;
 use super::walk::Walked;
 
 /// Smaller worktrees are walked over each time.
@@ -159,8 +159,7 @@ impl Lookout {
         }
         self.found = new.is_empty().then(|| (walked.clone(), begun));
         for folder in new {
-            let path = self.root.join(OsStr::from_bytes(folder.as_bytes()));
-            self.watcher.watch(&path, RecursiveMode::NonRecursive)?;
+            self.watcher.watch(&on_disk(&self.root, folder), RecursiveMode::NonRecursive)?;
             self.watched.insert(folder.clone());
         }
         Ok(())
@@ -232,7 +231,7 @@ impl Lookout {
         let gone: BTreeSet<RepoPath> = gone;
         for path in gone {
             // What is gone is not watched any more, which is what is wanted.
-            self.watcher.unwatch(&self.root.join(OsStr::from_bytes(path.as_bytes()))).ok();
+            self.watcher.unwatch(&on_disk(&self.root, &path)).ok();
         }
     }
 }
