@@ -51,6 +51,7 @@ mod named;
 mod quarantine;
 mod recall;
 mod recover;
+mod relics;
 mod stones;
 mod summaries;
 #[cfg(test)]
@@ -95,6 +96,8 @@ struct Held {
     name: FeedName,
     top: Signed<Top>,
     stones: Vec<StoneRecord>,
+    /// What was covered by something that had forgotten it.
+    relics: Vec<StoneRecord>,
     /// What lies in the log behind the stones.
     pending: Vec<Pending>,
     /// Waypoints in the log that were fetched again because their stone is damaged.
@@ -146,7 +149,8 @@ impl Pending {
 impl Held {
     fn new(feed: FeedId, top: Signed<Top>) -> Self {
         let name = top.claimed().feed;
-        Self { feed, name, top, stones: Vec::new(), pending: Vec::new(), patches: BTreeMap::new() }
+        let (stones, relics, pending, patches) = Default::default();
+        Self { feed, name, top, stones, relics, pending, patches }
     }
 
     /// How many waypoints lie in stones.
@@ -179,9 +183,9 @@ impl Held {
         self.pending.get(after.checked_sub(1)?).filter(|pending| place < pending.end())
     }
 
-    /// Lets go of what lies at or behind a place: something that covers all of it has come.
+    /// Ends at a place: something that covers all that lies at or behind it has come.
     fn cut_back(&mut self, place: u64) {
-        self.stones.retain(|stone| stone.span.end() <= place);
+        self.lay_aside(place);
         self.pending.retain(|pending| pending.end() <= place);
         self.patches.split_off(&place);
     }
@@ -243,6 +247,9 @@ impl Store {
     /// Makes batches durable together, with one write and one sync; all of them or none.
     pub fn commit_all(&mut self, batches: &[&Batch]) -> Result<(), NodeError> {
         self.check_runs(batches)?;
+        if batches.iter().any(|batch| self.covers(batch)) {
+            self.cut_before_covering()?;
+        }
         if batches.iter().any(|batch| has_records(batch)) {
             self.append(batches)?;
         }

@@ -276,7 +276,6 @@ proptest! {
 }
 
 #[test]
-#[ignore = "it does not hold yet: a run in which more is forgotten than is held here takes the place of what a mark here needs"]
 fn a_mark_whose_past_an_epoch_has_is_there_whatever_came_first() {
     run(&[
         Act::Edit { peer: 2, file: 0, line: 0, word: 0 },

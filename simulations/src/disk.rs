@@ -11,6 +11,7 @@ use cairn_protocol::grant::GrantRecord;
 use cairn_protocol::piece::Piece;
 use cairn_protocol::proof::ForkProof;
 use cairn_protocol::replica::{Fading, Holders};
+use cairn_protocol::skeleton::Bones;
 use cairn_protocol::tower::Policy;
 use cairn_protocol::waypoint::Waypoint;
 use cairn_protocol::{Batch, Replica, Signed, Skeleton};
@@ -117,11 +118,11 @@ impl Image {
         self.forks.extend(batch.forks.iter().cloned());
         for accepted in &batch.feeds {
             self.feeds.entry(accepted.feed).or_insert_with(|| Shelf::new(accepted)).store(accepted);
-            self.contents.extend(contents(&accepted.pieces));
+            self.contents.extend(accepted.waypoints().flat_map(|waypoint| contents(waypoint)));
         }
         for recalled in &batch.recalled {
             let piece = Piece::Waypoint(Arc::clone(&recalled.waypoint));
-            self.contents.extend(contents(std::slice::from_ref(&piece)));
+            self.contents.extend(contents(&recalled.waypoint));
             if let Some(shelf) = self.feeds.get_mut(&recalled.feed) {
                 shelf.recall(recalled.place, piece).expect("a stone that was written can be written again");
             }
@@ -136,7 +137,8 @@ impl Image {
             }
         }
         // What is in no waypoint any more is nowhere any more.
-        self.contents = self.feeds.values().flat_map(|shelf| contents(shelf.pieces())).collect();
+        let waypoints = self.feeds.values().flat_map(Shelf::waypoints);
+        self.contents = waypoints.flat_map(|(_, waypoint)| contents(waypoint)).collect();
         Ok(())
     }
 
@@ -175,6 +177,7 @@ impl Image {
             let pieces = kept.read().ok()?;
             let skeletons = pieces.iter().map(Skeleton::of);
             replica.restore(&name, *feed, kept.top.clone(), skeletons).ok()?;
+            replica.restore_relics(&name, *feed, kept.relics().map(|relic| Bones::of(relic))).ok()?;
         }
         replica.restored(now_ms);
         replica.admit_forks(&self.forks, now_ms);
@@ -208,9 +211,9 @@ impl Image {
 
 impl Holders for Image {
     fn holder(&self, content: ContentHash) -> Option<(FeedId, u64)> {
-        let carries = |piece: &Piece| contents(std::slice::from_ref(piece)).any(|(hash, _)| hash == content);
+        let carries = |waypoint: &Waypoint| contents(waypoint).any(|(hash, _)| hash == content);
         self.feeds.iter().find_map(|(feed, shelf)| {
-            placed(0, shelf.pieces()).find(|(_, piece)| carries(piece)).map(|(place, _)| (*feed, place))
+            shelf.waypoints().find(|(_, waypoint)| carries(waypoint)).map(|(place, _)| (*feed, place))
         })
     }
 }
@@ -221,9 +224,8 @@ impl Contents for Image {
     }
 
     fn ops(&self, id: WaypointId, spot: Spot) -> Option<Arc<[Op]>> {
-        let mut pieces = placed(0, self.feeds.get(&spot.feed)?.pieces());
-        let (_, piece) = pieces.find(|(place, _)| *place == spot.place)?;
-        let waypoint = piece.waypoint().filter(|waypoint| waypoint.id() == id)?;
-        waypoint.ops().ok().map(Arc::from)
+        let mut waypoints = self.feeds.get(&spot.feed)?.waypoints();
+        let (_, found) = waypoints.find(|(place, waypoint)| *place == spot.place && waypoint.id() == id)?;
+        found.ops().ok().map(Arc::from)
     }
 }

@@ -14,6 +14,7 @@ use cairn_protocol::replica::Fading;
 use cairn_protocol::stone::{StoneName, StoneReader, Stored, write_stone};
 use cairn_protocol::top::Top;
 use cairn_protocol::tower::{Choice, Policy, Span, Tower, choose};
+use cairn_protocol::waypoint::Waypoint;
 use cairn_protocol::{Accepted, FeedName, Signed};
 
 /// One feed on a disk.
@@ -27,6 +28,8 @@ pub struct Shelf {
     /// By the place at which each begins.
     stones: BTreeMap<u64, Stone>,
     pieces: Vec<Piece>,
+    /// The waypoints that were held when something covered them that had forgotten them, by their places.
+    relics: BTreeMap<u64, Arc<Waypoint>>,
 }
 
 #[derive(Debug)]
@@ -45,6 +48,7 @@ impl Shelf {
             name: accepted.top.feed,
             stones: BTreeMap::new(),
             pieces: Vec::new(),
+            relics: BTreeMap::new(),
         }
     }
 
@@ -61,6 +65,17 @@ impl Shelf {
     /// All pieces, from the first.
     pub fn pieces(&self) -> &[Piece] {
         &self.pieces
+    }
+
+    /// The waypoints that were covered.
+    pub fn relics(&self) -> impl Iterator<Item = &Arc<Waypoint>> {
+        self.relics.values()
+    }
+
+    /// Every waypoint that lies here, with its place.
+    pub fn waypoints(&self) -> impl Iterator<Item = (u64, &Arc<Waypoint>)> {
+        let relics = self.relics.iter().map(|(place, waypoint)| (*place, waypoint));
+        relics.chain(placed(0, &self.pieces).filter_map(|(place, piece)| Some((place, piece.waypoint()?))))
     }
 
     /// The piece in which the waypoint at a place lies.
@@ -93,8 +108,11 @@ impl Shelf {
         }
     }
 
-    /// Drops what lies at or behind a place.
+    /// Lays aside what lies at or behind a place.
     fn cover(&mut self, end: u64) {
+        let covered = placed(0, &self.pieces).filter(|(place, _)| end <= *place);
+        let covered = covered.filter_map(|(place, piece)| Some((place, Arc::clone(piece.waypoint()?))));
+        self.relics.extend(covered.collect::<Vec<_>>());
         let stay = placed(0, &self.pieces).take_while(|(start, piece)| start + piece.count() <= end).count();
         self.pieces.truncate(stay);
         self.stones.retain(|_, stone| stone.span.end() <= end);
@@ -133,6 +151,14 @@ impl Shelf {
             .into_iter()
             .flat_map(|(start, end)| fading.left(feed, start, within(&self.pieces, start, end)));
         self.pieces = left.collect();
+        let relics =
+            std::mem::take(&mut self.relics).into_iter().filter_map(|(place, waypoint)| {
+                match fading.left_of(feed, place, &waypoint) {
+                    Some(left) => Some((place, Arc::clone(left.waypoint()?))),
+                    None => Some((place, waypoint)),
+                }
+            });
+        self.relics = relics.collect();
         self.write_again(|_| true)
     }
 
@@ -205,10 +231,10 @@ pub fn placed(start: u64, pieces: &[Piece]) -> impl Iterator<Item = (u64, &Piece
     })
 }
 
-/// The contents that pieces carry.
-pub fn contents(pieces: &[Piece]) -> impl Iterator<Item = (ContentHash, Arc<[u8]>)> + '_ {
-    let entries = pieces.iter().filter_map(Piece::waypoint).flat_map(|waypoint| waypoint.entries());
-    entries.filter_map(|entry| entry.content().map(|(hash, bytes)| (hash, Arc::from(bytes))))
+/// The contents that a waypoint carries.
+pub fn contents(waypoint: &Waypoint) -> impl Iterator<Item = (ContentHash, Arc<[u8]>)> + '_ {
+    let contents = waypoint.entries().filter_map(|entry| entry.content());
+    contents.map(|(hash, bytes)| (hash, Arc::from(bytes)))
 }
 
 /// The pieces of a feed that begin in a span, of all of them from the first.

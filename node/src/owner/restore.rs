@@ -73,6 +73,7 @@ fn restore(recovered: Recovered) -> Result<Replica, NodeError> {
     replica.admit_grants(&recovered.rights, now_ms);
     for feed in recovered.feeds {
         replica.restore(&feed.project, feed.feed, feed.top, feed.skeletons)?;
+        replica.restore_relics(&feed.project, feed.feed, feed.relics)?;
     }
     replica.restored(now_ms);
     replica.admit_forks(&recovered.forks, now_ms);

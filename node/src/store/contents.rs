@@ -42,7 +42,7 @@ impl Store {
             }
             Err(error) => tracing::warn!(%error, %content, "a content cannot be read"),
         }
-        match self.load(place) {
+        match self.load_covered(place, Stones::read) {
             Ok(Stored::Body(waypoint)) => self.keep_contents(&waypoint, content),
             Ok(Stored::Faded(_) | Stored::Gone(_)) => Err(Absent::Faded(content)),
             Err(error) => {
@@ -92,7 +92,7 @@ impl Contents for Store {
     }
 
     fn ops(&self, id: WaypointId, spot: Spot) -> Option<Arc<[Op]>> {
-        match self.load_with(Place { feed: spot.feed, place: spot.place }, Stones::read_lean_at) {
+        match self.load_covered(Place { feed: spot.feed, place: spot.place }, Stones::read_lean_at) {
             Ok(Stored::Body(waypoint)) if waypoint.id() == id => waypoint.ops().ok().map(Arc::from),
             Ok(_) => None,
             Err(error) => {

@@ -5,7 +5,7 @@
 //! New stones are written and proven, the manifest flips to them and to a new, empty log, and only
 //! then do the old log and the merged stones go. A crash anywhere leaves the old state or the new.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_crdt::id::FeedId;
 use cairn_protocol::hash::LogHash;
@@ -21,7 +21,13 @@ use crate::error::NodeError;
 use crate::store::log::Log;
 
 /// The stones that feeds will have.
-pub(super) type Planned = BTreeMap<FeedId, Vec<StoneRecord>>;
+pub(super) type Planned = BTreeMap<FeedId, Plan>;
+
+/// The stones that one feed will have.
+pub(super) struct Plan {
+    pub(super) stones: Vec<StoneRecord>,
+    pub(super) relics: Vec<StoneRecord>,
+}
 
 impl Store {
     /// Whether the log has grown above this many bytes.
@@ -42,10 +48,12 @@ impl Store {
         let (mut planned, mut written) = (Planned::new(), 0);
         for (feed, held) in self.feeds.iter().filter(|(_, held)| !held.pending.is_empty()) {
             let (stones, new) = self.cut_feed(held)?;
-            planned.insert(*feed, stones);
+            planned.insert(*feed, Plan { stones, relics: held.relics.clone() });
             written += new;
         }
+        let feeds: Vec<FeedId> = planned.keys().copied().collect();
         self.flip(planned)?;
+        feeds.into_iter().try_for_each(|feed| self.index_again(feed))?;
         Ok(written)
     }
 
@@ -118,34 +126,45 @@ impl Store {
         let record = |(feed, held): (&FeedId, &Held)| FeedRecord {
             feed: *feed,
             top: held.top.clone(),
-            stones: planned.get(feed).unwrap_or(&held.stones).clone(),
+            stones: planned.get(feed).map_or(&held.stones, |plan| &plan.stones).clone(),
+            relics: planned.get(feed).map_or(&held.relics, |plan| &plan.relics).clone(),
         };
         let feeds = self.feeds.iter().map(record).collect();
         self.put_manifest(number, feeds)?;
         for (feed, held) in &self.feeds {
-            if let Some(stones) = planned.get(feed) {
-                self.index_new(held, stones);
+            if let Some(plan) = planned.get(feed) {
+                self.index_new(held, &plan.stones);
             }
         }
         let old_log = self.dir.join(log_name(number - 1));
         self.log = log;
         let mut gone = Vec::new();
         for (feed, held) in &mut self.feeds {
-            if let Some(stones) = planned.remove(feed) {
-                let old = std::mem::replace(&mut held.stones, stones);
+            if let Some(plan) = planned.remove(feed) {
+                gone.append(&mut std::mem::replace(&mut held.stones, plan.stones));
+                gone.append(&mut std::mem::replace(&mut held.relics, plan.relics));
                 held.pending = Vec::new();
-                old.into_iter()
-                    .filter(|stone| !held.stones.contains(stone))
-                    .for_each(|stone| gone.push(stone));
             }
         }
         // The histories of a forked feed begin alike, and so with the same stones.
-        let used = |stone: &StoneRecord| self.feeds.values().any(|held| held.stones.contains(stone));
+        let used: BTreeSet<&str> =
+            self.feeds.values().flat_map(Held::all_stones).map(|stone| &*stone.file).collect();
+        let used = |stone: &StoneRecord| used.contains(&*stone.file);
         gone.iter().filter(|stone| !used(stone)).for_each(|stone| self.stones.remove(stone));
         self.fresh.clear();
         // What cannot be removed now goes when the store is opened.
         let _ = self.files.remove(&old_log);
         Ok(())
+    }
+
+    /// Derives what the index has of a feed again, where it lags behind because what was covered is not in the tower.
+    fn index_again(&mut self, feed: FeedId) -> Result<(), NodeError> {
+        let Some(held) = self.feeds.get(&feed) else { return Ok(()) };
+        let root = tower_root(&held.stones)?;
+        match self.index.covers(feed, &root).unwrap_or(false) {
+            true => Ok(()),
+            false => self.reindex(feed),
+        }
     }
 
     /// Adds what leaves the log to the index; where that fails, opening the store does it.

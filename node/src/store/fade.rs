@@ -8,7 +8,7 @@
 use cairn_protocol::replica::Fading;
 use cairn_protocol::stone::{StoneName, StoneWriter, Stored};
 
-use super::cut::Planned;
+use super::cut::{Plan, Planned};
 use super::index::Index;
 use super::manifest::StoneRecord;
 use super::{Cache, Held, Store, quarantine};
@@ -33,7 +33,7 @@ impl Store {
 
     /// How many stones there are, and what they come to, in bytes.
     pub fn height(&self) -> (u64, u64) {
-        let stones = self.feeds.values().flat_map(|held| &held.stones);
+        let stones = self.feeds.values().flat_map(Held::all_stones);
         stones.fold((0, 0), |(count, bytes), stone| (count + 1, bytes + stone.bytes))
     }
 
@@ -46,7 +46,7 @@ impl Store {
                 "a damaged stone waits to be repaired, so nothing fades yet".to_owned(),
             ));
         }
-        let (mut planned, mut waypoints) = (Planned::new(), 0);
+        let (mut planned, mut waypoints, mut is_changed) = (Planned::new(), 0, false);
         for feed in fading.feeds() {
             let Some(held) = self.feeds.get(&feed) else { continue };
             let mut stones = Vec::new();
@@ -54,10 +54,14 @@ impl Store {
                 let (record, faded) = self.faded_stone(held, stone, fading)?;
                 stones.push(record);
                 waypoints += faded;
+                is_changed |= faded > 0;
             }
-            planned.insert(feed, stones);
+            let (relics, faded) = self.faded_relics(held, fading)?;
+            waypoints += faded;
+            is_changed |= faded > 0 || relics != held.relics;
+            planned.insert(feed, Plan { stones, relics });
         }
-        if waypoints > 0 {
+        if is_changed {
             self.index = Index::create(&*self.files, &self.dir)?;
             quarantine::clear(&*self.files, &self.dir)?;
             self.flip(planned)?;
@@ -77,6 +81,9 @@ impl Store {
                 gone += stone.bytes.saturating_sub(bytes);
                 waypoints += faded;
             }
+            let (dropped, faded) = self.would_drop(held, fading)?;
+            gone += dropped;
+            waypoints += faded;
             for pending in &held.pending {
                 if fading.touches(held.feed, pending.place, pending.end()) {
                     gone += pending.extent.len as u64;
@@ -87,7 +94,7 @@ impl Store {
         Ok(Faded { waypoints, bytes_before, bytes_after: bytes_before.saturating_sub(gone) })
     }
 
-    fn faded_stone(
+    pub(super) fn faded_stone(
         &self,
         held: &Held,
         stone: &StoneRecord,
@@ -106,7 +113,7 @@ impl Store {
     }
 
     /// How large a stone will be, and how many of its waypoints fade.
-    fn faded_bytes(
+    pub(super) fn faded_bytes(
         &self,
         held: &Held,
         stone: &StoneRecord,
@@ -126,7 +133,7 @@ impl Store {
     }
 
     /// Shows what is left of each waypoint of a stone, in order; gives how many fade.
-    fn each_left(
+    pub(super) fn each_left(
         &self,
         held: &Held,
         stone: &StoneRecord,

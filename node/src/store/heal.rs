@@ -68,9 +68,12 @@ impl Store {
             }
         };
         let mut feeds = self.manifest.feeds.clone();
-        feeds.iter_mut().flat_map(|record| &mut record.stones).for_each(swap);
+        feeds.iter_mut().flat_map(|record| record.stones.iter_mut().chain(&mut record.relics)).for_each(swap);
         self.put_manifest(self.manifest.log, feeds)?;
-        self.feeds.values_mut().flat_map(|held| &mut held.stones).for_each(swap);
+        self.feeds
+            .values_mut()
+            .flat_map(|held| held.stones.iter_mut().chain(&mut held.relics))
+            .for_each(swap);
         self.stones.remove(old);
         Ok(())
     }

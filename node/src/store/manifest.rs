@@ -9,7 +9,11 @@
 //! "cairn manifest 1\n"  generation (u64)  log number (u64)  founding record
 //! projects  rights  forks  feeds  BLAKE3 of all that (32)
 //! ```
+//!
+//! Where a feed has relics, it is a "cairn manifest 2\n" and ends in them, so that a program that knows none takes
+//! none of them for leavings.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
@@ -27,6 +31,8 @@ use crate::error::{Damage, NodeError};
 use crate::files::{self, Files};
 
 const MAGIC: &[u8] = b"cairn manifest 1\n";
+/// How one with relics begins.
+const MAGIC_RELICS: &[u8] = b"cairn manifest 2\n";
 /// The most bytes of a manifest.
 const MANIFEST_BYTES_MAX: u64 = 1 << 30;
 /// The most stones of one feed: a tower has few, and a wide margin.
@@ -65,6 +71,14 @@ pub(crate) struct FeedRecord {
     pub(crate) top: Signed<Top>,
     /// Its stones, from the old to the new.
     pub(crate) stones: Vec<StoneRecord>,
+    /// Its relics.
+    pub(crate) relics: Vec<StoneRecord>,
+}
+
+/// The relics of one feed, as they are written down.
+struct Relics {
+    feed: FeedId,
+    stones: Vec<StoneRecord>,
 }
 
 /// One stone in a manifest.
@@ -111,11 +125,25 @@ impl Manifest {
         let replaced = files::replace(files, &dir.join("manifest.new"), &path, &bytes);
         replaced.map_err(|error| NodeError::io("write", &path, error))
     }
+
+    fn relics(&self) -> Vec<Relics> {
+        let feeds = self.feeds.iter().filter(|record| !record.relics.is_empty());
+        feeds.map(|record| Relics { feed: record.feed, stones: record.relics.clone() }).collect()
+    }
+
+    fn put_relics(&mut self, relics: Vec<Relics>) {
+        let mut relics: BTreeMap<FeedId, _> =
+            relics.into_iter().map(|relics| (relics.feed, relics.stones)).collect();
+        for record in &mut self.feeds {
+            record.relics = relics.remove(&record.feed).unwrap_or_default();
+        }
+    }
 }
 
 impl Encoded for Manifest {
     fn write(&self, out: &mut Writer) {
-        out.raw(MAGIC);
+        let relics = self.relics();
+        out.raw(if relics.is_empty() { MAGIC } else { MAGIC_RELICS });
         out.u64(self.generation);
         out.u64(self.log);
         self.founding.write(out);
@@ -126,17 +154,25 @@ impl Encoded for Manifest {
         out.list(&self.rights);
         out.list(&self.forks);
         out.list(&self.feeds);
+        if !relics.is_empty() {
+            out.list(&relics);
+        }
     }
 
     fn read(input: &mut Reader<'_>) -> Decode<Self> {
         let at = input.clone();
-        at.require(input.raw(MAGIC.len())? == MAGIC, "manifest")?;
+        let magic = input.raw(MAGIC.len())?;
+        at.require([MAGIC, MAGIC_RELICS].contains(&magic), "manifest")?;
         let (generation, log) = (input.u64()?, input.u64()?);
         let founding = Signed::read(input)?;
         let projects = read_texts(input, PROJECTS_COUNT_MAX)?;
         let rights = input.list(GRANTS_COUNT_MAX)?;
         let (forks, feeds) = (input.list(TOPS_COUNT_MAX)?, input.list(TOPS_COUNT_MAX)?);
-        Ok(Self { generation, log, founding, projects, rights, forks, feeds })
+        let mut manifest = Self { generation, log, founding, projects, rights, forks, feeds };
+        if magic == MAGIC_RELICS {
+            manifest.put_relics(input.list(TOPS_COUNT_MAX)?);
+        }
+        Ok(manifest)
     }
 }
 
@@ -149,7 +185,19 @@ impl Encoded for FeedRecord {
 
     fn read(input: &mut Reader<'_>) -> Decode<Self> {
         let feed = FeedId::read(input)?;
-        Ok(Self { feed, top: Signed::read(input)?, stones: input.list(STONES_COUNT_MAX)? })
+        let (top, stones) = (Signed::read(input)?, input.list(STONES_COUNT_MAX)?);
+        Ok(Self { feed, top, stones, relics: Vec::new() })
+    }
+}
+
+impl Encoded for Relics {
+    fn write(&self, out: &mut Writer) {
+        self.feed.write(out);
+        out.list(&self.stones);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Decode<Self> {
+        Ok(Self { feed: FeedId::read(input)?, stones: input.list(STONES_COUNT_MAX)? })
     }
 }
 

@@ -18,18 +18,26 @@ impl Store {
             let mut place = 0;
             while place < held.n() {
                 place = match self.load(Place { feed: *feed, place })? {
-                    Stored::Body(waypoint) => {
-                        let ops = waypoint.ops().map_err(|reject| NodeError::Refused(reject.to_string()))?;
-                        named.extend(ops.iter().filter_map(artifact_of));
+                    Stored::Gone(gone) => gone.start(place) + gone.count(),
+                    stored => {
+                        named.extend(artifacts_of(&stored)?);
                         place + 1
                     }
-                    Stored::Gone(gone) => gone.start(place) + gone.count(),
-                    Stored::Faded(_) => place + 1,
                 };
             }
+            self.each_relic(*feed, &mut |_, stored| {
+                named.extend(artifacts_of(&stored)?);
+                Ok(())
+            })?;
         }
         Ok(named)
     }
+}
+
+fn artifacts_of(stored: &Stored) -> Result<Vec<ArtifactId>, NodeError> {
+    let Stored::Body(waypoint) = stored else { return Ok(Vec::new()) };
+    let ops = waypoint.ops().map_err(|reject| NodeError::Refused(reject.to_string()))?;
+    Ok(ops.iter().filter_map(artifact_of).collect())
 }
 
 fn artifact_of(op: &Op) -> Option<ArtifactId> {

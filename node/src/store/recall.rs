@@ -36,7 +36,8 @@ impl Store {
             return Err(NodeError::Refused(why.to_owned()));
         }
         for (feed, bodies) in feeds {
-            let stones = self.feeds.get(&feed).map(|held| held.stones.clone()).unwrap_or_default();
+            let Some(held) = self.feeds.get(&feed) else { continue };
+            let stones: Vec<StoneRecord> = held.all_stones().cloned().collect();
             let touched =
                 |stone: &StoneRecord| bodies.range(stone.span.start..stone.span.end()).next().is_some();
             for stone in stones.iter().filter(|stone| touched(stone)) {
@@ -69,7 +70,7 @@ impl Store {
         stored.iter().try_for_each(|stored| chisel.push(stored))?;
         let new = chisel.finish(stone.subtree)?;
         // The histories of a forked feed share the stones that they begin with.
-        let users = self.feeds.iter().filter(|(_, held)| held.stones.contains(stone));
+        let users = self.feeds.iter().filter(|(_, held)| held.all_stones().any(|used| used == stone));
         let users: Vec<FeedId> = users.map(|(feed, _)| *feed).collect();
         for user in &users {
             let forgotten = self.index.forget(*user);

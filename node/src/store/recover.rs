@@ -13,6 +13,7 @@ use cairn_protocol::grant::GrantRecord;
 use cairn_protocol::hash::LogHash;
 use cairn_protocol::log as merkle;
 use cairn_protocol::proof::ForkProof;
+use cairn_protocol::skeleton::Bones;
 use cairn_protocol::stone::Stored;
 use cairn_protocol::top::Top;
 use cairn_protocol::{FeedName, Signed, Skeleton, project_id};
@@ -22,6 +23,7 @@ use super::commit::{self, Commit};
 use super::index::{self, Index, Unusable};
 use super::log::{Log, Record, Replayed};
 use super::manifest::{Manifest, StoneRecord};
+use super::relics::beyond_repair;
 use super::stones::{self, Stones};
 use super::{Held, Store, quarantine, summaries};
 use crate::error::{Damage, NodeError};
@@ -62,6 +64,8 @@ pub struct RecoveredFeed {
     pub top: Signed<Top>,
     /// Its pieces from the first, as skeletons. Fewer than are held where a damaged stone interrupts them.
     pub skeletons: Vec<Skeleton>,
+    /// What lies beside it since something covered it that had forgotten it.
+    pub relics: Vec<Bones>,
 }
 
 /// Reads a stone, in order.
@@ -126,7 +130,8 @@ pub(super) fn open(files: Arc<dyn Files>, dir: &Path) -> Result<(Store, Recovere
 
 fn assemble(files: Arc<dyn Files>, dir: &Path, manifest: Manifest, log: Log, index: Index) -> Store {
     let held = |feed: &super::manifest::FeedRecord| {
-        let held = Held { stones: feed.stones.clone(), ..Held::new(feed.feed, feed.top.clone()) };
+        let (stones, relics) = (feed.stones.clone(), feed.relics.clone());
+        let held = Held { stones, relics, ..Held::new(feed.feed, feed.top.clone()) };
         (feed.feed, held)
     };
     let feeds = manifest.feeds.iter().map(held).collect();
@@ -240,7 +245,7 @@ impl Store {
 
     /// Removes what the manifest does not name: the leavings of a cut that a crash interrupted.
     fn sweep(&self) -> Result<(), NodeError> {
-        let stones = self.feeds.values().flat_map(|held| &held.stones);
+        let stones = self.feeds.values().flat_map(Held::all_stones);
         let named: BTreeSet<&str> = stones.map(|stone| &*stone.file).collect();
         self.stones.sweep(&|name| named.contains(name))?;
         let current = log_name(self.manifest.log);
@@ -262,6 +267,11 @@ impl Store {
                     self.note(&damage.into());
                 }
             }
+            for stone in &held.relics {
+                if let Some(damage) = self.stones.check(held.name, stone)? {
+                    self.note(&beyond_repair(damage.into()));
+                }
+            }
         }
         Ok(())
     }
@@ -278,7 +288,8 @@ impl Store {
             let named = |name: &&String| project_id(held.name.repo, name) == held.name.project;
             let project = self.manifest.projects.iter().find(named);
             let project = project.ok_or(NodeError::Bug("a feed of a project without a name"))?.clone();
-            feeds.push(RecoveredFeed { project, feed, top: held.top.clone(), skeletons: known });
+            let (top, relics) = (held.top.clone(), self.relic_skeletons(feed)?);
+            feeds.push(RecoveredFeed { project, feed, top, skeletons: known, relics });
         }
         Ok(feeds)
     }
@@ -298,12 +309,17 @@ impl Store {
     }
 
     /// Reads the stones of a feed into the index again, up to the first that is damaged.
-    fn reindex(&mut self, feed: FeedId) -> Result<(), NodeError> {
+    pub(super) fn reindex(&mut self, feed: FeedId) -> Result<(), NodeError> {
         let mut contents = Vec::new();
         let mut add = |place, stored: Stored| {
             contents.extend(index::contents_of(&stored).into_iter().map(|content| (content, place)));
         };
         let is_whole = self.read_stones(feed, Stones::read_all, Ok, Stored::count, &mut add)?;
+        let mut add = |place, stored: Stored| Ok(add(place, stored));
+        match self.each_relic(feed, &mut add).inspect_err(|error| self.note(error)) {
+            Ok(()) | Err(NodeError::Damaged(_)) => {}
+            Err(error) => return Err(error),
+        }
         let Some(held) = self.feeds.get(&feed) else { return Ok(()) };
         let root = tower_root(&held.stones)?;
         let root = is_whole.then_some(&root);
@@ -351,7 +367,7 @@ impl Store {
     /// Throws the index and the summaries away and derives the index again from the stones; the summaries are made when
     /// the store is opened.
     pub fn rebuild_index(&mut self) -> Result<(), NodeError> {
-        self.feeds.values().flat_map(|held| &held.stones).for_each(|stone| self.stones.remove_summary(stone));
+        self.feeds.values().flat_map(Held::all_stones).for_each(|stone| self.stones.remove_summary(stone));
         self.index = Index::create(&*self.files, &self.dir)?;
         let feeds: Vec<FeedId> = self.feeds.keys().copied().collect();
         feeds.into_iter().try_for_each(|feed| self.reindex(feed))?;

@@ -14,6 +14,7 @@ use cairn_protocol::waypoint::Header;
 
 use super::manifest::StoneRecord;
 use super::recover::log_name;
+use super::relics::beyond_repair;
 use super::{Held, Place, Store, What, stones};
 use crate::error::{NodeError, Range};
 
@@ -91,18 +92,19 @@ impl Store {
     /// The stones of every feed, as they lie now.
     pub(crate) fn stones(&self) -> Vec<(FeedName, StoneRecord)> {
         let stones =
-            |held: &Held| held.stones.iter().map(|stone| (held.name, stone.clone())).collect::<Vec<_>>();
+            |held: &Held| held.all_stones().map(|stone| (held.name, stone.clone())).collect::<Vec<_>>();
         self.feeds.values().flat_map(stones).collect()
     }
 
     /// Reads every byte of one stone. What is damaged is remembered, so that peers are asked for it; a stone that
     /// has been merged away in the meantime is whole.
     pub(crate) fn scrub(&self, feed: FeedName, stone: &StoneRecord) -> Result<(), NodeError> {
-        let is_held = |held: &Held| held.name == feed && held.stones.contains(stone);
-        match self.feeds.values().any(is_held) {
-            true => self.stones.verify(feed, stone).inspect_err(|error| self.note(error)),
-            false => Ok(()),
-        }
+        let mut held = self.feeds.values().filter(|held| held.name == feed);
+        let is_relic = |held: &Held| !held.stones.contains(stone);
+        let Some(held) = held.find(|held| held.all_stones().any(|held| held == stone)) else { return Ok(()) };
+        let read = self.stones.verify(feed, stone);
+        let read = if is_relic(held) { read.map_err(beyond_repair) } else { read };
+        read.inspect_err(|error| self.note(error))
     }
 
     /// Whether anything was forgotten as a whole; a stone that cannot be read has its own report.
@@ -149,6 +151,15 @@ impl Store {
             }
             if log.append_subtree(stone.span.level, stone.subtree).is_err() {
                 report.add("E_CHAIN", &stone.file, "it does not follow the stone before it");
+            }
+        }
+        for stone in &held.relics {
+            report.ssts += 1;
+            report.bytes += stone.bytes;
+            let read = self.verify_stone(held.name, stone, deep, known, headers);
+            if let Err(error) = read.map_err(beyond_repair) {
+                self.note(&error);
+                report.add_error(&format!("{}/{}", stones::DIR, stone.file), &error);
             }
         }
         for pending in &held.pending {

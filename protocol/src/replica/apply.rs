@@ -15,7 +15,7 @@ use super::project::{Feed, Known, Project};
 use super::{Applied, Replica};
 use crate::effect::{Accepted, Batch};
 use crate::error::Reject;
-use crate::skeleton::Skeleton;
+use crate::skeleton::{Bones, Skeleton};
 
 impl Replica {
     /// Takes in what is durable now.
@@ -145,23 +145,36 @@ impl Project {
             Skeleton::Waypoint(bones) => bones,
         };
         let name = bones.id;
-        // Histories of one feed begin alike; what is known from another is known.
-        if let Entry::Vacant(entry) = self.waypoints.entry(name) {
-            let mut known = Known::read(bones, &feed.source)?;
-            feed.share(&mut known);
-            let ops = known.waiting.as_ref().map_or(&[][..], |change| &change.ops);
-            let refused = self.documents.check(ops).err();
-            known.refused = refused.is_some();
-            entry.insert(known);
-            fresh.push(name);
-            if let Some(reason) = refused {
-                applied.refused.push((self.documents.project(), id, name, Reject::Document(reason)));
-            }
-        }
+        self.remember(id, bones, fresh, applied)?;
+        let Some(feed) = self.feeds.get_mut(&id) else { return Err(Reject::Missing) };
         feed.append(name);
         feed.local |= self.waypoints.get(&name).is_some_and(|known| known.labels.local);
         if self.waypoints.get(&name).is_some_and(|known| known.refused) {
             feed.bar();
+        }
+        Ok(())
+    }
+
+    /// Takes in what a waypoint says, unless it is known: histories of one feed begin alike, and what is known from
+    /// another is known.
+    pub(super) fn remember(
+        &mut self,
+        id: FeedId,
+        bones: Bones,
+        fresh: &mut Vec<WaypointId>,
+        applied: &mut Applied,
+    ) -> Result<(), Reject> {
+        let (feed, name) = (self.feeds.get_mut(&id).ok_or(Reject::Missing)?, bones.id);
+        let Entry::Vacant(entry) = self.waypoints.entry(name) else { return Ok(()) };
+        let mut known = Known::read(bones, &feed.source)?;
+        feed.share(&mut known);
+        let ops = known.waiting.as_ref().map_or(&[][..], |change| &change.ops);
+        let refused = self.documents.check(ops).err();
+        known.refused = refused.is_some();
+        entry.insert(known);
+        fresh.push(name);
+        if let Some(reason) = refused {
+            applied.refused.push((self.documents.project(), id, name, Reject::Document(reason)));
         }
         Ok(())
     }

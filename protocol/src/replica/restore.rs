@@ -8,7 +8,7 @@ use super::{Applied, Replica};
 use crate::effect::Accepted;
 use crate::error::Reject;
 use crate::signed::Signed;
-use crate::skeleton::Skeleton;
+use crate::skeleton::{Bones, Skeleton};
 use crate::top::Top;
 
 /// What the disk has given of a project that is not shown yet.
@@ -43,6 +43,24 @@ impl Replica {
         restored.fresh.append(&mut fresh);
         restored.feeds.insert(accepted.top.feed_id());
         self.check_restored(&accepted)
+    }
+
+    /// Takes in the relics of a feed that the disk has given: waypoints that lie beside it since a subtree that was gone
+    /// covered them. What stands on them can be shown; the feed itself goes on without them.
+    pub fn restore_relics(
+        &mut self,
+        project: &str,
+        feed: FeedId,
+        relics: impl IntoIterator<Item = Bones>,
+    ) -> Result<(), Reject> {
+        let id = self.add_project(project)?;
+        let project = self.projects.get_mut(&id).ok_or(Reject::Missing)?;
+        let mut fresh = Vec::new();
+        for bones in relics {
+            project.remember(feed, bones, &mut fresh, &mut Applied::default())?;
+        }
+        project.restored.get_or_insert_default().fresh.append(&mut fresh);
+        Ok(())
     }
 
     /// All feeds of the local disk are here: the waypoints that they hold reach the documents, parents first also where they

@@ -23,6 +23,8 @@ pub struct Held {
     pub top: Signed<Top>,
     stones: BTreeMap<u64, (Span, LogHash, Vec<u8>)>,
     pending: Vec<Piece>,
+    /// What was covered, by its place.
+    pub relics: BTreeMap<u64, Arc<Waypoint>>,
 }
 
 #[derive(Default)]
@@ -37,27 +39,25 @@ impl Contents for Disk {
     }
 
     fn ops(&self, id: WaypointId, spot: Spot) -> Option<Arc<[Op]>> {
-        let pieces = self.feeds.get(&spot.feed)?.read();
-        let (_, waypoint) = placed(&pieces).find(|(place, _)| *place == spot.place)?;
-        Some(waypoint).filter(|waypoint| waypoint.id() == id)?.ops().ok().map(Arc::from)
+        let waypoints = self.feeds.get(&spot.feed)?.waypoints();
+        let is_it = |(place, waypoint): &&(u64, Arc<Waypoint>)| *place == spot.place && waypoint.id() == id;
+        waypoints.iter().find(is_it)?.1.ops().ok().map(Arc::from)
     }
 }
 
 impl Holders for Disk {
     fn holder(&self, content: ContentHash) -> Option<(FeedId, u64)> {
         self.feeds.iter().find_map(|(feed, held)| {
-            let pieces = held.read();
-            let carries = |waypoint: &Waypoint| {
-                waypoint.entries().any(|entry| entry.content().is_some_and(|(hash, _)| hash == content))
-            };
-            placed(&pieces).find(|(_, waypoint)| carries(waypoint)).map(|(place, _)| (*feed, place))
+            let carries =
+                |(_, waypoint): &(u64, Arc<Waypoint>)| contents(waypoint).any(|(hash, _)| hash == content);
+            held.waypoints().into_iter().find(carries).map(|(place, _)| (*feed, place))
         })
     }
 }
 
-fn contents(pieces: &[Piece]) -> impl Iterator<Item = (ContentHash, Arc<[u8]>)> + '_ {
-    let entries = pieces.iter().filter_map(Piece::waypoint).flat_map(|waypoint| waypoint.entries());
-    entries.filter_map(|entry| entry.content().map(|(hash, bytes)| (hash, Arc::from(bytes))))
+fn contents(waypoint: &Waypoint) -> impl Iterator<Item = (ContentHash, Arc<[u8]>)> + '_ {
+    let contents = waypoint.entries().filter_map(|entry| entry.content());
+    contents.map(|(hash, bytes)| (hash, Arc::from(bytes)))
 }
 
 /// How many waypoints pieces stand for.
@@ -66,12 +66,12 @@ pub fn count(pieces: &[Piece]) -> u64 {
 }
 
 /// The waypoints among the pieces of a feed, with their places.
-pub fn placed(pieces: &[Piece]) -> impl Iterator<Item = (u64, &Waypoint)> + '_ {
+pub fn placed(pieces: &[Piece]) -> impl Iterator<Item = (u64, &Arc<Waypoint>)> + '_ {
     let mut next = 0;
     pieces.iter().filter_map(move |piece| {
         let place = next;
         next += piece.count();
-        piece.waypoint().map(|waypoint| (place, &**waypoint))
+        piece.waypoint().map(|waypoint| (place, waypoint))
     })
 }
 
@@ -128,10 +128,20 @@ impl Held {
         hash
     }
 
-    /// Lets go of what lies at or behind a place, which what comes next covers.
+    /// All waypoints that lie here, the covered ones among them.
+    pub fn waypoints(&self) -> Vec<(u64, Arc<Waypoint>)> {
+        let pieces = self.read();
+        let relics = self.relics.iter().map(|(place, waypoint)| (*place, Arc::clone(waypoint)));
+        relics.chain(placed(&pieces).map(|(place, waypoint)| (place, Arc::clone(waypoint)))).collect()
+    }
+
+    /// Lays aside what lies at or behind a place, which what comes next covers.
     fn cover(&mut self, start: u64) {
         assert!(start <= self.len());
-        let pending = within(&self.read(), self.base(), start);
+        let pieces = self.read();
+        let covered = placed(&pieces).filter(|(place, _)| start <= *place);
+        self.relics.extend(covered.map(|(place, waypoint)| (place, Arc::clone(waypoint))));
+        let pending = within(&pieces, self.base(), start);
         self.stones.retain(|_, (span, ..)| span.end() <= start);
         self.pending = pending;
     }
@@ -176,16 +186,25 @@ impl Held {
             assert_eq!(again, hash, "a faded stone proves what it proved before");
         }
         self.pending = within(&all, self.base(), u64::MAX);
+        let relics =
+            std::mem::take(&mut self.relics).into_iter().filter_map(|(place, waypoint)| {
+                match fading.left_of(feed, place, &waypoint) {
+                    Some(left) => Some((place, Arc::clone(left.waypoint()?))),
+                    None => Some((place, waypoint)),
+                }
+            });
+        self.relics = relics.collect();
     }
 }
 
 impl Disk {
     pub fn store(&mut self, accepted: &Accepted) {
-        self.contents.extend(contents(&accepted.pieces));
+        self.contents.extend(accepted.waypoints().flat_map(|waypoint| contents(waypoint)));
         let top = accepted.top.signed().clone();
-        let (name, stones, pending) = (accepted.top.feed, BTreeMap::new(), Vec::new());
-        let held =
-            self.feeds.entry(accepted.feed).or_insert(Held { name, top: top.clone(), stones, pending });
+        let (name, stones, pending, relics) =
+            (accepted.top.feed, BTreeMap::new(), Vec::new(), BTreeMap::new());
+        let new = Held { name, top: top.clone(), stones, pending, relics };
+        let held = self.feeds.entry(accepted.feed).or_insert(new);
         held.cover(accepted.start);
         held.pending.extend(accepted.pieces.iter().cloned());
         held.top = top;
@@ -202,8 +221,8 @@ impl Disk {
         // What is in no waypoint any more is nowhere any more.
         self.contents.clear();
         for held in self.feeds.values() {
-            let pieces = held.read();
-            self.contents.extend(contents(&pieces));
+            let waypoints = held.waypoints();
+            self.contents.extend(waypoints.iter().flat_map(|(_, waypoint)| contents(waypoint)));
         }
     }
 }

@@ -14,6 +14,7 @@ use cairn_protocol::mark::{Mark, feeds_root};
 use cairn_protocol::piece::count_in;
 use cairn_protocol::replica::Retention;
 use cairn_protocol::retention::Thinning;
+use cairn_protocol::skeleton::Bones;
 use cairn_protocol::{Batch, Keypair, Labels, Post, Reject, Replica, Skeleton, Stamp, WriteError};
 
 use super::disk::{Disk, Held, placed};
@@ -204,6 +205,8 @@ impl Peer {
         for (feed, held) in &self.disk.feeds {
             let skeletons = held.read().iter().map(Skeleton::of).collect::<Vec<_>>();
             replica.restore(PROJECT, *feed, held.top.clone(), skeletons).unwrap();
+            let relics = held.relics.values().map(|waypoint| Bones::of(waypoint));
+            replica.restore_relics(PROJECT, *feed, relics).unwrap();
         }
         replica.restored(now_ms);
         (self.replica, self.project) = (replica, project);
