@@ -161,6 +161,9 @@ pub enum NodeError {
     /// A record is not as it must be.
     #[error("{0}")]
     Rejected(Reject),
+    /// A version that would show what lies in several epochs.
+    #[error("this version stands in different epochs")]
+    Epochs,
     /// The documents refused.
     #[error("{0}")]
     Document(String),
@@ -254,6 +257,7 @@ impl NodeError {
             NodeError::Peer(_) => "E_PEER",
             NodeError::Rejected(_) => "E_REJECTED",
             NodeError::Document(_) => "E_DOCUMENT",
+            NodeError::Epochs => "E_EPOCHS",
             NodeError::Absent(_) => "E_ABSENT",
             NodeError::Faded(_) => "E_FADED",
             NodeError::Gone(_) => "E_FADED",
@@ -332,6 +336,7 @@ impl NodeError {
             }
             NodeError::Network(_) => "check that the peer is running and reachable",
             NodeError::Peer(_) | NodeError::Rejected(_) => "nothing was taken over; try another peer",
+            NodeError::Epochs => "`cairn put` carries over what was written beside the beginning of an epoch",
             NodeError::Document(_) => "nothing was written; `cairn verify` tells whether the store is whole",
             NodeError::Absent(_) | NodeError::Faded(_) => {
                 "`cairn get` of that version asks peers that may still have it; or `cairn unbundle` an archive"
@@ -381,6 +386,7 @@ impl From<CrdtError> for NodeError {
                 NodeError::NotFound { what: "body of waypoint", name: waypoint.to_string() }
             }
             CrdtError::Bug(what) => NodeError::Bug(what),
+            CrdtError::Epochs => NodeError::Epochs,
             error => NodeError::Document(error.to_string()),
         }
     }

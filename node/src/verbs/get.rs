@@ -111,7 +111,7 @@ fn switch(
     let saved = site.save(owner, network)?;
     let tips = site.place.branch(owner, site.branch())?;
     let target = match versions {
-        [] => Target::merging(site.place.blend(owner, [&saved.stand.frontier, &tips])?),
+        [] => Target::merging(site.with_saved(owner, &tips, &saved.stand.frontier)?),
         versions => {
             let frontier = site.place.blend(owner, versions.iter().map(|version| &version.frontier))?;
             let branch = if let [one] = versions { one.branch.clone() } else { None };

@@ -16,6 +16,8 @@ use crate::artifacts::{Checked, Hashes, More};
 use crate::net::{Haul, Moved};
 
 #[cfg(test)]
+mod epochs;
+#[cfg(test)]
 mod landing;
 #[cfg(test)]
 mod marks;

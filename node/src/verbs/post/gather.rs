@@ -73,7 +73,7 @@ pub(super) fn gather(owner: &mut Owner, args: &Args, network: &mut dyn Network) 
 fn onto(owner: &mut Owner, site: &Site, branch: &str) -> Result<Frontier, NodeError> {
     let tips = site.place.branch(owner, branch)?;
     if branch == site.branch() {
-        return site.place.blend(owner, [site.frontier(), &tips]);
+        return Ok(site.gather(owner, &[site.frontier().clone(), tips])?.frontier);
     }
     if tips.is_empty() {
         return Err(NodeError::NotFound {

@@ -71,6 +71,28 @@ impl Site {
         Ok(gathered)
     }
 
+    /// A version, and in it what was saved on the way there. What was saved in an earlier epoch is carried over, unless
+    /// it is local. A version beside the epoch of what was saved stays as it is: nothing goes back over that border.
+    pub fn with_saved(
+        &self,
+        owner: &mut Owner,
+        version: &Frontier,
+        saved: &Frontier,
+    ) -> Result<Frontier, NodeError> {
+        let both = self.place.blend(owner, [version, saved])?;
+        let documents = self.place.documents(owner)?;
+        if documents.is_one_epoch(&both) {
+            return Ok(both);
+        }
+        let shown = documents.in_force(&both.heads().iter().copied().collect());
+        let epoch = shown.first().and_then(|head| documents.epoch(head));
+        let is_in_force = version.heads().iter().all(|head| documents.epoch(head) == epoch);
+        match is_in_force && !self.keeping().local {
+            true => Ok(self.gather(owner, &[version.clone(), saved.clone()])?.frontier),
+            false => Ok(version.clone()),
+        }
+    }
+
     /// Writes one waypoint that says what `late`, all of one epoch, did.
     fn carry(
         &self,

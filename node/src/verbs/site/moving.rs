@@ -118,7 +118,7 @@ impl Site {
                 known.push(self.place.view(owner, &alone)?);
                 moved.saved = Some(saved);
                 if target.merge {
-                    target.frontier = self.place.blend(owner, [&target.frontier, &alone])?;
+                    target.frontier = self.with_saved(owner, &target.frontier, &alone)?;
                 }
             }
         }

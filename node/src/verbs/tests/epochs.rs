@@ -1,0 +1,76 @@
+//! Worktrees that stand on one side of the beginning of an epoch and go to the other.
+
+use cairn_crdt::Frontier;
+
+use super::*;
+
+impl World {
+    /// Two worktrees on one version, and an epoch that begins above the second one.
+    fn behind() -> (Self, Frontier) {
+        let mut world = Self::new();
+        world.write("a/t", "1\n");
+        world.write("a/u", "1\n");
+        world.post("a");
+        world.clone("b");
+        world.write("a/t", "2\n");
+        world.post("a");
+        world.mark("a", "v1").unwrap();
+        let began = Site::open(&world.owner, &world.here("a")).unwrap().frontier().clone();
+        (world, began)
+    }
+
+    /// As a crash leaves a worktree that was going to a version: no file is written yet, and the link says where it was going.
+    fn cut_off(&mut self, at: &str, frontier: Frontier) {
+        let mut site = Site::open(&self.owner, &self.here(at)).unwrap();
+        let branch = site.branch().to_owned();
+        site.worktree.link.underway = Some(crate::worktree::Stand { frontier, branch });
+        site.worktree.save().unwrap();
+    }
+}
+
+#[test]
+fn edits_made_after_a_checkout_was_cut_off_are_carried_into_the_epoch_where_it_went() {
+    let (mut world, began) = World::behind();
+    world.cut_off("b", began);
+    world.write("b/u", "mine\n");
+    world.get("b", &[]);
+    assert_eq!((world.read("b/t").as_str(), world.read("b/u").as_str()), ("2\n", "mine\n"));
+    assert!(world.changed("b").is_empty());
+    world.get("a", &[]);
+    assert_eq!(world.read("a/u"), "mine\n", "it is on the branch");
+}
+
+#[test]
+fn edits_made_after_a_checkout_of_an_earlier_epoch_was_cut_off_bring_the_worktree_back_to_where_it_was() {
+    let (mut world, _) = World::behind();
+    let old = Site::open(&world.owner, &world.here("b")).unwrap().frontier().clone();
+    world.get("b", &[]);
+    world.cut_off("b", old);
+    world.write("b/t", "mine\n");
+    world.post("b");
+    assert_eq!(world.read("b/t"), "mine\n");
+    assert!(world.changed("b").is_empty());
+    world.get("a", &[]);
+    assert_eq!(world.read("a/t"), "mine\n", "it was posted on the branch");
+}
+
+#[test]
+fn what_is_unposted_below_an_epoch_is_carried_into_it_by_get() {
+    let (mut world, _) = World::behind();
+    world.write("b/u", "mine\n");
+    world.get("b", &[]);
+    assert_eq!((world.read("b/t").as_str(), world.read("b/u").as_str()), ("2\n", "mine\n"));
+    assert!(world.changed("b").is_empty());
+}
+
+#[test]
+fn versions_of_different_epochs_blend_to_none_and_the_hint_says_what_does() {
+    let (mut world, _) = World::behind();
+    world.write("b/u", "mine\n");
+    world.post("b");
+    let late = world.post("b").frontier[0].clone();
+    let refused = world.try_get("b", &["?v1", &format!("?{late}")]).unwrap_err();
+    assert!(matches!(refused, NodeError::Epochs) && refused.hint().contains("put"), "{refused:?}");
+    world.put("b", &[]);
+    assert_eq!((world.read("b/t").as_str(), world.read("b/u").as_str()), ("2\n", "mine\n"));
+}
