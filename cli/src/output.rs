@@ -43,6 +43,12 @@ pub(crate) fn shorts(hashes: &[String]) -> String {
     hashes.iter().map(|hash| short(hash)).collect::<Vec<_>>().join(" ")
 }
 
+/// Where what was unposted went, and what stood in the way of a checkout.
+pub(crate) fn kept_note(saved: Option<&String>, kept: &[String]) -> String {
+    let all = saved.into_iter().filter(|saved| !kept.contains(saved)).chain(kept);
+    all.map(|kept| format!("what was unposted is kept in {}\n", short(kept))).collect()
+}
+
 /// `1 file`, `2 files`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };

@@ -92,6 +92,14 @@ impl Ledger {
         }
     }
 
+    /// What shows on no branch: work that is late is there too.
+    pub(super) fn learn_held(&mut self) {
+        let held = self.proof.ok(&["held"]);
+        for told in held["held"].as_array().into_iter().flatten() {
+            self.hear(told["waypoint"].as_str());
+        }
+    }
+
     /// What a version shows once it is checked out; `None` where the store cannot show it.
     fn shown(&mut self, version: &[String]) -> Option<BTreeSet<State>> {
         let words: Vec<&str> = std::iter::once("get").chain(version.iter().map(String::as_str)).collect();

@@ -192,6 +192,9 @@ impl World {
                 self.ledgers[house].hear([waypoint]);
             }
         }
+        for kept in out.json["kept"].as_array().into_iter().flatten() {
+            self.ledgers[house].hear(kept.as_str());
+        }
     }
 
     /// What verbs took from any worktree is owed from now on.
@@ -295,6 +298,7 @@ impl World {
                 self.desks.iter().filter(mine).flat_map(|desk| desk.seen().values().copied()).collect();
             let ledger = &mut self.ledgers[house];
             self.branches.iter().chain(&self.marks).for_each(|name| ledger.learn(&format!("?{name}")));
+            ledger.learn_held();
             let lost = ledger.settle(&on_disk);
             assert!(lost.is_empty(), "taken, and no version shows it: {lost:#?}");
         }

@@ -3,7 +3,7 @@
 use super::ask;
 use crate::desk::Desk;
 use crate::error::Failure;
-use crate::output::short;
+use crate::output::{kept_note, short};
 use cairn_node::verbs::come as verb;
 
 const EXAMPLES: &str = "\
@@ -30,5 +30,6 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
 
 fn words(answer: &verb::Answer) -> String {
     let began = if answer.waypoint.is_some() { "began" } else { "switched to" };
-    format!("{began} {} at root {}\n", answer.branch, short(&answer.root))
+    let kept = kept_note(answer.saved.as_ref(), &answer.kept);
+    kept + &format!("{began} {} at root {}\n", answer.branch, short(&answer.root))
 }

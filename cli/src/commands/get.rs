@@ -3,7 +3,7 @@
 use super::{ask, overlap_note};
 use crate::desk::Desk;
 use crate::error::Failure;
-use crate::output::{count, short};
+use crate::output::{count, kept_note, short};
 use cairn_node::verbs::get as verb;
 
 const EXAMPLES: &str = "\
@@ -29,8 +29,7 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
 }
 
 fn words(answer: &verb::Answer) -> String {
-    let saved = answer.saved.iter().map(|saved| format!("what was unposted is kept in {}\n", short(saved)));
-    let mut text: String = saved.collect();
+    let mut text = kept_note(answer.saved.as_ref(), &answer.kept);
     let (written, removed) = (count(answer.written, "file"), count(answer.removed, "file"));
     text += &format!(
         "wrote {written}, removed {removed}; on {} at root {}\n",

@@ -8,7 +8,8 @@ use cairn_node::verbs::held as verb;
 
 const EXAMPLES: &str = "\
 Nothing that was signed is dropped: what comes from a key without the right to write, or past a fork, is kept
-and shows on no branch, until somebody grants the right or takes it in.
+and shows on no branch, until somebody grants the right or takes it in. So does what was written beside the
+beginning of an epoch, until it is carried over.
 
 Examples:
   cairn held

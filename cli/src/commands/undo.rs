@@ -3,7 +3,7 @@
 use super::{ask, overlap_list};
 use crate::desk::Desk;
 use crate::error::Failure;
-use crate::output::{count, short};
+use crate::output::{count, kept_note, short};
 use cairn_node::verbs::undo as verb;
 
 const AFTER: &str = "\
@@ -40,5 +40,5 @@ pub(super) fn words(done: &str, answer: &verb::Answer) -> String {
         answer.branch,
         short(&answer.root)
     );
-    text + &overlap_list(&answer.places)
+    kept_note(None, &answer.kept) + &text + &overlap_list(&answer.places)
 }

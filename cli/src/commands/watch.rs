@@ -120,10 +120,16 @@ fn asked(desk: &Desk, branch: &str) -> root::Args {
     root::Args { here: desk.here(), uri: Some(format!("?{branch}")), unlike: None }
 }
 
+/// The branch that the worktree follows. A `serve` that stops before it answers is no reason not to begin.
 fn branch(desk: &Desk) -> Result<String, Failure> {
-    match desk.ask(&Request::Status(status::Args { here: desk.here() }))? {
-        Answer::Status(status) => Ok(status.branch),
-        _ => Err(Failure::unasked()),
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        match desk.ask(&Request::Status(status::Args { here: desk.here() })) {
+            Ok(Answer::Status(status)) => return Ok(status.branch),
+            Ok(_) => return Err(Failure::unasked()),
+            Err(failure) if failure.code == "E_BROKEN" && Instant::now() < patience => {}
+            Err(failure) => return Err(failure),
+        }
     }
 }
 

@@ -33,6 +33,11 @@ pub struct Answer {
     pub frontier: Vec<String>,
     /// Its root.
     pub root: String,
+    /// The waypoint that keeps what was unposted.
+    pub saved: Option<String>,
+    /// The waypoints that keep what stood in the way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<String>,
 }
 
 /// Posts what is unposted, begins the branch, and switches.
@@ -44,7 +49,7 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
         let from = Version::in_site(owner, &site, from)?;
         site.check_shared(owner, &from.frontier)?;
     }
-    site.post(owner, network, &Posting::default())?;
+    let posted = site.post(owner, network, &Posting::default())?;
     let there = site.place.branch(owner, &branch)?;
     let (frontier, waypoint) = if there.is_empty() {
         let from = match &args.from {
@@ -65,7 +70,8 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     site.note_move("come", site.stand(), &target);
     site.move_to(owner, network, target)?;
     let root = site.view(owner)?.root.to_string();
-    Ok(Answer { branch, waypoint, frontier: digits(site.frontier()), root })
+    let saved = posted.map(|posted| posted.written.waypoint.to_string());
+    Ok(Answer { branch, waypoint, frontier: digits(site.frontier()), root, saved, kept: site.kept_words() })
 }
 
 fn branch(args: &Args) -> Result<String, NodeError> {

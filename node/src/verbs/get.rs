@@ -37,8 +37,11 @@ pub struct Answer {
     pub written: u64,
     /// How many files were removed.
     pub removed: u64,
-    /// The waypoint that keeps what would have been overwritten.
+    /// The waypoint that keeps what was unposted.
     pub saved: Option<String>,
+    /// The waypoints that keep what stood in the way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<String>,
     /// Whether several versions were blended.
     pub blended: bool,
     /// How many overlaps the version shows.
@@ -123,8 +126,7 @@ fn switch(
     }
     let moved = site.move_to(owner, network, target)?;
     let blended = versions.len() > 1 || versions.iter().any(|version| version.refs > 1);
-    let saved = moved.saved.or(saved.waypoint);
-    let saved = saved.map(|saved| saved.to_string());
+    let saved = saved.waypoint.map(|saved| saved.to_string()).or_else(|| site.kept_words().pop());
     let local = site.worktree.link.local.map(|local| local.to_string());
     Ok(Answer { saved, blended, local, ..answer(owner, site, &moved)? })
 }
@@ -193,6 +195,7 @@ fn answer(owner: &mut Owner, site: &Site, moved: &Moved) -> Result<Answer, NodeE
         written: moved.written,
         removed: moved.removed,
         overlaps: view.overlaps.len() as u64,
+        kept: site.kept_words(),
         ..Answer::default()
     })
 }

@@ -1,5 +1,6 @@
 //! `held`: what is kept here and shows on no branch, by whom, why, and what would let it count.
 
+use cairn_crdt::id::WaypointId;
 use cairn_protocol::replica::HeldFor;
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +30,7 @@ pub struct Kept {
     pub waypoint: String,
     /// What it says, as far as it is known.
     pub told: Option<Logged>,
-    /// Why: `rights`, `forked`, `epoch` or `future`.
+    /// Why: `rights`, `forked`, `epoch`, `future` or `late`.
     pub reason: String,
     /// The same in words.
     pub detail: String,
@@ -37,13 +38,12 @@ pub struct Kept {
     pub next: String,
 }
 
-/// Lists what is held in the project.
+/// Lists what is held in the project, and what is late on its branches.
 pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     let place = Site::open(owner, &args.here)?.place;
     let replica = owner.replica(place.repo)?;
     let marks = Marks::default();
-    let kept = |(id, why): (_, HeldFor)| {
-        let Reason { word, detail, next } = reason(&why);
+    let kept = |(id, Reason { word, detail, next }): (WaypointId, Reason)| {
         let told = replica.entry(place.project, id).map(|entry| logged(&entry, &marks));
         Kept {
             waypoint: id.to_string(),
@@ -53,7 +53,10 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
             next: next.to_owned(),
         }
     };
-    Ok(Answer { held: replica.held(place.project).into_iter().map(kept).collect() })
+    let held = replica.held(place.project).into_iter().map(|(id, why)| (id, reason(&why)));
+    let branches = replica.branches(place.project).into_iter();
+    let late = branches.flat_map(|(branch, _)| replica.late(place.project, &branch));
+    Ok(Answer { held: held.chain(late.map(|id| (id, LATE))).map(kept).collect() })
 }
 
 /// Why something is held.
@@ -65,6 +68,13 @@ pub(super) struct Reason {
     /// What to do.
     pub(super) next: &'static str,
 }
+
+/// What a branch had beside the beginning of the epoch that is in force.
+const LATE: Reason = Reason {
+    word: "late",
+    detail: "it was written beside the beginning of an epoch",
+    next: "`cairn put` of its author carries it over; `cairn put ?WAYPOINT` does so for anybody",
+};
 
 /// Why, in words, and what to do.
 pub(super) fn reason(why: &HeldFor) -> Reason {

@@ -39,6 +39,8 @@ pub struct Site {
     pub place: Place,
     key: Option<Keypair>,
     dir: PathBuf,
+    /// The waypoints that keep what stood in the way of a checkout, in order.
+    kept: Vec<WaypointId>,
 }
 
 /// What a post says beside the changes.
@@ -81,7 +83,7 @@ impl Site {
         let key = here.key.as_deref().or(link.key.as_deref()).map(identity::load_or_make).transpose()?;
         let dir = here.dir.canonicalize().map_err(|error| NodeError::io("open", &here.dir, error))?;
         worktrees::remember(owner.home(), worktree.root())?;
-        Ok(Self { worktree, place, key, dir })
+        Ok(Self { worktree, place, key, dir, kept: Vec::new() })
     }
 
     /// Makes a folder a worktree of a project; nothing is checked out yet.
@@ -106,6 +108,11 @@ impl Site {
     /// Where the verb was asked, for what asks again.
     pub fn here(&self) -> Here {
         Here { dir: self.dir.clone(), key: None }
+    }
+
+    /// The waypoints that keep what stood in the way of a checkout since the worktree was opened, in digits.
+    pub fn kept_words(&self) -> Vec<String> {
+        self.kept.iter().map(WaypointId::to_string).collect()
     }
 
     /// The version that the worktree stands on.

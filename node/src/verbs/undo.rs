@@ -48,6 +48,9 @@ pub struct Answer {
     pub left: usize,
     /// How many overlaps the version shows.
     pub overlaps: u64,
+    /// The waypoints that keep what stood in the way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<String>,
     /// Where they are, if there are more than before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<Spot>,
@@ -220,6 +223,7 @@ fn arrive(
         branch: site.branch().to_owned(),
         left: site.worktree.link.steps.left(),
         overlaps: view.overlaps.len() as u64,
+        kept: site.kept_words(),
         places: if more { spots(owner, site.place, &view)? } else { Vec::new() },
     })
 }

@@ -44,8 +44,6 @@ pub struct Moved {
     pub written: u64,
     /// Files that were removed.
     pub removed: u64,
-    /// The last waypoint that keeps what would have been overwritten.
-    pub saved: Option<WaypointId>,
     /// How many overlaps the version shows.
     pub overlaps: u64,
 }
@@ -116,7 +114,6 @@ impl Site {
             if let Some(saved) = self.save_surprises(owner, network, &surprises)? {
                 let alone = Frontier::from_iter([saved]);
                 known.push(self.place.view(owner, &alone)?);
-                moved.saved = Some(saved);
                 if target.merge {
                     target.frontier = self.with_saved(owner, &target.frontier, &alone)?;
                 }
@@ -213,6 +210,8 @@ impl Site {
             changes.push(Change { path: path.clone(), difference, disk });
         }
         let posting = Posting { message: Some("kept before a checkout"), ..self.keeping() };
-        Ok(self.keep(owner, network, &changes, &posting)?.map(|posted| posted.written.waypoint))
+        let kept = self.keep(owner, network, &changes, &posting)?.map(|posted| posted.written.waypoint);
+        self.kept.extend(kept);
+        Ok(kept)
     }
 }

@@ -19,6 +19,11 @@ impl World {
         (world, began)
     }
 
+    fn held(&mut self, at: &str) -> Vec<held::Kept> {
+        let args = held::Args { here: self.here(at) };
+        held::run(&mut self.owner, &args).unwrap().held
+    }
+
     /// As a crash leaves a worktree that was going to a version: no file is written yet, and the link says where it was going.
     fn cut_off(&mut self, at: &str, frontier: Frontier) {
         let mut site = Site::open(&self.owner, &self.here(at)).unwrap();
@@ -69,8 +74,12 @@ fn versions_of_different_epochs_blend_to_none_and_the_hint_says_what_does() {
     world.write("b/u", "mine\n");
     world.post("b");
     let late = world.post("b").frontier[0].clone();
+    let told = world.held("b");
+    assert_eq!((told[0].waypoint.as_str(), told[0].reason.as_str()), (late.as_str(), "late"));
     let refused = world.try_get("b", &["?v1", &format!("?{late}")]).unwrap_err();
     assert!(matches!(refused, NodeError::Epochs) && refused.hint().contains("put"), "{refused:?}");
     world.put("b", &[]);
     assert_eq!((world.read("b/t").as_str(), world.read("b/u").as_str()), ("2\n", "mine\n"));
+    let told = world.held("b");
+    assert!(told.is_empty(), "{told:?}");
 }
