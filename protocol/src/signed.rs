@@ -40,6 +40,11 @@ impl<T: Signable> Signed<T> {
         &self.value
     }
 
+    /// The signature, unchecked.
+    pub fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
     /// Checks the signature.
     pub fn verify(self) -> Result<Verified<T>, Reject> {
         let signer = self.value.signer().ok_or(Reject::Signature)?;

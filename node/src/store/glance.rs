@@ -81,7 +81,7 @@ impl Store {
         if let Some(damage) = self.stones.check(held.name, stone)? {
             return Err(damage.into());
         }
-        if known {
+        if known || stone.gone().is_some() {
             return Ok(());
         }
         let name = StoneName { feed: held.name, span: stone.span };

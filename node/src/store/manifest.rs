@@ -6,14 +6,12 @@
 //! not name is not part of the store.
 //!
 //! ```text
-//! "cairn manifest 1\n"  generation (u64)  log number (u64)  founding record
-//! projects  rights  forks  feeds  BLAKE3 of all that (32)
+//! "cairn manifest 2\n"  generation (u64)  log number (u64)  founding record
+//! projects  rights  forks  feeds, as `compact` has them  BLAKE3 of all that (32)
 //! ```
 //!
-//! Where a feed has relics, it is a "cairn manifest 2\n" and ends in them, so that a program that knows none takes
-//! none of them for leavings.
+//! The first level wrote every feed in full and knew no relics; it is read, and never written.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use cairn_crdt::encoding::{Decode, Encoded, Reader, Writer};
@@ -23,6 +21,7 @@ use cairn_protocol::founding::FoundingRecord;
 use cairn_protocol::grant::GrantRecord;
 use cairn_protocol::hash::LogHash;
 use cairn_protocol::limits::{GRANTS_COUNT_MAX, LABEL_BYTES_MAX, PROJECTS_COUNT_MAX, TOPS_COUNT_MAX};
+use cairn_protocol::piece::Gone;
 use cairn_protocol::proof::ForkProof;
 use cairn_protocol::top::Top;
 use cairn_protocol::tower::Span;
@@ -30,9 +29,11 @@ use cairn_protocol::tower::Span;
 use crate::error::{Damage, NodeError};
 use crate::files::{self, Files};
 
-const MAGIC: &[u8] = b"cairn manifest 1\n";
-/// How one with relics begins.
-const MAGIC_RELICS: &[u8] = b"cairn manifest 2\n";
+mod compact;
+
+const MAGIC: &[u8] = b"cairn manifest 2\n";
+/// How one of the first level begins.
+const MAGIC_FULL: &[u8] = b"cairn manifest 1\n";
 /// The most bytes of a manifest.
 const MANIFEST_BYTES_MAX: u64 = 1 << 30;
 /// The most stones of one feed: a tower has few, and a wide margin.
@@ -75,12 +76,6 @@ pub(crate) struct FeedRecord {
     pub(crate) relics: Vec<StoneRecord>,
 }
 
-/// The relics of one feed, as they are written down.
-struct Relics {
-    feed: FeedId,
-    stones: Vec<StoneRecord>,
-}
-
 /// One stone in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoneRecord {
@@ -90,8 +85,20 @@ pub(crate) struct StoneRecord {
     pub(crate) subtree: LogHash,
     /// How many bytes the file has.
     pub(crate) bytes: u64,
-    /// The file's name, without the folder.
+    /// The file's name, without the folder; empty where there is none.
     pub(crate) file: String,
+}
+
+impl StoneRecord {
+    /// A stone of which nothing is left but the subtree's hash. It has no file.
+    pub(crate) fn hollow(span: Span, subtree: LogHash) -> Self {
+        Self { span, subtree, bytes: 0, file: String::new() }
+    }
+
+    /// What is left of a stone that has no file.
+    pub(crate) fn gone(&self) -> Option<Gone> {
+        self.file.is_empty().then_some(Gone { level: self.span.level, hash: self.subtree })
+    }
 }
 
 impl Manifest {
@@ -125,25 +132,11 @@ impl Manifest {
         let replaced = files::replace(files, &dir.join("manifest.new"), &path, &bytes);
         replaced.map_err(|error| NodeError::io("write", &path, error))
     }
-
-    fn relics(&self) -> Vec<Relics> {
-        let feeds = self.feeds.iter().filter(|record| !record.relics.is_empty());
-        feeds.map(|record| Relics { feed: record.feed, stones: record.relics.clone() }).collect()
-    }
-
-    fn put_relics(&mut self, relics: Vec<Relics>) {
-        let mut relics: BTreeMap<FeedId, _> =
-            relics.into_iter().map(|relics| (relics.feed, relics.stones)).collect();
-        for record in &mut self.feeds {
-            record.relics = relics.remove(&record.feed).unwrap_or_default();
-        }
-    }
 }
 
 impl Encoded for Manifest {
     fn write(&self, out: &mut Writer) {
-        let relics = self.relics();
-        out.raw(if relics.is_empty() { MAGIC } else { MAGIC_RELICS });
+        out.raw(MAGIC);
         out.u64(self.generation);
         out.u64(self.log);
         self.founding.write(out);
@@ -153,29 +146,27 @@ impl Encoded for Manifest {
         }
         out.list(&self.rights);
         out.list(&self.forks);
-        out.list(&self.feeds);
-        if !relics.is_empty() {
-            out.list(&relics);
-        }
+        compact::write(out, self.founding.repo(), &self.projects, &self.feeds);
     }
 
     fn read(input: &mut Reader<'_>) -> Decode<Self> {
         let at = input.clone();
         let magic = input.raw(MAGIC.len())?;
-        at.require([MAGIC, MAGIC_RELICS].contains(&magic), "manifest")?;
+        at.require([MAGIC, MAGIC_FULL].contains(&magic), "manifest")?;
         let (generation, log) = (input.u64()?, input.u64()?);
-        let founding = Signed::read(input)?;
+        let founding: Signed<FoundingRecord> = Signed::read(input)?;
         let projects = read_texts(input, PROJECTS_COUNT_MAX)?;
         let rights = input.list(GRANTS_COUNT_MAX)?;
-        let (forks, feeds) = (input.list(TOPS_COUNT_MAX)?, input.list(TOPS_COUNT_MAX)?);
-        let mut manifest = Self { generation, log, founding, projects, rights, forks, feeds };
-        if magic == MAGIC_RELICS {
-            manifest.put_relics(input.list(TOPS_COUNT_MAX)?);
-        }
-        Ok(manifest)
+        let forks = input.list(TOPS_COUNT_MAX)?;
+        let feeds = match magic == MAGIC {
+            true => compact::read(input, founding.repo(), &projects)?,
+            false => input.list(TOPS_COUNT_MAX)?,
+        };
+        Ok(Self { generation, log, founding, projects, rights, forks, feeds })
     }
 }
 
+/// In full, without its relics.
 impl Encoded for FeedRecord {
     fn write(&self, out: &mut Writer) {
         self.feed.write(out);
@@ -187,17 +178,6 @@ impl Encoded for FeedRecord {
         let feed = FeedId::read(input)?;
         let (top, stones) = (Signed::read(input)?, input.list(STONES_COUNT_MAX)?);
         Ok(Self { feed, top, stones, relics: Vec::new() })
-    }
-}
-
-impl Encoded for Relics {
-    fn write(&self, out: &mut Writer) {
-        self.feed.write(out);
-        out.list(&self.stones);
-    }
-
-    fn read(input: &mut Reader<'_>) -> Decode<Self> {
-        Ok(Self { feed: FeedId::read(input)?, stones: input.list(STONES_COUNT_MAX)? })
     }
 }
 

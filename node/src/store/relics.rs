@@ -190,7 +190,6 @@ pub(super) fn beyond_repair(error: NodeError) -> NodeError {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use cairn_crdt::encoding::Encoded;
     use cairn_crdt::id::ContentHash;
     use cairn_protocol::piece::Gone;
 
@@ -305,18 +304,5 @@ mod tests {
                 assert_eq!(relics(&files), (1..=HELD).collect::<Vec<_>>(), "{told}");
             }
         }
-    }
-
-    #[test]
-    fn a_manifest_without_relics_is_what_it_was_before_there_were_any() {
-        let files = FaultFiles::default();
-        let mut author = Author::new(1);
-        let mut store = create(&files, &author).unwrap();
-        store.commit(&author.batch(3)).unwrap();
-        store.cut().unwrap();
-        assert!(store.manifest.to_bytes().starts_with(b"cairn manifest 1\n"));
-        let mut store = story(&FaultFiles::default(), &mut Author::new(1)).unwrap();
-        store.cut().unwrap();
-        assert!(store.manifest.to_bytes().starts_with(b"cairn manifest 2\n"));
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cairn_crdt::id::hex;
 use cairn_protocol::hash::LogHash;
 use cairn_protocol::stone::{Lying, Source, StoneName, StoneReader, StoneWriter, Stored};
+use cairn_protocol::tower::Span;
 use cairn_protocol::{FeedName, Reject};
 
 use super::manifest::StoneRecord;
@@ -114,6 +115,9 @@ impl Chisel<'_> {
 
     /// Takes over a whole stone that holds the next waypoints. One that does not hold what it should is damage.
     pub(crate) fn take(&mut self, record: &StoneRecord) -> Result<(), NodeError> {
+        if let Some(gone) = record.gone() {
+            return self.push(&Stored::Gone(gone));
+        }
         let feed = self.name.feed;
         let reader = self.stones.open(feed, record)?;
         for part in 0..reader.parts() {
@@ -137,6 +141,11 @@ impl Chisel<'_> {
         let reader = StoneReader::open(source);
         let proven = reader.and_then(|reader| reader.verify(&subtree).map(|()| reader));
         let reader = proven.map_err(|_| NodeError::Bug("a stone is not what was written"))?;
+        if is_hollow(&reader) {
+            let removed = stones.files.remove(&temp);
+            removed.map_err(|error| NodeError::io("remove", &temp, error))?;
+            return Ok(StoneRecord::hollow(self.name.span, subtree));
+        }
         let record = record(self.name, subtree, len, &hash.finalize());
         let path = stones.path(&record);
         let named = reader.source().file.sync().and_then(|()| stones.files.rename(&temp, &path));
@@ -217,6 +226,9 @@ impl Stones {
 
     /// What is wrong with a stone's file as far as its name and length tell.
     pub(crate) fn check(&self, feed: FeedName, record: &StoneRecord) -> Result<Option<Damage>, NodeError> {
+        if record.gone().is_some() {
+            return Ok(None);
+        }
         let path = self.path(record);
         let (offset, what) =
             match self.files.len(&path).map_err(|error| NodeError::io("open", &path, error))? {
@@ -229,6 +241,9 @@ impl Stones {
 
     /// Removes a stone that is no longer part of the store; what cannot be removed goes at the next start.
     pub(crate) fn remove(&self, record: &StoneRecord) {
+        if record.gone().is_some() {
+            return;
+        }
         self.close(record);
         let _ = self.files.remove(&self.path(record));
         self.remove_summary(record);
@@ -236,6 +251,9 @@ impl Stones {
 
     /// Reads one waypoint.
     pub(crate) fn read(&self, feed: FeedName, record: &StoneRecord, place: u64) -> Result<Stored, NodeError> {
+        if let Some(gone) = record.gone() {
+            return Ok(Stored::Gone(gone));
+        }
         let stored = self.open(feed, record)?.read(place);
         Ok(stored.map_err(|reject| damage(feed, record, &reject))?)
     }
@@ -247,6 +265,9 @@ impl Stones {
         record: &StoneRecord,
         place: u64,
     ) -> Result<Stored, NodeError> {
+        if let Some(gone) = record.gone() {
+            return Ok(Stored::Gone(gone));
+        }
         let stored = self.open(feed, record)?.read_lean_at(place);
         Ok(stored.map_err(|reject| damage(feed, record, &reject))?)
     }
@@ -259,7 +280,10 @@ impl Stones {
         place: u64,
         each: &mut dyn FnMut(Stored) -> Result<(), NodeError>,
     ) -> Result<(), NodeError> {
-        show(feed, record, &mut self.open(feed, record)?.read_from(place), each)
+        match record.gone() {
+            Some(gone) => each(Stored::Gone(gone)),
+            None => show(feed, record, &mut self.open(feed, record)?.read_from(place), each),
+        }
     }
 
     /// Reads all waypoints of a stone, in order.
@@ -279,11 +303,17 @@ impl Stones {
         record: &StoneRecord,
         each: &mut dyn FnMut(Stored) -> Result<(), NodeError>,
     ) -> Result<(), NodeError> {
-        show(feed, record, &mut self.open(feed, record)?.read_lean(), each)
+        match record.gone() {
+            Some(gone) => each(Stored::Gone(gone)),
+            None => show(feed, record, &mut self.open(feed, record)?.read_lean(), each),
+        }
     }
 
     /// Reads every byte of a stone and derives all that it says.
     pub(crate) fn verify(&self, feed: FeedName, record: &StoneRecord) -> Result<(), NodeError> {
+        if record.gone().is_some() {
+            return Ok(());
+        }
         self.close(record);
         let verified = self.open(feed, record)?.verify(&record.subtree);
         Ok(verified.map_err(|reject| damage(feed, record, &reject))?)
@@ -312,6 +342,13 @@ impl Stones {
         // The map is only a cache: what a panicking thread left in it is still true.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a stone holds nothing but the hash that its record has too.
+fn is_hollow(reader: &StoneReader<StoneFile>) -> bool {
+    let span = reader.name().span;
+    let is_whole = |stored| matches!(stored, Ok(Stored::Gone(gone)) if gone.level == span.level);
+    reader.has_gone() && is_whole(reader.read(span.start))
 }
 
 /// Shows what is read of a stone, up to the first that is damaged.
@@ -343,11 +380,24 @@ pub(crate) fn damage(feed: FeedName, record: &StoneRecord, reject: &Reject) -> D
     Damage { file, offset, detail: reject.to_string(), range: Some(range(feed, record)) }
 }
 
+fn record(name: StoneName, subtree: LogHash, bytes: u64, hash: &blake3::Hash) -> StoneRecord {
+    let mut ending = Ending::default();
+    ending.copy_from_slice(&hash.as_bytes()[..8]);
+    StoneRecord { span: name.span, subtree, bytes, file: file_name(name.feed, name.span, ending) }
+}
+
+/// What a file's name ends in: the first bytes of the hash of its bytes.
+pub(super) type Ending = [u8; 8];
+
 /// The name says feed, place and count, for people, and ends in a hash of the bytes, so that two
 /// states of one place never share a file.
-fn record(name: StoneName, subtree: LogHash, bytes: u64, hash: &blake3::Hash) -> StoneRecord {
-    let feed = hex(&name.feed.id().0[..8]);
-    let hash = hex(&hash.as_bytes()[..8]);
-    let file = format!("{feed}-{:012}-{}-{hash}.sst", name.span.start, name.span.count());
-    StoneRecord { span: name.span, subtree, bytes, file }
+pub(super) fn file_name(feed: FeedName, span: Span, ending: Ending) -> String {
+    let feed = hex(&feed.id().0[..8]);
+    format!("{feed}-{:012}-{}-{}.sst", span.start, span.count(), hex(&ending))
+}
+
+/// What a name ends in, if it may be a stone's.
+pub(super) fn ending_of(file: &str) -> Option<Ending> {
+    let digits = file.strip_suffix(".sst")?.rsplit('-').next()?;
+    u64::from_str_radix(digits, 16).ok().map(u64::to_be_bytes)
 }

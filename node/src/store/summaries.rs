@@ -125,7 +125,7 @@ pub(crate) fn skeleton(stored: Stored) -> Result<Skeleton, NodeError> {
 }
 
 fn is_large(record: &StoneRecord) -> bool {
-    record.span.level >= LEVEL_MIN || record.bytes >= BYTES_MIN
+    record.gone().is_none() && (record.span.level >= LEVEL_MIN || record.bytes >= BYTES_MIN)
 }
 
 fn name(feed: FeedName, record: &StoneRecord) -> StoneName {

@@ -111,7 +111,8 @@ impl Store {
     fn has_forgotten(&self) -> bool {
         let stones = self.feeds.values().flat_map(|held| held.stones.iter().map(|stone| (held.name, stone)));
         let gone = |(feed, stone): (FeedName, &StoneRecord)| {
-            self.stones.open(feed, stone).is_ok_and(|reader| reader.has_gone())
+            let has_gone = || self.stones.open(feed, stone).is_ok_and(|reader| reader.has_gone());
+            stone.gone().is_some() || has_gone()
         };
         let pending = self.feeds.values().flat_map(|held| &held.pending);
         pending.into_iter().any(|pending| matches!(pending.what, What::Gone(_)))
