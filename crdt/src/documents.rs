@@ -1,6 +1,6 @@
 //! All documents of one project: waypoints go in, views and drafts come out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::draft::{Ahead, Draft, FileEdit, Settling};
@@ -196,6 +196,11 @@ impl Documents {
     /// Whether `a` is `b` or lies in its past.
     pub fn is_ancestor(&self, a: &WaypointId, b: &WaypointId) -> bool {
         self.graph.is_ancestor(a, b)
+    }
+
+    /// Moves tips, none of which lies in another's past, on to a waypoint, unless it lies in the past of one.
+    pub fn advance(&self, tips: &mut BTreeSet<WaypointId>, id: WaypointId) {
+        self.graph.advance(tips, id);
     }
 
     /// What a waypoint stands on; nothing for one that is not here.

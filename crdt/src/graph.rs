@@ -54,6 +54,16 @@ pub(crate) struct Graph {
     ranks: Vec<u32>,
 }
 
+impl Spot {
+    /// Whether `other` has seen this one through parents that are here.
+    fn is_seen_by(&self, other: &Spot) -> bool {
+        match self.lane == other.lane {
+            true => self.index <= other.index,
+            false => other.seen.get(&self.lane).is_some_and(|index| self.index <= *index),
+        }
+    }
+}
+
 impl Graph {
     /// Whether the waypoint is here.
     pub(crate) fn contains(&self, id: &WaypointId) -> bool {
@@ -218,19 +228,40 @@ impl Graph {
         if a == b || *b == NEXT || self.is_seen(a, b) {
             return true;
         }
-        // Whoever absorbs says it of all that is absorbed below, so one step is enough.
-        self.absorbed
-            .get(a)
-            .is_some_and(|above| above.iter().any(|above| above == b || self.is_seen(above, b)))
+        self.absorbs(a, b)
+    }
+
+    /// Whether `a` lies in the past of something that was taken in before it, and that is `b` or lies in its past.
+    ///
+    /// Whoever absorbs says it of all that is absorbed below, so one step is enough.
+    fn absorbs(&self, a: &WaypointId, b: &WaypointId) -> bool {
+        let is_below = |above: &WaypointId| above == b || self.is_seen(above, b);
+        self.absorbed.get(a).is_some_and(|above| above.iter().any(is_below))
     }
 
     /// Whether `b` has seen `a` through parents that are here.
     fn is_seen(&self, a: &WaypointId, b: &WaypointId) -> bool {
         let (Some(a), Some(b)) = (self.spot(a), self.spot(b)) else { return false };
-        match a.lane == b.lane {
-            true => a.index <= b.index,
-            false => b.seen.get(&a.lane).is_some_and(|index| a.index <= *index),
+        a.is_seen_by(b)
+    }
+
+    /// Moves tips, none of which lies in another's past, on to a waypoint, unless it lies in the past of one.
+    ///
+    /// The waypoint is looked up once, each tip once: a branch that many write has many.
+    pub(crate) fn advance(&self, tips: &mut BTreeSet<WaypointId>, id: WaypointId) {
+        let at = self.spot(&id);
+        let mut covered = Vec::new();
+        for tip in tips.iter() {
+            let pair = at.zip(self.spot(tip));
+            if *tip == id || pair.is_some_and(|(at, tip)| at.is_seen_by(tip)) || self.absorbs(&id, tip) {
+                return;
+            }
+            if pair.is_some_and(|(at, tip)| tip.is_seen_by(at)) || self.absorbs(tip, &id) {
+                covered.push(*tip);
+            }
         }
+        covered.iter().for_each(|tip| drop(tips.remove(tip)));
+        tips.insert(id);
     }
 
     /// Whether `a` is one of `heads` or lies in the past of one.
@@ -333,6 +364,17 @@ mod tests {
                     prop_assert_eq!(graph.is_ancestor(&id(a), &id(b)), reaches(&parents, b, a));
                 }
             }
+        }
+
+        #[test]
+        fn tips_move_on_to_what_lies_in_nobodys_past(parents in dag(), keys in proptest::collection::vec(any::<u8>(), 24)) {
+            let graph = graph(&parents);
+            let mut order: Vec<usize> = (0..parents.len()).collect();
+            order.sort_by_key(|n| keys[*n]);
+            let mut tips = BTreeSet::new();
+            order.iter().for_each(|n| graph.advance(&mut tips, id(*n)));
+            let is_top = |n: &usize| (0..parents.len()).all(|other| other == *n || !reaches(&parents, other, *n));
+            prop_assert_eq!(tips, (0..parents.len()).filter(is_top).map(id).collect());
         }
 
         #[test]

@@ -62,11 +62,7 @@ impl Branch {
 
     /// Moves the branch on to `id`, unless it lies in the past of a tip.
     fn advance(&mut self, id: WaypointId, documents: &Documents) {
-        if self.tips.iter().any(|tip| documents.is_ancestor(&id, tip)) {
-            return;
-        }
-        self.tips.retain(|tip| !documents.is_ancestor(tip, &id));
-        self.tips.insert(id);
+        documents.advance(&mut self.tips, id);
     }
 
     /// Drops the tips in the past of `id`; whether none is left.
