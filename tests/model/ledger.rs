@@ -30,6 +30,8 @@ pub(super) struct Ledger {
     /// All that were heard of, the oldest first.
     all: Vec<Version>,
     waypoints: BTreeSet<String>,
+    /// The marks whose past was heard of: it never changes.
+    marks: BTreeSet<String>,
     /// What was owed and found since the store forgot last.
     paid: BTreeMap<State, Version>,
     pub(super) walked: u64,
@@ -39,7 +41,7 @@ pub(super) struct Ledger {
 impl Ledger {
     pub(super) fn new(proof: Node) -> Self {
         let (owed, found, found_last, hints, paid) = Default::default();
-        let (waiting, heard, all, waypoints) = Default::default();
+        let (waiting, heard, all, waypoints, marks) = Default::default();
         Self {
             proof,
             owed,
@@ -50,6 +52,7 @@ impl Ledger {
             heard,
             all,
             waypoints,
+            marks,
             paid,
             walked: 0,
             settled: 0,
@@ -83,13 +86,26 @@ impl Ledger {
         &self.waypoints
     }
 
-    /// The newest waypoints in a version.
-    pub(super) fn learn(&mut self, version: &str) {
+    /// The newest waypoints in the version of a mark, unless they are known.
+    pub(super) fn learn_mark(&mut self, name: &str) {
+        if !self.marks.contains(name) && self.learn(&format!("?{name}")) {
+            self.marks.insert(name.to_owned());
+        }
+    }
+
+    /// A mark may have been set anew.
+    pub(super) fn forget_mark(&mut self, name: &str) {
+        self.marks.remove(name);
+    }
+
+    /// The newest waypoints in a version; whether there is one.
+    pub(super) fn learn(&mut self, version: &str) -> bool {
         let log = self.proof.run(&["log", version, "-n", "3000"]);
         assert!(matches!(log.code, 0 | 3), "log {version}: {log:#?}");
         for told in log.json["waypoints"].as_array().into_iter().flatten() {
             self.hear(told["waypoint"].as_str());
         }
+        log.code == 0
     }
 
     /// What shows on no branch: work that is late is there too.

@@ -112,6 +112,7 @@ impl World {
         let name = format!("v{}", self.chance.next(1000));
         let pin: &[&str] = if self.chance.next(3) == 0 { &["--pin"] } else { &[] };
         let out = self.act(desk, &[&["mark", &name, "-m", "a state"], pin].concat());
+        self.marked(&name);
         if out.code == 0 {
             self.marks.insert(name);
         }

@@ -279,6 +279,11 @@ impl World {
         }
     }
 
+    /// A mark may name another version now.
+    pub(super) fn marked(&mut self, name: &str) {
+        self.ledgers.iter_mut().for_each(|ledger| ledger.forget_mark(name));
+    }
+
     /// Asks the stores for all that they owe.
     pub(super) fn checkpoint(&mut self) {
         if let Some(watch) = &self.watch {
@@ -297,7 +302,8 @@ impl World {
             let on_disk: BTreeSet<_> =
                 self.desks.iter().filter(mine).flat_map(|desk| desk.seen().values().copied()).collect();
             let ledger = &mut self.ledgers[house];
-            self.branches.iter().chain(&self.marks).for_each(|name| ledger.learn(&format!("?{name}")));
+            self.branches.iter().for_each(|name| drop(ledger.learn(&format!("?{name}"))));
+            self.marks.iter().for_each(|name| ledger.learn_mark(name));
             ledger.learn_held();
             let lost = ledger.settle(&on_disk);
             assert!(lost.is_empty(), "taken, and no version shows it: {lost:#?}");
