@@ -11,7 +11,7 @@ use cairn_protocol::input::{Input, Wanted};
 use cairn_protocol::key::DeviceKey;
 
 use super::Address;
-use super::session::REACH_MAX;
+use super::session::{REACH_MAX, REFUSED_MAX};
 use super::wire::Wire;
 use crate::error::NodeError;
 
@@ -19,8 +19,6 @@ use crate::error::NodeError;
 const TRIES_MAX: u32 = 3;
 /// How long the others may take to be reached after the first has been exchanged with.
 const GRACE: Duration = Duration::from_secs(2);
-/// Where every call has failed, how long the peers are called again before they are given up: one of them may just be starting.
-const REFUSED_MAX: Duration = Duration::from_secs(3);
 /// How long nothing may be heard of the repo while a peer is asked. Requests have a shorter limit of
 /// their own; this is the last resort.
 const SILENCE_MAX: Duration = Duration::from_secs(180);

@@ -14,12 +14,14 @@ use tokio::task::JoinHandle;
 
 use super::Address;
 use super::fetch::{Fetcher, Part, Progress, write_part};
-use super::session::{Core, LOOK, REACH_MAX, Session};
+use super::session::{Core, LOOK, REACH_MAX, REFUSED_MAX, Session};
 use crate::artifacts::{Added, Artifacts, Checked, Hashes};
 use crate::error::NodeError;
 use crate::identity;
 use crate::progress;
 
+/// How long it counts that nobody answered.
+const ALONE_FOR: Duration = Duration::from_secs(10);
 /// How long a fetch waits for more peers when one is there.
 const TOGETHER: Duration = Duration::from_millis(300);
 
@@ -200,8 +202,20 @@ impl Session {
             if (!tried.is_empty() && self.all_called(repo)?) || Instant::now() > deadline {
                 return Err(last);
             }
+            if tried.is_empty() && self.is_alone(repo, begun.at)? {
+                self.nobody_at = Some(Instant::now());
+                return Err(last);
+            }
             self.step(core, LOOK)?;
         }
+    }
+
+    /// Whether every call has failed, and peers that are just starting have had their time since `begun`. A verb that
+    /// fetches much does not give them that time for each piece.
+    fn is_alone(&mut self, repo: RepoId, begun: Instant) -> Result<bool, NodeError> {
+        let lately = self.nobody_at.is_some_and(|at| at.elapsed() < ALONE_FOR);
+        let has_waited = lately || begun.elapsed() > REFUSED_MAX;
+        Ok(has_waited && self.connected().is_empty() && self.all_called(repo)?)
     }
 
     /// Whether nobody needs to be asked; a part that is here is written at once.

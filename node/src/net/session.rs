@@ -33,6 +33,8 @@ const THREADS: usize = 2;
 /// How long a command waits for a listener or for the first peer; a peer that is just starting is
 /// called again meanwhile.
 pub(super) const REACH_MAX: Duration = Duration::from_secs(20);
+/// Where every call has failed, how long the peers are called again before they are given up: one of them may just be starting.
+pub(super) const REFUSED_MAX: Duration = Duration::from_secs(3);
 /// How long the runtime may take to end.
 const END_MAX: Duration = Duration::from_secs(2);
 /// How often a wait looks at its deadlines.
@@ -73,6 +75,8 @@ pub struct Session {
     pub(super) book: PeerBook,
     wire: Option<Wire>,
     pub(super) artifacts: Option<Artifacts>,
+    /// When a fetch gave up last because no peer answered a call.
+    pub(super) nobody_at: Option<Instant>,
     /// How fast artifacts go out.
     lending: Pace,
     asker_is_gone: Option<Arc<AtomicBool>>,
@@ -94,6 +98,7 @@ impl Session {
             book: PeerBook::load(home),
             wire: None,
             artifacts: None,
+            nobody_at: None,
             lending: Pace::free(),
             asker_is_gone: None,
             runtime: None,
