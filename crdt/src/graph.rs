@@ -260,7 +260,9 @@ impl Graph {
                 covered.push(*tip);
             }
         }
-        covered.iter().for_each(|tip| drop(tips.remove(tip)));
+        for tip in covered {
+            tips.remove(&tip);
+        }
         tips.insert(id);
     }
 
