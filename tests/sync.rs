@@ -262,6 +262,18 @@ fn known_peers_are_called_again_after_a_restart() {
 }
 
 #[test]
+fn what_put_writes_after_the_exchange_reaches_known_peers_too() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("shared.rs", SHARED.as_bytes())]);
+    let ben = stage.node("ben");
+    ana.serve();
+    ben.join(&ana, "write");
+    ben.edit("shared.rs", "input + 1", "input + 10");
+    let posted = ben.ok(&["put", "--known"])["posted"].as_str().unwrap().to_owned();
+    assert_eq!(ana.ok(&["log", "-n", "1", "?main"])["waypoints"][0]["waypoint"], *posted, "unposted work too");
+}
+
+#[test]
 fn an_artifact_is_fetched_from_a_known_peer_byte_equal() {
     let stage = Stage::new();
     let mut ana = stage.founder("ana", &[("a.txt", b"a\n")]);

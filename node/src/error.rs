@@ -134,7 +134,10 @@ pub enum NodeError {
     /// The request itself makes no sense.
     #[error("{0}")]
     Usage(String),
-    /// Rights, verification or policy forbid it.
+    /// The key has no right to do it.
+    #[error("refused: {0}")]
+    Ungranted(String),
+    /// What is there, verification or policy forbid it.
     #[error("refused: {0}")]
     Refused(String),
     /// Something cannot be done with a run.
@@ -246,7 +249,7 @@ impl NodeError {
             NodeError::Ambiguous { .. } => "E_AMBIGUOUS",
             NodeError::TooLarge { .. } => "E_TOO_LARGE",
             NodeError::Usage(_) => "E_USAGE",
-            NodeError::Refused(_) => "E_REFUSED",
+            NodeError::Ungranted(_) | NodeError::Refused(_) => "E_REFUSED",
             NodeError::Run(problem) if problem.is_usage() => "E_USAGE",
             NodeError::Run(_) => "E_RUN",
             NodeError::NotOurs(_) => "E_NOT_OURS",
@@ -322,7 +325,8 @@ impl NodeError {
             NodeError::Ambiguous { .. } => "write more of the name",
             NodeError::TooLarge { .. } => "large contents do not merge; keep them with `cairn artifact add`",
             NodeError::Usage(_) => "see --help",
-            NodeError::Refused(_) => "ask whoever granted your rights",
+            NodeError::Ungranted(_) => "ask whoever granted your rights; `cairn grant` lists who has which",
+            NodeError::Refused(_) => "nothing was lost; the message says what stands in the way",
             NodeError::Exposed(_) => {
                 "`chmod 600` on it; where others may have read it, `cairn identity fork` gives a new one"
             }
@@ -371,6 +375,8 @@ impl From<WriteError> for NodeError {
         match error {
             WriteError::Frozen(Reject::Fork) => NodeError::Forked(error.to_string()),
             WriteError::Behind { .. } => NodeError::Behind(error.to_string()),
+            WriteError::Ungranted => NodeError::Ungranted(error.to_string()),
+            WriteError::Epochs => NodeError::Epochs,
             _ => NodeError::Refused(error.to_string()),
         }
     }

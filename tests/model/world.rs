@@ -302,7 +302,9 @@ impl World {
             let on_disk: BTreeSet<_> =
                 self.desks.iter().filter(mine).flat_map(|desk| desk.seen().values().copied()).collect();
             let ledger = &mut self.ledgers[house];
-            self.branches.iter().for_each(|name| drop(ledger.learn(&format!("?{name}"))));
+            for name in &self.branches {
+                ledger.learn(&format!("?{name}"));
+            }
             self.marks.iter().for_each(|name| ledger.learn_mark(name));
             ledger.learn_held();
             let lost = ledger.settle(&on_disk);

@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// Exchange with this peer first
     #[arg(long = "peer", value_name = "MULTIADDR")]
     peers: Vec<String>,
-    /// Exchange with every peer that `cairn peers` lists first
+    /// Exchange with every peer that `cairn peers` lists first, and again where something was written
     #[arg(long)]
     known: bool,
 }

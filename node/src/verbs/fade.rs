@@ -131,7 +131,7 @@ fn set_floor(owner: &mut Owner, site: &Site, all_ms: u64) -> Result<(), NodeErro
     let (repo, project) = (site.place.repo, site.place.project);
     let replica = owner.replica(repo)?;
     if !replica.grants().may(&site.key(owner), Role::Admin, project, clock::now_ms()) {
-        return Err(NodeError::Refused("only an admin of the project sets its floor".to_owned()));
+        return Err(NodeError::Ungranted("only an admin of the project sets its floor".to_owned()));
     }
     let standing = replica.floors(project).into_iter().map(|(id, _)| id);
     let mut seen: Vec<_> = standing.take(FLOORS_COUNT_MAX).collect();

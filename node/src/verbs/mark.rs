@@ -188,7 +188,7 @@ fn release(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     }
     let grants = owner.replica(place.repo)?.grants();
     if !grants.may(&site.key(owner), Role::Admin, place.project, clock::now_ms()) {
-        return Err(NodeError::Refused(format!("only an admin lifts the hold on {name}")));
+        return Err(NodeError::Ungranted(format!("only an admin lifts the hold on {name}")));
     }
     retire(owner, &site, Retired::Hold, &marks, &args.message)
 }

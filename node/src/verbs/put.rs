@@ -34,6 +34,13 @@ pub struct Args {
     pub known: bool,
 }
 
+impl Args {
+    /// Whether peers are exchanged with: before, and after where something was written.
+    fn asks_peers(&self) -> bool {
+        self.known || !self.peers.is_empty()
+    }
+}
+
 /// What `put` answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
@@ -165,8 +172,8 @@ impl Putting {
         posted: Option<Posted>,
     ) -> Result<Answer, NodeError> {
         let Self { received, merge: Merge { waypoint, met, gathered, .. }, moved, .. } = self;
-        if !args.peers.is_empty() && (posted.is_some() || waypoint.is_some() || !gathered.carried.is_empty())
-        {
+        let has_written = posted.is_some() || waypoint.is_some() || !gathered.carried.is_empty();
+        if args.asks_peers() && has_written {
             network.sync(owner, site.place.repo, &args.peers)?;
         }
         let view = site.view(owner)?;

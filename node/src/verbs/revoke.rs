@@ -183,7 +183,7 @@ fn authority(
     };
     let mine = grants.of(&device.key()).into_iter().find(may);
     let refused =
-        || NodeError::Refused("only a founder, an admin, and who gave it take a right back".to_owned());
+        || NodeError::Ungranted("only a founder, an admin, and who gave it take a right back".to_owned());
     mine.map(|(id, _)| Some(id)).ok_or_else(refused)
 }
 

@@ -86,7 +86,7 @@ impl Terms {
             let end = above.not_after_ms.unwrap_or(u64::MAX);
             (above.uses.unwrap_or(u32::MAX), end, std::cmp::Reverse(above.depth))
         });
-        let (id, above) = loosest.ok_or_else(|| NodeError::Refused(why.to_owned()))?;
+        let (id, above) = loosest.ok_or_else(|| NodeError::Ungranted(why.to_owned()))?;
         Ok(Grant {
             parent: Some(id),
             depth: above.depth.saturating_add(1),
