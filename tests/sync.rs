@@ -270,7 +270,11 @@ fn what_put_writes_after_the_exchange_reaches_known_peers_too() {
     ben.join(&ana, "write");
     ben.edit("shared.rs", "input + 1", "input + 10");
     let posted = ben.ok(&["put", "--known"])["posted"].as_str().unwrap().to_owned();
-    assert_eq!(ana.ok(&["log", "-n", "1", "?main"])["waypoints"][0]["waypoint"], *posted, "unposted work too");
+    assert_eq!(
+        ana.ok(&["log", "-n", "1", "?main"])["waypoints"][0]["waypoint"],
+        *posted,
+        "unposted work too"
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use cairn_crdt::{Change, Documents, FileEdit, Frontier, Kept};
 
 use crate::error::NodeError;
 
+mod agents;
 mod climb;
 mod meter;
 mod packer;
@@ -15,6 +16,7 @@ mod stream;
 mod trail;
 mod whole;
 
+pub use agents::agent_bytes;
 pub use climb::{Climb, Height, post_many};
 
 pub use cairn_crdt::syntax::parses;

@@ -60,6 +60,7 @@ mod verify;
 
 use cache::Cache;
 use commit::{Extent, Run};
+pub(crate) use index::NAME as INDEX_NAME;
 use index::{Index, Place};
 use log::Log;
 use manifest::Manifest;

@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cairn_crdt::encoding::Encoded;
-use cairn_crdt::id::{ContentHash, NodeId, ProjectId, WaypointId, derive};
+use cairn_crdt::id::{ContentHash, FeedId, NodeId, ProjectId, WaypointId, derive};
 use cairn_crdt::op::{Body, NodeKind, Op, Place};
 use cairn_crdt::{Draft, Frontier};
 use cairn_protocol::entry::{Entry, Payload};
 use cairn_protocol::founding::FoundingRecord;
+use cairn_protocol::hash::GrantId;
 use cairn_protocol::log::Log;
 use cairn_protocol::piece::Piece;
+use cairn_protocol::replica::Fading;
 use cairn_protocol::top::Top;
 use cairn_protocol::waypoint::{self, Waypoint};
 use cairn_protocol::{Accepted, Batch, FeedName, Keypair, Labels, Reject, Stamp, project_id};
@@ -39,6 +41,8 @@ pub struct Climb {
     feed: FeedName,
     log: Log,
     parent: Option<WaypointId>,
+    /// The heads of the grants that the key has seen.
+    heads: Vec<GrantId>,
 }
 
 /// What the stones of a tower come to.
@@ -68,7 +72,7 @@ impl Climb {
         let feed = FeedName { repo, project: project_id(repo, PROJECT), key: key.key() };
         let meter = Meter::default();
         let store = Store::create(Arc::new(meter.clone()), dir, &founding)?;
-        Ok(Self { store, meter, key, feed, log: Log::new(), parent: None })
+        Ok(Self { store, meter, key, feed, log: Log::new(), parent: None, heads: Vec::new() })
     }
 
     /// Writes waypoints; whenever the log is large it is cut, and at the end.
@@ -87,6 +91,29 @@ impl Climb {
         self.store.cut().map(|_| ())
     }
 
+    /// Lets so many agents, each with a key of its own that has seen these grants, write so many waypoints; gives their feeds.
+    pub(super) fn come_and_go(
+        &mut self,
+        agents: u64,
+        waypoints: u64,
+        heads: &[GrantId],
+    ) -> Result<Vec<FeedId>, NodeError> {
+        let mut batches = Vec::new();
+        for _ in 0..agents {
+            self.key = Keypair::from_secret(&entropy::random()?);
+            self.feed.key = self.key.key();
+            (self.log, self.parent, self.heads) = (Log::new(), None, heads.to_vec());
+            batches.push(self.batch(waypoints)?);
+        }
+        self.store.commit_all(&batches.iter().collect::<Vec<_>>())?;
+        Ok(batches.iter().flat_map(|batch| &batch.feeds).map(|run| run.feed).collect())
+    }
+
+    /// Forgets.
+    pub(super) fn forget(&mut self, fading: &Fading) -> Result<(), NodeError> {
+        self.store.fade(fading).map(drop)
+    }
+
     fn batch(&mut self, count: u64) -> Result<Batch, NodeError> {
         let (start, seed) = (self.log.len(), entropy::random::<32>()?);
         let mut pieces = Vec::new();
@@ -96,7 +123,8 @@ impl Climb {
             self.parent = Some(waypoint.id());
             pieces.push(Piece::Waypoint(waypoint));
         }
-        let top = Top { feed: self.feed, n: self.log.len(), root: self.log.root(), grants: Vec::new() };
+        let top =
+            Top { feed: self.feed, n: self.log.len(), root: self.log.root(), grants: self.heads.clone() };
         let (project, feed, key) = (self.feed.project, self.feed.id(), self.key.key());
         let run = Accepted { project, feed, key, start, pieces, top: top.sign(&self.key)? };
         Ok(Batch { projects: vec![PROJECT.to_owned()], feeds: vec![run], ..Batch::new(self.feed.repo) })

@@ -10,7 +10,7 @@ use super::stage::{Stage, bug};
 use crate::desk::Desk;
 use crate::error::{DONE, Failure};
 use crate::output;
-use cairn_node::measure::{Climb, post_many};
+use cairn_node::measure::{Climb, agent_bytes, post_many};
 use std::time::Instant;
 
 /// How many waypoints are new when a known tower is checked.
@@ -36,6 +36,7 @@ pub(crate) struct Args {
 enum Part {
     Tower,
     Node,
+    Agents,
 }
 
 /// Measures, and prints the figures.
@@ -44,9 +45,11 @@ pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     let figures = match args.only {
         Some(Part::Tower) => tower(waypoints)?,
         Some(Part::Node) => node(waypoints)?,
+        Some(Part::Agents) => agents(waypoints)?,
         None => {
             print(&measured("tower", waypoints)?, &LIMITS[..7], desk)?;
-            print(&measured("node", waypoints)?, &LIMITS[7..], desk)?;
+            print(&measured("node", waypoints)?, &LIMITS[7..9], desk)?;
+            print(&measured("agents", waypoints)?, &LIMITS[9..], desk)?;
             return Ok(DONE);
         }
     };
@@ -55,7 +58,7 @@ pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
 }
 
 /// What is measured, in what, what is promised, and how often it is done.
-const LIMITS: [(&str, &str, Limit, usize); 9] = [
+const LIMITS: [(&str, &str, Limit, usize); 10] = [
     ("append to the tower", "/s", Limit::AtLeast(5000.0), 1),
     ("stones", "", Limit::AtMost(24.0), 1),
     ("written by cuts and merges", "x", Limit::AtMost(6.0), 1),
@@ -65,6 +68,7 @@ const LIMITS: [(&str, &str, Limit, usize); 9] = [
     ("memory of the tower", "MB", Limit::AtMost(100.0), 1),
     ("append to a node", "/s", Limit::AtLeast(5000.0), 1),
     ("memory of the node", "MB", Limit::AtMost(100.0), 1),
+    ("an agent that came once", "B", Limit::AtMost(100.0), 1),
 ];
 
 fn print(
@@ -116,4 +120,10 @@ fn node(waypoints: u64) -> Result<Vec<f64>, Failure> {
     let begun = Instant::now();
     post_many(&std::env::current_dir()?.join("home"), waypoints)?;
     Ok(vec![waypoints as f64 / begun.elapsed().as_secs_f64(), peak_mb()?])
+}
+
+/// What is left of agents that wrote twenty waypoints each, all of them forgotten.
+fn agents(waypoints: u64) -> Result<Vec<f64>, Failure> {
+    let agents = (waypoints / 100).max(1);
+    Ok(vec![agent_bytes(&std::env::current_dir()?.join("store"), agents, 20)?])
 }
