@@ -216,50 +216,114 @@ fn what_a_mark_a_branch_or_a_name_shows_is_never_collected() {
     assert_eq!(ana.ok(&["artifact", "verify"])["ok"], true);
 }
 
+/// A few interleavings; `CAIRN_CASES` asks for more, `CAIRN_SEED` for others.
 #[test]
 fn marks_fade_and_gc_in_any_order_restore_every_byte_that_is_shown() {
-    for seed in 0..3 {
-        interleaved(seed);
+    let number = |name: &str| std::env::var(name).ok().and_then(|word| word.parse().ok());
+    let (cases, seed) = (number("CAIRN_CASES").unwrap_or(3), number("CAIRN_SEED").unwrap_or(100));
+    (seed..seed + cases).for_each(interleaved);
+}
+
+/// What must be there at the end of an interleaving.
+#[derive(Default)]
+struct Shown {
+    /// Marks, with what the files held.
+    marks: Vec<(String, Vec<u8>, Vec<u8>)>,
+    /// The versions of one name.
+    versions: Vec<Vec<u8>>,
+    large: Vec<u8>,
+    small: Vec<u8>,
+}
+
+impl Shown {
+    /// Looks at all of it.
+    fn check(&self, node: &Node, told: &str) {
+        for (name, large, small) in &self.marks {
+            node.ok(&["get", &format!("?{name}")]);
+            assert!(node.read("model.bin") == *large && node.read("a.txt") == *small, "{name} {told}");
+        }
+        node.ok(&["get", "?main"]);
+        assert!(self.large.is_empty() || node.read("model.bin") == self.large, "{told}");
+        assert!(node.read("a.txt") == self.small, "{told}");
+        for (at, bytes) in self.versions.iter().enumerate() {
+            let out = node.home.join("out.bin");
+            let version = format!("log@v{}", at + 1);
+            node.ok(&["artifact", "get", &version, "-o", out.to_str().unwrap()]);
+            assert!(fs::read(&out).unwrap() == *bytes, "{version} {told}");
+        }
+        assert_eq!(node.ok(&["artifact", "verify"])["ok"], true, "{told}");
+        assert_eq!(node.ok(&["verify", "--deep"])["ok"], true, "{told}");
     }
 }
 
 fn interleaved(seed: u64) {
     let stage = Stage::new();
-    let ana = stage.founder("ana", &[("a.txt", b"a\n")]);
-    let mut chance = Chance(100 + seed);
-    let mut marked: Vec<(String, Vec<u8>)> = Vec::new();
-    let mut now = Vec::new();
-    let mut written = 0;
-    for step in 0..14 {
-        match chance.next(5) {
+    let mut ana = stage.founder("ana", &[("a.txt", b"a\n")]);
+    let mut chance = Chance(seed);
+    let mut shown = Shown { small: b"a\n".to_vec(), ..Shown::default() };
+    let mut told = format!("seed {seed}:");
+    let file = stage.path().join("more.bin");
+    for step in 0..24 {
+        let fresh = noise(100_000 + chance.next(200_000) as usize, 1000 * seed + step);
+        let action = chance.next(10);
+        told += &format!(" {action}");
+        match action {
             0 | 1 => {
-                now = noise(200_000 + chance.next(200_000) as usize, 1000 * seed + step);
-                ana.write("model.bin", &now);
+                ana.write("model.bin", &fresh);
                 ana.post("another one");
-                written += 1;
+                shown.large = fresh;
             }
-            2 if !now.is_empty() => {
+            2 => {
+                shown.small.extend(format!("line {step}\n").bytes());
+                ana.write("a.txt", &shown.small);
+                ana.post("a line");
+            }
+            3 if !shown.large.is_empty() => {
                 let name = format!("m{step}");
                 ana.ok(&["mark", &name, "-m", "kept"]);
-                marked.push((name, now.clone()));
+                shown.marks.push((name, shown.large.clone(), shown.small.clone()));
             }
-            3 => {
-                ana.ok(&["fade", "--keep", "0s", "--alone"]);
+            4 => drop(ana.ok(&["fade", "--keep", "0s", "--alone"])),
+            5 => {
+                fs::write(&file, &fresh).unwrap();
+                ana.ok(&["artifact", "add", file.to_str().unwrap(), "--name", "log"]);
+                shown.versions.push(fresh);
             }
-            _ => {
-                ana.ok(&["artifact", "gc"]);
+            6 if !shown.versions.is_empty() => {
+                fs::write(&file, &fresh[..50_000]).unwrap();
+                ana.ok(&["artifact", "append", "log", file.to_str().unwrap()]);
+                let last = shown.versions.last().unwrap();
+                shown.versions.push([last, &fresh[..50_000]].concat());
             }
+            7 if ana.is_serving() => ana.kill(),
+            7 => drop(ana.serve()),
+            _ => drop(ana.ok(&["artifact", "gc"])),
         }
     }
     ana.ok(&["fade", "--keep", "0s", "--alone"]);
-    let collected = ana.ok(&["artifact", "gc"]);
-    for (name, bytes) in &marked {
-        ana.ok(&["get", &format!("?{name}")]);
-        assert!(ana.read("model.bin") == *bytes, "{seed}: {name} {collected}");
+    told += &format!(" {}", ana.ok(&["artifact", "gc"]));
+    shown.check(&ana, &told);
+}
+
+#[test]
+fn what_is_on_its_way_here_is_not_collected() {
+    let stage = Stage::new();
+    let bytes = noise(6 << 20, 60);
+    let (_ana, mut ben) = pair(&stage, &bytes);
+    ben.serve();
+    let out = stage.path().join("out.bin");
+    let mut get = ben.command();
+    get.args(["artifact", "get", "noise", "--limit", "4M", "-o", out.to_str().unwrap()]);
+    let mut child = get.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut collected = 0;
+    while child.try_wait().unwrap().is_none() {
+        let taken = ben.ok(&["artifact", "gc"]);
+        assert_eq!(taken["unneeded"].as_array().map(Vec::len), Some(0), "{taken}");
+        collected += 1;
     }
-    ana.ok(&["get", "?main"]);
-    assert!(now.is_empty() || ana.read("model.bin") == now, "{seed}: {written} {collected}");
-    assert_eq!(ana.ok(&["artifact", "verify"])["ok"], true);
+    assert!(child.wait().unwrap().success() && collected > 0);
+    assert!(fs::read(&out).unwrap() == bytes);
+    assert_eq!(ben.ok(&["artifact", "verify"])["ok"], true);
 }
 
 #[test]
