@@ -131,6 +131,14 @@ fn saves_arrive_on_the_other_side() {
 }
 
 #[test]
+fn lineage_is_asked_in_every_form_alone_and_served() {
+    let stage = Stage::new();
+    let out = stage.node("a").run(&["bench", "lineage", "--artifacts", "1", "--runs", "1"]);
+    let (names, unlimited) = names("lineage", &out);
+    assert_eq!((names.len(), unlimited), (10, 0), "{names:?}");
+}
+
+#[test]
 fn large_contents_are_figures_with_limits() {
     let stage = Stage::new();
     let node = stage.node("a");

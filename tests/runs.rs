@@ -134,6 +134,62 @@ fn lineage_leads_over_runs_by_what_files_hold() {
     let (made, read) = (about["made_by"].as_array().unwrap(), about["read_by"].as_array().unwrap());
     assert_eq!((made.len(), read.len()), (1, 1), "{about:#}");
     assert_eq!(node.ok(&["artifact", "diff", &artifact, &artifact])["same"], true);
+    // The same bytes under a name of their own are another artifact, and the same data.
+    node.ok(&["artifact", "add", node.tree.join("model.bin").to_str().unwrap(), "--name", "best model"]);
+    assert_eq!(labels(&["best model", "--up"]), labels(&["model.bin", "--up"]));
+    assert_eq!(labels(&["report.txt", "--up", "--hops", "1"]), ["report", "model.bin", "report.txt"]);
+}
+
+/// What is kept of descent beside the store of a node.
+fn kept(node: &Node) -> std::path::PathBuf {
+    let repo = fs::read_dir(node.home.join("repos")).unwrap().next().unwrap().unwrap().path();
+    let mut files = fs::read_dir(repo).unwrap().map(|entry| entry.unwrap().path());
+    files.find(|path| path.file_name().unwrap().to_string_lossy().starts_with("descent-")).unwrap()
+}
+
+#[test]
+fn lineage_is_the_same_whatever_becomes_of_what_is_kept_of_it() {
+    let stage = Stage::new();
+    let (node, other) = (lab(&stage, "ana"), lab(&stage, "ben"));
+    let runs: Vec<Value> = ["0.25", "0.5"].map(|rate| train(&node, rate, &format!("at {rate}"))).into();
+    train(&other, "0.25", "other");
+    let ask = |node: &Node| {
+        let asked = [&["data/x.csv"][..], &["model.bin", "--up"], &["last"], &["at 0.25", "--down"]];
+        asked.map(|words| node.run(&[&["artifact", "lineage"], words].concat()).json)
+    };
+    let (two, file) = (ask(&node), {
+        ask(&other);
+        kept(&other)
+    });
+    let of_other = fs::read(file).unwrap();
+    let file = kept(&node);
+    let of_two = fs::read(&file).unwrap();
+    assert_eq!(two[0]["graph"]["nodes"].as_array().unwrap().len(), 5, "{two:#?}");
+    // Gone, cut short, no such thing at all, of another store.
+    fs::remove_file(&file).unwrap();
+    assert_eq!(ask(&node), two);
+    for bytes in [&of_two[..of_two.len() / 2], b"junk", &of_other] {
+        fs::write(&file, bytes).unwrap();
+        assert_eq!(ask(&node), two);
+    }
+    // Behind the store, as after a crash in between.
+    train(&node, "1", "at 1");
+    let three = ask(&node);
+    assert_eq!(three[0]["graph"]["nodes"].as_array().unwrap().len(), 7, "{three:#?}");
+    fs::write(&file, &of_two).unwrap();
+    assert_eq!(ask(&node), three);
+    fs::remove_file(&file).unwrap();
+    assert_eq!(ask(&node), three);
+    // What is taken from the branch is told no more.
+    node.ok(&["get", "?runs"]);
+    fs::remove_file(node.tree.join(format!("runs/{}.json", runs[0]["run"].as_str().unwrap()))).unwrap();
+    node.ok(&["post", "-m", "not that one"]);
+    node.ok(&["get", "?main"]);
+    let less = ask(&node);
+    assert_eq!(less[0]["graph"]["nodes"].as_array().unwrap().len(), 5, "{less:#?}");
+    assert!(less[3]["graph"].is_null(), "{less:#?}");
+    fs::remove_file(&file).unwrap();
+    assert_eq!(ask(&node), less);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::error::NodeError;
 
 mod agents;
 mod climb;
+mod loom;
 mod meter;
 mod packer;
 mod stream;
@@ -20,6 +21,7 @@ pub use agents::agent_bytes;
 pub use climb::{Climb, Height, post_many};
 
 pub use cairn_crdt::syntax::parses;
+pub use loom::{Woven, weave};
 pub use packer::Packer;
 pub use stream::{receive_stream, send_streams};
 pub use trail::{Edits, Trail};

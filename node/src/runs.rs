@@ -11,6 +11,7 @@ pub mod begun;
 pub mod book;
 pub mod chart;
 pub mod compare;
+pub mod descent;
 pub mod environment;
 pub mod execute;
 pub mod filter;

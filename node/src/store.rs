@@ -6,6 +6,7 @@
 //!       /log.<n>       what was committed since the last cut
 //!       /stones/*.sst  everything older; beside large ones a derived .sst.sum
 //!       /index.redb    derived; may be thrown away
+//!       /descent-*.redb which run read and wrote what; the runs', derived
 //!       /quarantine/   copies of damaged files and of what was refused
 //!       /elsewhere.json what other peers are known to hold; the owner's, derived
 //! ```
@@ -69,6 +70,7 @@ use stones::Stones;
 
 pub use fade::Faded;
 pub use glance::Seen;
+pub(crate) use index::{Backend, Unusable};
 pub use recover::{Recovered, RecoveredFeed};
 pub use verify::{Problem, Report};
 

@@ -162,6 +162,9 @@ enum Action {
         /// Only what became of it
         #[arg(long)]
         down: bool,
+        /// Through at most so many runs, one after the other
+        #[arg(long, value_name = "N")]
+        hops: Option<usize>,
         /// text, json, dot (graphviz) or svg
         #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json", "dot", "svg"])]
         format: String,
@@ -215,7 +218,7 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
             piped(desk, &artifact, range, limit.unwrap_or(0))
         }
         Action::Append { name, file, on } if is_piped(&file) => append_input(desk, name, on),
-        Action::Lineage { what, up, down, format } => lineage(what, (up, down), &format, desk),
+        Action::Lineage { what, up, down, hops, format } => lineage(what, (up, down), hops, &format, desk),
         action => asked(action, desk),
     }
 }
@@ -241,7 +244,7 @@ fn asked(action: Action, desk: &Desk) -> Result<u8, Failure> {
         Action::Show { artifact } => verb::Action::Show { artifact },
         Action::Diff { then, now } => verb::Action::Diff { then, now },
         Action::Prove { artifact, out } => verb::Action::Prove { artifact, out: desk.path(&out) },
-        Action::Lineage { what, .. } => verb::Action::Lineage { what, way: Way::Both },
+        Action::Lineage { what, .. } => verb::Action::Lineage { what, way: Way::Both, hops: None },
         Action::Verify { artifact, repair } => verb::Action::Verify { artifact, repair },
     };
     ask!(desk, Artifact, verb::Args { here: desk.here(), action }, words)
@@ -287,14 +290,22 @@ fn append_input(desk: &Desk, name: String, on: Option<String>) -> Result<u8, Fai
 }
 
 /// Traces, and draws.
-fn lineage(what: String, way: (bool, bool), format: &str, desk: &Desk) -> Result<u8, Failure> {
+fn lineage(
+    what: String,
+    way: (bool, bool),
+    hops: Option<usize>,
+    format: &str,
+    desk: &Desk,
+) -> Result<u8, Failure> {
     let way = match way {
         (true, _) => Way::Up,
         (_, true) => Way::Down,
         _ => Way::Both,
     };
-    let request =
-        Request::Artifact(verb::Args { here: desk.here(), action: verb::Action::Lineage { what, way } });
+    let request = Request::Artifact(verb::Args {
+        here: desk.here(),
+        action: verb::Action::Lineage { what, way, hops },
+    });
     let answer = desk.ask(&request)?;
     let Answer::Artifact(verb::Answer::Traced(traced)) = &answer else { return Err(Failure::unasked()) };
     match format {

@@ -16,6 +16,7 @@ mod import;
 mod items;
 mod keep;
 mod late;
+mod lineage;
 mod lines;
 mod live;
 mod memory;
@@ -84,6 +85,8 @@ enum Name {
     Blob(blob::Args),
     /// Take in a large file, and again with one part in a hundred changed
     Chunks(chunks::Args),
+    /// Trace data through the runs that made it, three hops, where there are many
+    Lineage(lineage::Args),
     /// Post many small files, against git and dvc
     Smallfiles(smallfiles::Args),
 }
@@ -103,6 +106,7 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
         Name::Import(args) => import::run(args, desk),
         Name::Blob(args) => blob::run(args, desk),
         Name::Chunks(args) => chunks::run(args, desk),
+        Name::Lineage(args) => lineage::run(args, desk),
         Name::Smallfiles(args) => smallfiles::run(args, desk),
     }
 }

@@ -18,7 +18,7 @@ use crate::verbs::{Place, Site};
 /// The word for the newest run.
 pub const LAST: &str = "last";
 /// A name needs so many digits to be taken for one.
-const PREFIX_DIGITS_MIN: usize = 4;
+pub(super) const PREFIX_DIGITS_MIN: usize = 4;
 /// The most bytes of a file with tags.
 const TAGS_BYTES_MAX: usize = 64 << 10;
 
@@ -67,7 +67,7 @@ impl Shelf {
     }
 
     /// The names of the files that may be records; a name that is none is a stray.
-    fn names(&self) -> (Vec<RunId>, Vec<Stray>) {
+    pub(super) fn names(&self) -> (Vec<RunId>, Vec<Stray>) {
         let (mut ids, mut strays) = (Vec::new(), Vec::new());
         for path in self.view.files.keys().filter_map(below) {
             let Some(stem) = path.strip_suffix(".json") else { continue };
@@ -79,6 +79,19 @@ impl Shelf {
             }
         }
         (ids, strays)
+    }
+
+    /// The hash of the file that may be the record of a run; `None` where there is none.
+    pub(super) fn content(&self, id: &RunId) -> Option<ContentHash> {
+        match self.view.files.get(&file(id, ".json").ok()?).map(|file| &file.body) {
+            Some(FileBody::Bytes { content, .. }) => Some(*content),
+            _ => None,
+        }
+    }
+
+    /// Whether all of these are records that the branch still shows.
+    pub(super) fn shows(&self, records: &BTreeMap<RunId, ContentHash>) -> bool {
+        records.iter().all(|(id, content)| self.content(id) == Some(*content))
     }
 
     /// A file of a run; `None` where there is none.
@@ -109,7 +122,7 @@ impl Shelf {
         Ok(self.view.files.get(&path).filter(is_it).cloned())
     }
 
-    fn run(&self, owner: &mut Owner, id: RunId) -> Result<Result<Run, Stray>, NodeError> {
+    pub(super) fn run(&self, owner: &mut Owner, id: RunId) -> Result<Result<Run, Stray>, NodeError> {
         let path = file(&id, ".json")?;
         let told = path.to_string();
         match self.view.files.get(&path).map(|file| &file.body) {

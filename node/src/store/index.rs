@@ -18,7 +18,7 @@ use crate::files::Files;
 
 mod backend;
 
-use backend::Backend;
+pub(crate) use backend::Backend;
 
 /// The index's file.
 pub(crate) const NAME: &str = "index.redb";

@@ -146,6 +146,9 @@ pub enum Action {
         what: String,
         /// Which way to look.
         way: Way,
+        /// Through how many runs, one after the other; any number when left out.
+        #[serde(default)]
+        hops: Option<usize>,
     },
     /// Writes the chain of runs that led to one into a file that is checked without the repo.
     Prove {
@@ -292,7 +295,9 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
         Action::Show { artifact } => about::show(owner, &site, network, artifact).map(Answer::Shown),
         Action::Diff { then, now } => about::diff(owner, &site, network, (then, now)).map(Answer::Compared),
         Action::Prove { artifact, out } => prove::prove(owner, &site, artifact, out).map(Answer::Proven),
-        Action::Lineage { what, way } => about::lineage(owner, &site, what, *way).map(Answer::Traced),
+        Action::Lineage { what, way, hops } => {
+            about::lineage(owner, &site, network, what, (*way, *hops)).map(Answer::Traced)
+        }
     }
 }
 

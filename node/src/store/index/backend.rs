@@ -12,7 +12,7 @@ use crate::files::OpenFile;
 
 /// A file for redb.
 #[derive(Debug, Clone)]
-pub(super) struct Backend(Arc<Inner>);
+pub(crate) struct Backend(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -63,12 +63,12 @@ impl Above {
 
 impl Backend {
     /// A file that is written to from the beginning.
-    pub(super) fn new(file: Box<dyn OpenFile>) -> Self {
+    pub(crate) fn new(file: Box<dyn OpenFile>) -> Self {
         Self(Arc::new(Inner { file, above: Mutex::new(None) }))
     }
 
     /// A file that is left as it is until [`Backend::wake`].
-    pub(super) fn asleep(file: Box<dyn OpenFile>) -> io::Result<Self> {
+    pub(crate) fn asleep(file: Box<dyn OpenFile>) -> io::Result<Self> {
         let len = file.len()?;
         let above = Above { below: len, len, written: Vec::new() };
         Ok(Self(Arc::new(Inner { file, above: Mutex::new(Some(above)) })))
@@ -77,7 +77,7 @@ impl Backend {
     /// From now on the file is written to; it gets what was written in memory.
     ///
     /// A crash half-way leaves a file that redb refuses, or pages that nobody believes: then the index is derived again.
-    pub(super) fn wake(&self) -> io::Result<()> {
+    pub(crate) fn wake(&self) -> io::Result<()> {
         let mut above = self.above();
         let Some(Above { below, len, written }) = &*above else { return Ok(()) };
         self.0.file.set_len(*below)?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cairn_crdt::id::ArtifactId;
+use cairn_crdt::id::{ArtifactId, ContentHash};
 use cairn_protocol::manifest::Manifest;
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +12,9 @@ use crate::headers::compare::Inside;
 use crate::owner::Owner;
 use crate::runs::Problem;
 use crate::runs::book::{Book, Run};
+use crate::runs::descent::Descent;
 use crate::runs::filter::{Cell, Columns, FilterError};
-use crate::runs::lineage::{Graph, Kind, Way};
+use crate::runs::lineage::{Graph, Kind, Name, Way};
 use crate::uri::path_text;
 use crate::verbs::{Network, Site};
 
@@ -218,18 +219,15 @@ pub(in crate::verbs) fn shared(
 }
 
 /// Where an artifact, a file or a run came from, and what became of it.
-pub(super) fn lineage(owner: &mut Owner, site: &Site, word: &str, way: Way) -> Result<Traced, NodeError> {
-    let book = Book::of_site(owner, site)?;
-    let graph = Graph::of(&book);
-    let mut starts = match book.find(word) {
-        Ok(run) => {
-            let is_it =
-                |node: &crate::runs::lineage::Node| node.kind == Kind::Run && node.id == run.id.as_str();
-            graph.nodes.iter().position(is_it).into_iter().collect()
-        }
-        Err(NodeError::NotFound { .. }) => graph.find(word),
-        Err(error) => return Err(error),
-    };
+pub(super) fn lineage(
+    owner: &mut Owner,
+    site: &Site,
+    network: &mut dyn Network,
+    word: &str,
+    how: (Way, Option<usize>),
+) -> Result<Traced, NodeError> {
+    let descent = Descent::of_site(owner, site)?;
+    let mut starts = descent.find(word)?;
     if starts.is_empty() {
         let artifact = find(owner, site, word).map_err(|error| match error {
             NodeError::NotFound { name, .. } => {
@@ -237,9 +235,37 @@ pub(super) fn lineage(owner: &mut Owner, site: &Site, word: &str, way: Way) -> R
             }
             error => error,
         })?;
-        starts = graph.find(&artifact.to_string());
+        starts = contents_of(owner, site, network, &descent, artifact)?;
     }
-    Ok(Traced { graph: graph.around(&starts, way) })
+    let store = owner.store(site.place.repo)?;
+    Ok(Traced { graph: Graph::around(&descent, store, &starts, how)? })
+}
+
+/// The contents that runs know an artifact by. One that was added by itself is another one than what a run kept of the same bytes, since
+/// each bears its name: so its bytes are hashed, where a run knows any of that size.
+fn contents_of(
+    owner: &mut Owner,
+    site: &Site,
+    network: &mut dyn Network,
+    descent: &Descent,
+    artifact: ArtifactId,
+) -> Result<BTreeSet<Name>, NodeError> {
+    let known: BTreeSet<Name> = descent.contents_of(artifact)?.into_iter().collect();
+    if !known.is_empty() {
+        return Ok(known);
+    }
+    let Some(manifest) = network.whole_artifact(owner, site.place.repo, artifact)? else {
+        return Ok(known);
+    };
+    if !descent.knows_size(manifest.bytes)? {
+        return Ok(known);
+    }
+    let mut hasher = blake3::Hasher::new();
+    for chunk in &manifest.chunks {
+        hasher.update(&network.read_chunk(owner, chunk)?);
+    }
+    let content = ContentHash(*hasher.finalize().as_bytes());
+    Ok(descent.knows(&content)?.then(|| Name::new(Kind::Data, &content)).into_iter().collect())
 }
 
 /// Those that an expression means.

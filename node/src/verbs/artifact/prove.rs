@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use cairn_crdt::Contents;
 use cairn_crdt::encoding::Encoded;
 use cairn_crdt::id::{ArtifactId, ContentHash, FeedId};
 use cairn_protocol::entry::Payload;
@@ -12,11 +13,12 @@ use cairn_protocol::replica::Holders as _;
 use cairn_protocol::waypoint::Waypoint;
 use serde::{Deserialize, Serialize};
 
-use super::{PREFIX_DIGITS_MIN, find};
+use super::find;
 use crate::error::NodeError;
 use crate::files::replace;
 use crate::owner::Owner;
-use crate::runs::book::{Book, Run, Shelf};
+use crate::runs::book::{Run, Shelf};
+use crate::runs::descent::Descent;
 use crate::runs::provenance::check;
 use crate::runs::{Problem, RUNS_BRANCH};
 use crate::verbs::Site;
@@ -40,9 +42,9 @@ pub struct Proven {
 
 /// Writes the file: all of it, or nothing.
 pub(super) fn prove(owner: &mut Owner, site: &Site, word: &str, out: &Path) -> Result<Proven, NodeError> {
-    let book = Book::of_site(owner, site)?;
-    let artifact = meant(owner, site, &book, word)?;
-    let (runs, raw) = chain(&book, artifact)?;
+    let descent = Descent::of_site(owner, site)?;
+    let artifact = meant(owner, site, &descent, word)?;
+    let (runs, raw) = chain(&descent, owner.store(site.place.repo)?, artifact)?;
     let provenance = gathered(owner, site, artifact, (&runs, raw))?;
     let key = site.own_key();
     let signed = provenance.sign(key.as_ref().unwrap_or(owner.key())).map_err(NodeError::Rejected)?;
@@ -66,11 +68,8 @@ pub(super) fn prove(owner: &mut Owner, site: &Site, word: &str, out: &Path) -> R
 }
 
 /// The artifact that a word means: an output of a run by its path or hash, or else any artifact.
-fn meant(owner: &mut Owner, site: &Site, book: &Book, word: &str) -> Result<ArtifactId, NodeError> {
-    let begins = |hash: &str| word.len() >= PREFIX_DIGITS_MIN && hash.starts_with(word);
-    let outputs = book.runs.iter().flat_map(|run| &run.record.outputs);
-    let named = outputs.filter(|item| item.path == word || begins(&item.content));
-    let found: BTreeSet<_> = named.filter_map(|item| ArtifactId::from_hex(item.artifact.as_ref()?)).collect();
+fn meant(owner: &mut Owner, site: &Site, descent: &Descent, word: &str) -> Result<ArtifactId, NodeError> {
+    let found = descent.outputs(owner.store(site.place.repo)?, word)?;
     match found.iter().collect::<Vec<_>>().as_slice() {
         [] => find(owner, site, word),
         [one] => Ok(**one),
@@ -83,40 +82,53 @@ fn meant(owner: &mut Owner, site: &Site, book: &Book, word: &str) -> Result<Arti
 
 /// The runs that led to an artifact, in order, and what they read that no run made. Of several runs that made the same bytes it is the
 /// last one before those were read: so nothing goes in a circle.
-fn chain(book: &Book, artifact: ArtifactId) -> Result<(Vec<&Run>, BTreeSet<ContentHash>), NodeError> {
-    let digits = artifact.to_string();
-    let mut makers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (at, run) in book.runs.iter().enumerate() {
-        run.record.outputs.iter().for_each(|item| makers.entry(&item.content).or_default().push(at));
-    }
-    let made = |run: &Run| run.record.outputs.iter().any(|item| item.artifact.as_ref() == Some(&digits));
-    let last = book.runs.iter().rposition(|run| !run.local && made(run));
-    let last = last.or_else(|| book.runs.iter().rposition(made));
-    let none = || NodeError::NotFound { what: "run that made an artifact", name: digits.clone() };
-    let (mut open, mut steps) = (vec![last.ok_or_else(none)?], BTreeSet::new());
+fn chain(
+    descent: &Descent,
+    contents: &dyn Contents,
+    artifact: ArtifactId,
+) -> Result<(Vec<Run>, BTreeSet<ContentHash>), NodeError> {
+    let (mut open, mut steps) = (vec![last(descent, contents, artifact)?], BTreeMap::new());
     let mut raw = BTreeSet::new();
-    while let Some(at) = open.pop() {
-        let Some(run) = book.runs.get(at).filter(|_| steps.insert(at)) else { continue };
+    while let Some(run) = open.pop() {
+        let at = (run.record.started_ms, run.id.clone());
+        if steps.contains_key(&at) {
+            continue;
+        }
         if run.local {
-            return Err(Problem::LocalRun(run.id.clone()).into());
+            return Err(Problem::LocalRun(run.id).into());
         }
         for item in &run.record.inputs {
-            let before =
-                makers.get(item.content.as_str()).into_iter().flatten().rev().filter(|maker| **maker < at);
-            let before: Vec<usize> = before.copied().collect();
-            let shared = before.iter().find(|maker| book.runs.get(**maker).is_some_and(|run| !run.local));
-            match shared.or(before.first()) {
-                Some(maker) => open.push(*maker),
+            let before = descent.makers_before(&item.content, &run)?;
+            let shared = before.iter().find(|maker| !descent.is_local(maker));
+            match shared.or(before.first()).map(|maker| descent.run(contents, maker)).transpose()?.flatten() {
+                Some(maker) => open.push(maker),
                 None => raw.extend(ContentHash::from_hex(&item.content)),
             }
         }
+        steps.insert(at, run);
         if steps.len() > PROVENANCE_STEPS_COUNT_MAX {
             return Err(NodeError::Refused(format!(
                 "more than {PROVENANCE_STEPS_COUNT_MAX} runs lead to it"
             )));
         }
     }
-    Ok((steps.into_iter().filter_map(|at| book.runs.get(at)).collect(), raw))
+    Ok((steps.into_values().collect(), raw))
+}
+
+/// The last run that made an artifact; one that is shared, if any is.
+fn last(descent: &Descent, contents: &dyn Contents, artifact: ArtifactId) -> Result<Run, NodeError> {
+    let digits = artifact.to_string();
+    let mut found: Vec<Run> = Vec::new();
+    for name in descent.contents_of(artifact)? {
+        for maker in descent.makers(&name.id, usize::MAX)? {
+            let run = descent.run(contents, &maker)?;
+            let made =
+                |run: &Run| run.record.outputs.iter().any(|item| item.artifact.as_ref() == Some(&digits));
+            found.extend(run.filter(made));
+        }
+    }
+    let last = found.into_iter().max_by_key(|run| (!run.local, run.record.started_ms, run.id.clone()));
+    last.ok_or(NodeError::NotFound { what: "run that made an artifact", name: digits })
 }
 
 /// What proves the runs: waypoints, tops, rights.
@@ -124,7 +136,7 @@ fn gathered(
     owner: &mut Owner,
     site: &Site,
     artifact: ArtifactId,
-    (runs, raw): (&[&Run], BTreeSet<ContentHash>),
+    (runs, raw): (&[Run], BTreeSet<ContentHash>),
 ) -> Result<Provenance, NodeError> {
     let place = site.place;
     let shelf = Shelf::open(owner, place)?;

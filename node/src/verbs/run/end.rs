@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use cairn_crdt::FileEdit;
-use cairn_crdt::id::ArtifactId;
+use cairn_crdt::id::{ArtifactId, ContentHash};
 use cairn_crdt::path::RepoPath;
 use cairn_protocol::Labels;
 
@@ -13,6 +13,8 @@ use super::begin::standing;
 use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::runs::begun::Seen;
+use crate::runs::book::Run;
+use crate::runs::descent;
 use crate::runs::execute::Ran;
 use crate::runs::record::{Beside, ITEMS_MAX, Item, Record, RunId, hash};
 use crate::runs::{INPUTS, Number, OUTPUTS, Patterns, Problem, RUNS_BRANCH, begun, file, found, metrics};
@@ -203,10 +205,31 @@ fn write(
     owner: &mut Owner,
     site: &Site,
     (id, record): (&RunId, &Record),
-    files: Vec<(&str, Vec<u8>)>,
+    beside: Vec<(&str, Vec<u8>)>,
 ) -> Result<String, NodeError> {
+    let edits = files(id, record, beside)?;
+    let content = edits.iter().find_map(|edit| match edit {
+        FileEdit::Write { bytes, .. } => Some(ContentHash::of(bytes)),
+        _ => None,
+    });
+    let base = site.place.branch(owner, RUNS_BRANCH)?;
+    let draft = site.place.draft(owner, &base, &edits)?;
+    let message = record.name.as_ref().map(|name| format!("run {name}"));
+    let labels = Labels { branch: Some(RUNS_BRANCH.to_owned()), message, ..Labels::default() };
+    let written = site.write(owner, base.clone(), draft, labels)?;
+    let run = Run { id: id.clone(), record: record.clone(), local: false, tags: Vec::new() };
+    descent::grown(owner, site.place, &base, content.map(|content| (&run, content)));
+    Ok(written.waypoint.to_string())
+}
+
+/// The files that a run is on their branch: the record, what stands beside it, and its artifacts.
+pub(crate) fn files(
+    id: &RunId,
+    record: &Record,
+    beside: Vec<(&str, Vec<u8>)>,
+) -> Result<Vec<FileEdit>, NodeError> {
     let mut edits = Vec::new();
-    for (ending, bytes) in files {
+    for (ending, bytes) in beside {
         edits.push(FileEdit::Write { path: file(id, ending)?, bytes: bytes.into(), executable: false });
     }
     for (folder, items) in [(INPUTS, &record.inputs), (OUTPUTS, &record.outputs)] {
@@ -216,9 +239,5 @@ fn write(
             edits.push(FileEdit::Artifact { path, artifact, bytes: item.bytes, executable: false });
         }
     }
-    let base = site.place.branch(owner, RUNS_BRANCH)?;
-    let draft = site.place.draft(owner, &base, &edits)?;
-    let message = record.name.as_ref().map(|name| format!("run {name}"));
-    let labels = Labels { branch: Some(RUNS_BRANCH.to_owned()), message, ..Labels::default() };
-    Ok(site.write(owner, base, draft, labels)?.waypoint.to_string())
+    Ok(edits)
 }

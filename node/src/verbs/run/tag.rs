@@ -10,7 +10,7 @@ use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::runs::book::{Book, Shelf, read_tags, write_tags};
 use crate::runs::record::check_key;
-use crate::runs::{Problem, RUNS_BRANCH, file};
+use crate::runs::{Problem, RUNS_BRANCH, descent, file};
 use crate::verbs::Site;
 
 /// The ending of the file with what is said of a run.
@@ -43,7 +43,9 @@ pub(super) fn tag(
         true => None,
         false => {
             let labels = Labels { branch: Some(RUNS_BRANCH.to_owned()), ..Labels::default() };
-            Some(site.write(owner, base, draft, labels)?.waypoint.to_string())
+            let written = site.write(owner, base.clone(), draft, labels)?;
+            descent::grown(owner, site.place, &base, None);
+            Some(written.waypoint.to_string())
         }
     };
     Ok(Tagged { run: run.id.to_string(), tags: tags.into_iter().collect(), waypoint })
