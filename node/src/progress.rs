@@ -37,6 +37,9 @@ impl Load {
     }
 }
 
+/// Tells who asked what is going to be fetched.
+pub type Teller = Box<dyn Fn(&Load) + Send>;
+
 /// What somebody who waits is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {

@@ -14,7 +14,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::progress::{self, Load};
+use crate::progress::{self, Load, Teller};
 
 /// How often is looked whether there is something to tell.
 const LOOK: Duration = Duration::from_millis(500);
@@ -48,9 +48,9 @@ impl<A> Reply<A> {
     }
 
     /// A way to tell the client meanwhile what is going to be fetched.
-    pub fn teller(&self) -> Box<dyn Fn(&Load)>
+    pub fn teller(&self) -> Teller
     where
-        A: 'static,
+        A: Send + 'static,
     {
         let words = self.words.clone();
         Box::new(move |load| drop(words.send(Word::Load(*load))))

@@ -26,7 +26,7 @@ use crate::driver::{Order, Report};
 use crate::error::NodeError;
 use crate::home::Home;
 use crate::peers::PeerBook;
-use crate::progress::Load;
+use crate::progress::Teller;
 use crate::{clock, identity};
 
 /// Threads of the runtime: one for the swarm, one for what it hands over.
@@ -82,7 +82,7 @@ pub struct Session {
     lending: Pace,
     asker_is_gone: Option<Arc<AtomicBool>>,
     /// Tells who asked what is going to be fetched.
-    pub(super) teller: Option<Box<dyn Fn(&Load)>>,
+    pub(super) teller: Option<Teller>,
     runtime: Option<Arc<Runtime>>,
     news: VecDeque<News>,
     /// Turns true when the process is told to stop, so that no wait goes on.
@@ -176,7 +176,7 @@ impl Session {
     }
 
     /// From now on this hears what is going to be fetched, before it begins.
-    pub fn tells(&mut self, teller: Option<Box<dyn Fn(&Load)>>) {
+    pub fn tells(&mut self, teller: Option<Teller>) {
         self.teller = teller;
     }
 
