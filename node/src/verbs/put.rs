@@ -184,7 +184,7 @@ impl Putting {
         if args.asks_peers() && has_written {
             network.sync(owner, site.place.repo, &args.peers)?;
         }
-        let supplied = match args.known || !args.peers.is_empty() {
+        let supplied = match args.asks_peers() {
             true => supply(owner, network, site.place)?,
             false => Supplied::default(),
         };
