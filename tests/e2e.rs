@@ -20,6 +20,7 @@ mod model;
 mod overlaps;
 mod owner;
 mod people;
+mod policies;
 mod rights;
 mod runs;
 mod states;

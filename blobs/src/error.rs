@@ -50,6 +50,16 @@ pub enum BlobsError {
         /// Which one.
         hash: [u8; 32],
     },
+    /// The store would take more room than it may.
+    #[error("the store may take {limit} bytes: {needed} are needed, {free} are free")]
+    Quota {
+        /// How many bytes are needed.
+        needed: u64,
+        /// How many are free of what it may take.
+        free: u64,
+        /// How many it may take.
+        limit: u64,
+    },
     /// A pin's file is not what was written.
     #[error("the pin {name} is damaged in this store")]
     DamagedPin {
@@ -114,6 +124,7 @@ impl BlobsError {
             | Self::Store { .. }
             | Self::Missing { .. }
             | Self::Damaged { .. }
+            | Self::Quota { .. }
             | Self::DamagedPin { .. } => Fault::Local,
             Self::TooLarge { .. }
             | Self::Lied { .. }

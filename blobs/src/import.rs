@@ -39,19 +39,55 @@ impl Blobs {
     /// One thread reads and cuts, the others hash and store. The caller holds the store until it has pinned the chunks.
     pub fn import(&self, path: &Path) -> Result<Imported, BlobsError> {
         let file = File::open(path).map_err(BlobsError::disk("open", path))?;
-        let length = file.metadata().map_err(BlobsError::disk("look at", path))?.len();
-        self.import_from(file, Sizes::of_file(length))?.map_err(BlobsError::disk("read", path))
+        let known = file.metadata().map_err(BlobsError::disk("look at", path))?;
+        let mut first = Some(file);
+        let open = || first.take().map_or_else(|| File::open(path), Ok);
+        self.import_if_it_fits(open, Sizes::of_file(known.len()), known.is_file())?
+            .map_err(BlobsError::disk("read", path))
+    }
+
+    /// Where there is a quota, a source that can be opened again is read twice: what does not fit leaves nothing behind.
+    fn import_if_it_fits<R: Read>(
+        &self,
+        mut open: impl FnMut() -> io::Result<R>,
+        sizes: Sizes,
+        opens_again: bool,
+    ) -> Result<io::Result<Imported>, BlobsError> {
+        if opens_again && self.quota().1.is_some() {
+            let mut chunks = Vec::new();
+            let listed = open().and_then(|source| {
+                chunk::cut(source, sizes, |piece| {
+                    chunks.push(Chunk::of(piece));
+                    true
+                })
+            });
+            if let Err(error) = listed {
+                return Ok(Err(error));
+            }
+            self.check_room(&chunks)?;
+        }
+        match open() {
+            Ok(source) => self.import_from(source, sizes),
+            Err(error) => Ok(Err(error)),
+        }
     }
 
     /// Takes in what stands behind the chunks of a file that is here: all chunks of both together, as if they were one file. Only the last
-    /// chunk is read and cut again, since borders depend on what stands before them back to the last one alone.
-    pub fn extend(&self, before: &[Chunk], more: impl Read) -> Result<Imported, BlobsError> {
+    /// chunk is read and cut again, since borders depend on what stands before them back to the last one alone. `more` opens
+    /// what comes behind them; `opens_again` says whether it does so more than once.
+    pub fn extend<R: Read>(
+        &self,
+        before: &[Chunk],
+        mut more: impl FnMut() -> io::Result<R>,
+        opens_again: bool,
+    ) -> Result<Imported, BlobsError> {
         let sizes = Sizes::of_file(before.iter().map(|chunk| chunk.bytes).sum());
         let (last, kept) = match before.split_last() {
             Some((last, kept)) => (self.read_chunk(last)?, kept),
             None => (Vec::new(), before),
         };
-        let read = self.import_from(Cursor::new(last).chain(more), sizes)?;
+        let open = || more().map(|more| Cursor::new(&last[..]).chain(more));
+        let read = self.import_if_it_fits(open, sizes, opens_again)?;
         let fresh = read.map_err(|error| BlobsError::store("append", error.to_string()))?;
         let chunks: Vec<_> = kept.iter().copied().chain(fresh.chunks).collect();
         Ok(Imported {

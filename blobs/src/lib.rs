@@ -19,6 +19,7 @@ mod pack;
 mod part;
 mod piece;
 mod pin;
+mod quota;
 mod serve;
 mod store;
 mod streams;

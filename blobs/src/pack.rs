@@ -24,7 +24,9 @@ pub(crate) const PACK_BYTES: u64 = 64 << 20;
 const PACK_MAGIC: &[u8; 8] = b"cairnpk1";
 const LIST_MAGIC: &[u8; 8] = b"cairnls1";
 /// Hash and length.
-const HEAD_BYTES: usize = 36;
+pub(crate) const HEAD_BYTES: usize = 36;
+/// What a pack begins with.
+pub(crate) const MAGIC_BYTES: u64 = PACK_MAGIC.len() as u64;
 
 /// Where a chunk lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +106,11 @@ impl Pack {
         self.length = offset + bytes.len() as u64;
         self.listed.push((hash, spot));
         Ok(spot)
+    }
+
+    /// How many bytes it has.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
     }
 
     pub(crate) fn is_full(&self) -> bool {

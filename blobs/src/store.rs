@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 use crate::chunk::{CHUNK_BYTES_MAX, Chunk};
 use crate::durable::sync_folder;
 use crate::error::BlobsError;
-use crate::pack::{self, Pack, Spot};
+use crate::pack::{self, HEAD_BYTES, MAGIC_BYTES, Pack, Spot};
+use crate::quota::Quota;
 
 /// Packs that may be on their way to the disk while the next one is written.
 const SEALING_COUNT_MAX: usize = 2;
@@ -31,9 +32,10 @@ struct Inner {
 }
 
 #[derive(Debug)]
-struct Writer {
-    pack: Option<Pack>,
+pub(crate) struct Writer {
+    pub(crate) pack: Option<Pack>,
     next: u32,
+    pub(crate) quota: Quota,
 }
 
 /// Packs on their way to the disk. After an fsync has failed, nobody knows what is there: so nothing is acknowledged
@@ -57,7 +59,7 @@ impl Blobs {
         }
         sync_folder(folder)?;
         let (mut index, mut damaged) = (HashMap::new(), BTreeSet::new());
-        let mut writer = Writer { pack: None, next: 1 };
+        let mut writer = Writer { pack: None, next: 1, quota: Quota::default() };
         for number in pack::numbers(&packs)? {
             writer.next = number + 1;
             if let Some(listed) = pack::read_list(&packs, number)? {
@@ -72,7 +74,7 @@ impl Blobs {
                 before.seal()?;
             }
         }
-        Ok(Self(Arc::new(Inner {
+        let blobs = Self(Arc::new(Inner {
             folder: folder.to_owned(),
             packs,
             index: Mutex::new(index),
@@ -80,7 +82,9 @@ impl Blobs {
             writer: Mutex::new(writer),
             sealing: Mutex::default(),
             using: RwLock::new(()),
-        })))
+        }));
+        blobs.count_used()?;
+        Ok(blobs)
     }
 
     /// Makes all durable that was written.
@@ -168,6 +172,8 @@ impl Blobs {
         if self.has(&chunk.hash) {
             return Ok(false);
         }
+        let begins = if writer.pack.is_none() { MAGIC_BYTES } else { 0 };
+        writer.quota.check(begins + HEAD_BYTES as u64 + chunk.bytes)?;
         self.append(&mut writer, chunk.hash, bytes)?;
         Ok(true)
     }
@@ -184,6 +190,7 @@ impl Blobs {
 
     fn append(&self, writer: &mut Writer, hash: [u8; 32], bytes: &[u8]) -> Result<(), BlobsError> {
         let spot = self.open_pack(writer)?.append(hash, bytes)?;
+        writer.quota.used += spot.record_bytes();
         self.index().insert(hash, spot);
         if let Some(full) = writer.pack.take_if(|pack| pack.is_full()) {
             self.seal(full)?;
@@ -197,6 +204,7 @@ impl Blobs {
             None => {
                 let number = writer.next;
                 writer.next += 1;
+                writer.quota.used += MAGIC_BYTES;
                 Pack::create(&self.0.packs, number)?
             }
         };
@@ -237,7 +245,7 @@ impl Blobs {
         self.0.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn writer(&self) -> MutexGuard<'_, Writer> {
+    pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
         self.0.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

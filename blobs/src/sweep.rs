@@ -44,18 +44,19 @@ impl Blobs {
                 kept.extend(self.pinned(&name)?.into_iter().flatten());
             }
         }
-        self.seal_open()?;
         let mut swept = self.weigh(&kept);
         swept.bytes_before = self.disk_bytes()?;
         if dry_run {
             swept.bytes_after = swept.bytes_before - swept.bytes.min(swept.bytes_before);
             return Ok(swept);
         }
+        self.seal_open()?;
         for name in &going {
             self.unpin(name)?;
         }
         self.drop_parts()?;
         self.rewrite(&kept)?;
+        self.count_used()?;
         swept.bytes_after = self.disk_bytes()?;
         Ok(swept)
     }

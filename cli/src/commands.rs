@@ -135,6 +135,14 @@ pub(crate) fn overlap_note(overlaps: u64) -> String {
     }
 }
 
+/// The line that points at files that were left out, where there are some.
+pub(crate) fn absent_note(absent: u64) -> String {
+    match absent {
+        0 => String::new(),
+        n => format!("{} not fetched: cairn status\n", crate::output::count(n, "large file")),
+    }
+}
+
 /// What stands on disk and cannot be kept, a line each.
 pub(crate) fn left_out(skipped: &[Skipped]) -> String {
     let look = Look::of_stdout(false);

@@ -8,6 +8,7 @@ use cairn_node::error::NodeError;
 use cairn_node::home::Home;
 use cairn_node::net::Session;
 use cairn_node::owner::Owner;
+use cairn_node::progress::{Load, Told};
 use cairn_node::verbs::{Answer, Here, Request, root};
 use cairn_node::worktree::link::Link;
 use serde::Serialize;
@@ -114,10 +115,13 @@ impl Desk {
         loop {
             if let Some(mut client) = Client::connect(&home.socket_path())? {
                 let mut bar = Bar::new();
-                return Ok(client.ask_telling(request, &mut |progress| bar.tell(progress))?);
+                return Ok(client.ask_telling(request, &mut |told| match told {
+                    Told::Progress(progress) => bar.tell(&progress),
+                    Told::Load(load) => self.announce(&load),
+                })?);
             }
             match Owner::open(home.clone()) {
-                Ok(owner) => return alone(&home, owner, request),
+                Ok(owner) => return self.alone(&home, owner, request),
                 Err(NodeError::Owned { .. }) if Instant::now() < patience => {
                     std::thread::sleep(Duration::from_millis(10))
                 }
@@ -125,6 +129,32 @@ impl Desk {
             }
         }
     }
+
+    /// Answers in this process, which owns the home meanwhile.
+    fn alone(&self, home: &Home, mut owner: Owner, request: &Request) -> Result<Answer, Failure> {
+        let mut session = Session::new(home);
+        if !self.json {
+            session.tells(Some(Box::new(announce)));
+        }
+        let answer = Bar::beside(|| request.run(&mut owner, &mut session));
+        let closed = session.close().and(owner.close());
+        let answer = answer?;
+        closed?;
+        Ok(answer)
+    }
+
+    /// Says what is going to be fetched, before it begins; a program reads it in the answer.
+    fn announce(&self, load: &Load) {
+        if !self.json {
+            announce(load);
+        }
+    }
+}
+
+fn announce(load: &Load) {
+    let (files, bytes, room) =
+        (output::count(load.files, "large file"), output::size(load.bytes), output::size(load.room_bytes));
+    output::note(&format!("fetching {files}, {bytes}; {room} are free on the disk"));
 }
 
 /// Waits until a running `serve` shows another version than `asked` knows, and notes it there. Where none runs, or it does not
@@ -137,16 +167,6 @@ pub(crate) fn wait_for_move(socket: &Path, asked: &mut root::Args, pause: Durati
         }
         _ => std::thread::sleep(pause.saturating_sub(begun.elapsed())),
     }
-}
-
-/// Answers in this process, which owns the home meanwhile.
-fn alone(home: &Home, mut owner: Owner, request: &Request) -> Result<Answer, Failure> {
-    let mut session = Session::new(home);
-    let answer = Bar::beside(|| request.run(&mut owner, &mut session));
-    let closed = session.close().and(owner.close());
-    let answer = answer?;
-    closed?;
-    Ok(answer)
 }
 
 /// The worktree around `dir`, and what ties it to its home.

@@ -181,6 +181,15 @@ impl Artifacts {
         self.blobs.missing(&chunks(manifest))
     }
 
+    /// Refuses artifacts that would pass the quota together, as far as it is known what they consist of.
+    pub(crate) fn check_room(&self, repo: RepoId, wanted: &[ArtifactId]) -> Result<(), NodeError> {
+        let mut all = Vec::new();
+        for artifact in wanted {
+            all.extend(self.manifest(repo, *artifact)?.iter().flat_map(chunks));
+        }
+        Ok(self.blobs.check_room(&all)?)
+    }
+
     /// While it is held, an artifact that is on its way here is kept, whoever shows it.
     pub(crate) fn busy(&self, repo: RepoId, artifact: ArtifactId) -> Busy {
         let name = (repo, artifact);
@@ -412,6 +421,12 @@ impl From<BlobsError> for NodeError {
                 detail: error.to_string(),
                 range: None,
             }),
+            BlobsError::Quota { needed, free, limit } => Self::Quota {
+                needed_bytes: needed,
+                free_bytes: free,
+                quota_bytes: limit,
+                collectable_bytes: None,
+            },
             BlobsError::Stalled { .. } => Self::Network(error.to_string()),
             error if error.fault() == cairn_blobs::Fault::Peer => Self::Peer(error.to_string()),
             error => Self::Refused(error.to_string()),

@@ -1,8 +1,8 @@
 //! The settings of a home: the only reader of `config.json`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use cairn_crdt::id::RepoId;
+use cairn_crdt::id::{ArtifactId, ProjectId, RepoId};
 use cairn_protocol::retention::Thinning;
 use serde::{Deserialize, Serialize};
 
@@ -29,9 +29,41 @@ pub struct Config {
     pub log_bytes_max: u64,
     /// Projects that fade by themselves while the home is served, by id, and what they keep.
     pub fading: BTreeMap<String, Fading>,
+    /// When large contents come, for projects that have no word of their own.
+    pub fetching: Fetching,
+    /// When those of a project come, by its id.
+    pub projects_fetching: BTreeMap<String, Fetching>,
+    /// Artifacts that come by themselves and stay, whoever shows them, by project.
+    pub pinned: BTreeMap<String, BTreeSet<String>>,
+    /// How many bytes the chunks of all repos may take; any number when left out.
+    pub chunk_bytes_max: Option<u64>,
     /// What a newer version wrote; kept as it is.
     #[serde(flatten)]
     pub others: BTreeMap<String, serde_json::Value>,
+}
+
+/// When the bytes of large contents come to a home; what names them comes always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fetching {
+    /// As soon as the home hears that a branch shows them.
+    Eager,
+    /// When a worktree shows the file, or somebody asks.
+    #[default]
+    Lazy,
+    /// By themselves only where a mark shows them or they are pinned; else when somebody asks.
+    Pinned,
+}
+
+impl Fetching {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Eager => "eager",
+            Self::Lazy => "lazy",
+            Self::Pinned => "pinned",
+        }
+    }
 }
 
 /// How long a project keeps its history, in milliseconds.
@@ -83,9 +115,18 @@ impl From<Fading> for Thinning {
 
 impl Default for Config {
     fn default() -> Self {
-        let (name, mail) = (None, None);
-        let (repos, fading, others) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { name, mail, repos, log_bytes_max: LOG_BYTES_MAX, fading, others }
+        Self {
+            name: None,
+            mail: None,
+            repos: BTreeMap::new(),
+            log_bytes_max: LOG_BYTES_MAX,
+            fading: BTreeMap::new(),
+            fetching: Fetching::default(),
+            projects_fetching: BTreeMap::new(),
+            pinned: BTreeMap::new(),
+            chunk_bytes_max: None,
+            others: BTreeMap::new(),
+        }
     }
 }
 
@@ -110,6 +151,17 @@ impl Config {
         let bytes = serde_json::to_vec_pretty(self).map_err(|_| NodeError::Bug("settings without a form"))?;
         files::replace(&**home.files(), &path.with_extension("json.new"), &path, &bytes)
             .map_err(|error| NodeError::io("write", &path, error))
+    }
+
+    /// When large contents of a project come.
+    pub fn fetching(&self, project: ProjectId) -> Fetching {
+        self.projects_fetching.get(&project.to_string()).copied().unwrap_or(self.fetching)
+    }
+
+    /// The artifacts of a project that were pinned.
+    pub fn pinned(&self, project: ProjectId) -> BTreeSet<ArtifactId> {
+        let words = self.pinned.get(&project.to_string()).into_iter().flatten();
+        words.filter_map(|word| ArtifactId::from_hex(word)).collect()
     }
 
     /// The repo with this local name, or with this id.

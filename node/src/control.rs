@@ -3,7 +3,7 @@
 //! A running `serve` listens on `<home>/owner.sock` (mode 0600). A client sends one request a frame
 //! and gets one reply a frame: four bytes of length (little endian), then that many bytes of JSON.
 //! An empty frame from the server says "still at it", so that a client can tell a long answer from a
-//! dead owner; another one says how far something long has come. Plain threads and blocking sockets: a client verb starts no runtime.
+//! dead owner; others say how far something long has come, and what is going to be fetched. Plain threads and blocking sockets: a client verb starts no runtime.
 //!
 //! The channel is generic over what it carries; it knows frames, limits and time-outs, not verbs.
 
@@ -16,7 +16,7 @@ pub use frame::{FRAME_BYTES_MAX, FrameError};
 pub use server::{Call, Listener, Reply};
 
 use crate::error::NodeError;
-use crate::progress::Progress;
+use crate::progress::{Load, Progress};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io;
@@ -28,7 +28,7 @@ use std::time::Duration;
 pub const SOCKET_NAME: &str = "owner.sock";
 
 /// Level of the conversation; a client of another level is refused by name instead of being misread.
-pub const CONTROL_LEVEL: u32 = 2;
+pub const CONTROL_LEVEL: u32 = 3;
 
 /// A client that says nothing for this long is let go.
 pub const IDLE_MAX: Duration = Duration::from_secs(10);
@@ -113,6 +113,7 @@ enum Response<A> {
     Answer(A),
     Error(Refusal),
     Progress(Progress),
+    Load(Load),
 }
 
 #[cfg(test)]

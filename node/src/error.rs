@@ -209,6 +209,34 @@ pub enum NodeError {
     /// A repository of git is not as it must be.
     #[error("{0}")]
     Git(#[from] crate::git::Problem),
+    /// What is to be fetched does not fit on the disk; nothing was.
+    #[error(
+        "this needs {needed_bytes} bytes on the disk of {place}, and {room_bytes} are free",
+        place = place.display()
+    )]
+    NoRoom {
+        /// A folder on that disk.
+        place: PathBuf,
+        /// How many bytes are needed, in the store and in the worktree where both lie there.
+        needed_bytes: u64,
+        /// How many are free.
+        room_bytes: u64,
+    },
+    /// What is to be stored would pass the quota of the home.
+    #[error(
+        "the large contents of this home may take {quota_bytes} bytes: {needed_bytes} more are needed, {free_bytes} are free{more}",
+        more = collectable_bytes.map(|bytes| format!(", and {bytes} are needed by nothing")).unwrap_or_default()
+    )]
+    Quota {
+        /// How many bytes are needed.
+        needed_bytes: u64,
+        /// How many are free of what they may take.
+        free_bytes: u64,
+        /// How many they may take.
+        quota_bytes: u64,
+        /// How many `artifact gc` could free, where that was looked up.
+        collectable_bytes: Option<u64>,
+    },
     /// cairn is wrong.
     #[error("a bug in cairn: {0}")]
     Bug(&'static str),
@@ -267,6 +295,8 @@ impl NodeError {
             NodeError::Lacks { .. } => "E_LACKS",
             NodeError::Foreign { .. } => "E_FOREIGN",
             NodeError::Git(_) => "E_GIT",
+            NodeError::NoRoom { .. } => "E_FULL",
+            NodeError::Quota { .. } => "E_QUOTA",
             NodeError::Bug(_) => "E_BUG",
         }
     }
@@ -275,6 +305,17 @@ impl NodeError {
     pub fn details(&self) -> Option<serde_json::Value> {
         match self {
             NodeError::Gone(gone) => serde_json::to_value(gone).ok(),
+            NodeError::NoRoom { needed_bytes, room_bytes, .. } => {
+                Some(serde_json::json!({ "needed_bytes": needed_bytes, "room_bytes": room_bytes }))
+            }
+            NodeError::Quota { needed_bytes, free_bytes, quota_bytes, collectable_bytes } => {
+                Some(serde_json::json!({
+                    "needed_bytes": needed_bytes,
+                    "free_bytes": free_bytes,
+                    "quota_bytes": quota_bytes,
+                    "collectable_bytes": collectable_bytes,
+                }))
+            }
             _ => None,
         }
     }
@@ -355,6 +396,12 @@ impl NodeError {
                 "run it outside of this worktree, or name a DIR that becomes a worktree of that repo"
             }
             NodeError::Git(problem) => problem.hint(),
+            NodeError::NoRoom { .. } => {
+                "make room on the disk, or leave large files out with --lazy; `cairn artifact gc` frees what nothing needs"
+            }
+            NodeError::Quota { .. } => {
+                "`cairn artifact gc` frees what nothing needs, `cairn artifact quota` allows more"
+            }
             NodeError::Bug(_) => "please report it, with the command that led here",
         }
     }

@@ -41,6 +41,7 @@ pub(crate) use behaviour::{Behaviour, BehaviourEvent};
 pub(crate) use dial::DialBook;
 pub use exchange::Exchanged;
 pub(crate) use gossip::{topic_hash, topic_of};
+pub(crate) use large::Errand;
 pub use large::{Haul, Moved};
 pub use session::Session;
 pub(crate) use session::{News, Waited};

@@ -2,6 +2,7 @@
 //!
 //! It prints nothing: everything that happens is handed to the caller as an [`Event`].
 
+mod bringer;
 mod chores;
 mod keeper;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use crate::net::{Address, Session, Waited, peer_name};
 use crate::owner::Owner;
 use crate::verbs::land::{self, Errand};
 use crate::verbs::{Answer, Request};
+use bringer::Bringer;
 use chores::Chores;
 use teller::Teller;
 use waiting::Waiting;
@@ -199,6 +201,30 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// Large contents came by themselves, as the policy of the project has it.
+    Fetched {
+        /// The repo.
+        repo: String,
+        /// The project.
+        project: String,
+        /// The artifact.
+        artifact: String,
+        /// How many bytes moved.
+        bytes: u64,
+    },
+    /// Large contents should have come by themselves, and did not; it is tried again.
+    Unfetched {
+        /// The repo.
+        repo: String,
+        /// The project.
+        project: String,
+        /// The artifact.
+        artifact: String,
+        /// A stable word for why.
+        code: String,
+        /// Why.
+        reason: String,
+    },
     /// Damaged waypoints were fetched again from a peer.
     Repaired {
         /// The repo.
@@ -274,16 +300,18 @@ fn serve(
     events(ready(owner, session)?);
     session.call([session.remembered().addresses(None), places.peers.clone()].concat())?;
     let (mut teller, mut waiting) = (Teller::default(), Waiting::default());
-    let mut chores = Chores::new(owner);
+    let (mut chores, mut bringer) = (Chores::new(owner), Bringer::default());
     loop {
-        teller.tell(owner, session, events);
+        teller.tell(owner, session, &mut bringer, events);
         let next = async {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => Next::Stop,
                 Some(call) = calls.recv() => Next::Call(call),
             }
         };
-        match session.wait_with(owner, IDLE, next) {
+        let waited = session.wait_with(owner, IDLE, next);
+        let is_idle = matches!(waited, Waited::Nothing);
+        match waited {
             Waited::Other(Next::Stop) => return Ok(()),
             Waited::Other(Next::Call(call)) => {
                 chores.wait();
@@ -303,6 +331,7 @@ fn serve(
                 chores.look(owner, events);
             }
         }
+        bringer.look(owner, session, is_idle, events);
         let due = waiting.due(owner);
         if !due.is_empty() {
             answer(owner, session, due)?;
@@ -334,8 +363,10 @@ fn answer(
     go_on(session.settle(owner))?;
     for Call { request, reply } in others {
         session.serves(Some(reply.gone()));
+        session.tells(Some(reply.teller()));
         let answer = request.run(owner, session);
         session.serves(None);
+        session.tells(None);
         reply.send(answer.map_err(|error| Refusal::from(&error)));
         go_on(session.settle(owner))?;
     }

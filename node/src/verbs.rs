@@ -94,9 +94,10 @@ macro_rules! verbs {
         impl Request {
             /// Does what is asked.
             pub fn run(&self, owner: &mut Owner, network: &mut dyn Network) -> Result<Answer, NodeError> {
-                match self {$(
+                let done = match self {$(
                     Self::$name(args) => run!($module, owner, args, network $($pass)?).map(Answer::$name),
-                )*}
+                )*};
+                done.map_err(|error| artifact::quota::explained(owner, network, error))
             }
 
             /// Where the verb starts from.

@@ -19,6 +19,7 @@ pub mod edits;
 pub mod footing;
 pub mod ignored;
 pub mod index;
+mod left_out;
 pub mod link;
 pub(crate) mod lookout;
 pub mod scan;
@@ -45,6 +46,29 @@ pub struct Worktree {
     pub index: Index,
     /// What the last look left out although nothing ignores it, and why.
     pub skipped: Vec<(PathBuf, String)>,
+    /// What becomes of files that were left out, at the next checkout.
+    pub demand: Demand,
+}
+
+/// What becomes of files that were left out, although the version shows them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Demand {
+    /// They stay out.
+    #[default]
+    Nothing,
+    /// Those that nobody left out on purpose are tried again.
+    Again,
+    /// Those at or below a path are wanted.
+    Below(RepoPath),
+    /// All are wanted.
+    All,
+}
+
+impl Demand {
+    /// Whether somebody asked for what is written, so that no policy leaves it out.
+    pub fn is_asked(&self) -> bool {
+        matches!(self, Self::Below(_) | Self::All)
+    }
 }
 
 impl Worktree {
@@ -74,7 +98,7 @@ impl Worktree {
     fn open(root: PathBuf, link: Link) -> Result<Self, NodeError> {
         let beneath = Beneath::open(&root).map_err(|error| NodeError::io("open", &root, error))?;
         let index = Index::of(&root);
-        Ok(Self { root, beneath, link, index, skipped: Vec::new() })
+        Ok(Self { root, beneath, link, index, skipped: Vec::new(), demand: Demand::default() })
     }
 
     /// The folder.

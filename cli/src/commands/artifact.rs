@@ -7,6 +7,7 @@ use super::ask;
 use crate::desk::Desk;
 use crate::error::{DONE, Failure};
 use crate::output::{count, line, short, size, text};
+use cairn_node::config::Fetching;
 use cairn_node::runs::lineage::Way;
 use cairn_node::verbs::artifact as verb;
 use cairn_node::verbs::{Answer, Request};
@@ -39,6 +40,29 @@ with one. With --on VERSION you are told instead (exit code 4), and nothing is w
 Examples:
   cairn artifact append train.log today.log
   ./measure | cairn artifact append metrics.jsonl - --on v7";
+
+const POLICY_AFTER: &str = "\
+What names a large file always travels with the waypoint. Its bytes come
+  eager   as soon as `cairn serve`, or `cairn put` after an exchange, hears that a branch shows them
+  lazy    when a worktree shows the file, or somebody asks for it (the default)
+  pinned  by themselves only where a mark shows them or `artifact pin` names them; a worktree
+          leaves the others out until `cairn get PATH` asks for them
+Somebody asks by `cairn get PATH`, `artifact get` and `artifact fetch`. What is here is never taken away
+by another policy.
+
+Examples:
+  cairn artifact policy
+  cairn artifact policy eager --all-projects";
+
+const QUOTA_AFTER: &str = "\
+It holds for the chunks of all repos together, as `cairn du` shows them. What would pass it is refused
+before anything is stored, and the refusal says what is needed, what is free and what
+`cairn artifact gc` could free. Of transfers that pass it only together, one ends; what came of it
+stays, and it goes on where it stopped once there is room. What is here already is never taken away.
+
+Examples:
+  cairn artifact quota 20G
+  cairn artifact quota off --json";
 
 /// The arguments.
 #[derive(clap::Args)]
@@ -189,6 +213,34 @@ enum Action {
         #[arg(long)]
         repair: bool,
     },
+    /// Say or set which bytes come by themselves
+    #[command(after_help = POLICY_AFTER)]
+    Policy {
+        /// eager, lazy or pinned; default takes the project's own word away, or makes the home's lazy
+        #[arg(value_name = "POLICY", value_parser = setting)]
+        set: Option<verb::Setting>,
+        /// For all projects of the home that have none of their own
+        #[arg(long)]
+        all_projects: bool,
+    },
+    /// Have one come by itself under `eager` and `pinned`, and keep `gc` from it
+    #[command(
+        after_help = "Nothing is fetched at once: `cairn serve`, and `cairn put` after an exchange, do that.\n\nExamples:\n  cairn artifact pin model@v3\n  cairn artifact pin 3fa9c1 --remove --json"
+    )]
+    Pin {
+        /// A name, a hash, or a large file of the version that the worktree stands on
+        artifact: String,
+        /// Let go of it
+        #[arg(long)]
+        remove: bool,
+    },
+    /// Say or set how many bytes the large contents of the home may take
+    #[command(after_help = QUOTA_AFTER)]
+    Quota {
+        /// 4096, 500M or 20G; off for any number
+        #[arg(value_name = "SIZE|off", value_parser = limit)]
+        set: Option<verb::Limit>,
+    },
     /// Take away what nothing needs, in all repos of the home
     #[command(after_help = "Examples:\n  cairn artifact gc --dry-run\n  cairn artifact gc --json")]
     Gc {
@@ -196,6 +248,25 @@ enum Action {
         #[arg(long)]
         dry_run: bool,
     },
+}
+
+/// A policy.
+fn setting(text: &str) -> Result<verb::Setting, String> {
+    Ok(match text {
+        "eager" => verb::Setting::Of(Fetching::Eager),
+        "lazy" => verb::Setting::Of(Fetching::Lazy),
+        "pinned" => verb::Setting::Of(Fetching::Pinned),
+        "default" => verb::Setting::Default,
+        _ => return Err(format!("{text} is no policy; there are eager, lazy, pinned and default")),
+    })
+}
+
+/// A number of bytes, or none.
+fn limit(text: &str) -> Result<verb::Limit, String> {
+    match text {
+        "off" => Ok(verb::Limit::Off),
+        text => crate::args::bytes(text).map(verb::Limit::Bytes),
+    }
 }
 
 /// Two numbers of bytes.
@@ -235,6 +306,9 @@ fn asked(action: Action, desk: &Desk) -> Result<u8, Failure> {
         Action::Fetch { artifact, limit } => {
             verb::Action::Fetch { artifact, bytes_per_s: limit.unwrap_or(0) }
         }
+        Action::Policy { set, all_projects } => verb::Action::Policy { set, home: all_projects },
+        Action::Pin { artifact, remove } => verb::Action::Pin { artifact, remove },
+        Action::Quota { set } => verb::Action::Quota { set },
         Action::Gc { dry_run } => verb::Action::Gc { dry_run },
         Action::Ls { name, filter } => verb::Action::Ls { name, filter },
         Action::Alias { name, alias, version, remove } => {
@@ -363,6 +437,18 @@ fn words(answer: &verb::Answer) -> String {
             0 => "all of it is here\n".to_owned(),
             bytes => format!("fetched {}\n", size(bytes)),
         },
+        verb::Answer::Policy(policy) => policed(policy),
+        verb::Answer::Quota(quota) => {
+            let used = size(quota.used_bytes);
+            match quota.quota_bytes {
+                Some(bytes) => format!("{used} of {} are taken\n", size(bytes)),
+                None => format!("{used} are taken; there is no quota\n"),
+            }
+        }
+        verb::Answer::Pinned(pinned) => {
+            let word = if pinned.pinned { "pinned" } else { "pinned no more" };
+            format!("{} is {word}\n", short(&pinned.artifact))
+        }
         verb::Answer::Listed(listed) => listed.artifacts.iter().map(item).collect(),
         verb::Answer::Tailed(tailed) => tailed.part.as_ref().map_or(String::new(), follow::told),
         verb::Answer::Aliased(aliased) => match aliased.version {
@@ -381,6 +467,16 @@ fn words(answer: &verb::Answer) -> String {
             text + &super::verify::problems(&verified.problems)
         }
     }
+}
+
+fn policed(policy: &verb::Policy) -> String {
+    let whose = if policy.project.is_some() { "of the project" } else { "of the home" };
+    let mut text = format!("{}: the policy {whose}\n", policy.policy.word());
+    if policy.project.is_some() {
+        text += &format!("{}: the policy of the home\n", policy.home.word());
+    }
+    policy.pinned.iter().for_each(|artifact| text += &format!("pinned {}\n", short(artifact)));
+    text
 }
 
 fn item(item: &verb::Item) -> String {

@@ -24,10 +24,18 @@ pub(crate) struct Args {
     /// Ask this peer before those that the link names
     #[arg(long = "peer", value_name = "MULTIADDR")]
     peers: Vec<String>,
+    /// Leave large files out until `cairn get PATH` asks for them
+    #[arg(long)]
+    lazy: bool,
 }
 
 /// Asks, and prints.
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     let here = desk.here_in(&args.dir);
-    ask!(desk, Clone, verb::Args { here, link: args.link, peers: args.peers }, super::join::words)
+    ask!(
+        desk,
+        Clone,
+        verb::Args { here, link: args.link, peers: args.peers, lazy: args.lazy },
+        super::join::words
+    )
 }

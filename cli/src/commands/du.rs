@@ -34,6 +34,7 @@ fn words(answer: &verb::Answer) -> String {
         let _ = writeln!(text, "{} {held:>10} {own:>10} alone  {}  {who}", short(&item.artifact), item.name);
     }
     let (chunks, history) = (size(answer.chunk_store_bytes), size(answer.history_bytes));
-    let _ = writeln!(text, "chunks of all repos {chunks}, history of this one {history}");
+    let quota = answer.chunk_quota_bytes.map_or(String::new(), |bytes| format!(" of {}", size(bytes)));
+    let _ = writeln!(text, "chunks of all repos {chunks}{quota}, history of this one {history}");
     text
 }

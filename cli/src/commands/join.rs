@@ -30,13 +30,16 @@ pub(crate) struct Args {
     /// Ask this peer before those that the link names
     #[arg(long = "peer", value_name = "MULTIADDR")]
     peers: Vec<String>,
+    /// Leave large files out until `cairn get PATH` asks for them
+    #[arg(long)]
+    lazy: bool,
 }
 
 /// Asks, and prints.
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     let here = desk.here_in(&args.dir);
     let invite = read(args.invite, desk)?;
-    ask!(desk, Join, verb::Args { here, invite, peers: args.peers }, words)
+    ask!(desk, Join, verb::Args { here, invite, peers: args.peers, lazy: args.lazy }, words)
 }
 
 /// The link, out of a file where one is named.
@@ -58,6 +61,7 @@ fn read(invite: String, desk: &Desk) -> Result<String, Failure> {
 
 pub(crate) fn words(answer: &verb::Answer) -> String {
     let mut text: String = [answer].into_iter().chain(&answer.others).map(joined).collect();
+    text += &super::absent_note([answer].into_iter().chain(&answer.others).map(|one| one.absent).sum());
     text += &match answer.agreed {
         0 => String::new(),
         1 => "one peer was asked; a second one would tell whether it is the newest state\n".to_owned(),

@@ -1,9 +1,9 @@
 //! `put`: merges into where one stands.
 
-use super::{ask, overlap_list};
+use super::{absent_note, ask, overlap_list};
 use crate::desk::Desk;
 use crate::error::Failure;
-use crate::output::{count, is_watched, note, short};
+use crate::output::{count, is_watched, note, short, size};
 use cairn_node::verbs::put as verb;
 
 const EXAMPLES: &str = "\
@@ -51,6 +51,14 @@ fn words(answer: &verb::Answer) -> String {
     for met in &answer.met {
         text += &format!("  met what was there: {} ({})\n", met.path, count(met.places, "place"));
     }
+    if answer.supplied.artifacts > 0 {
+        let (artifacts, bytes) = (count(answer.supplied.artifacts, "artifact"), size(answer.supplied.bytes));
+        text += &format!("fetched {artifacts}, {bytes}, as the project's policy has it\n");
+    }
+    for missing in &answer.supplied.missing {
+        text += &format!("artifact {} did not come: {}\n", short(&missing.artifact), missing.message);
+    }
     text += &format!("changed {}; root {}\n", count(answer.files, "file"), short(&answer.root));
+    text += &absent_note(answer.absent);
     text + &overlap_list(&answer.places)
 }

@@ -2,7 +2,7 @@
 
 use crate::desk::Desk;
 use crate::error::{DONE, Failure};
-use crate::output::{count, line, short, shorts};
+use crate::output::{count, line, short, shorts, size};
 use cairn_node::serve::{self, Event, Options};
 use cairn_node::unit::{self, Unit};
 
@@ -112,6 +112,12 @@ fn words(event: &Event) -> Option<String> {
         Event::SyncFailed { peer, reason, .. } => format!("no sync with {peer}: {reason}"),
         Event::Repaired { feed, waypoints, .. } => {
             format!("feed {}: fetched {} again", short(feed), count(*waypoints, "damaged waypoint"))
+        }
+        Event::Fetched { project, artifact, bytes, .. } => {
+            format!("{project}: fetched artifact {}, {}", short(artifact), size(*bytes))
+        }
+        Event::Unfetched { project, artifact, reason, .. } => {
+            format!("{project}: artifact {} did not come: {reason}", short(artifact))
         }
         Event::Stopped {} => "stopped".to_owned(),
         _ => return None,

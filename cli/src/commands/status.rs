@@ -3,8 +3,11 @@
 use super::{ask, left_out, overlap_list};
 use crate::desk::Desk;
 use crate::error::Failure;
-use crate::output::{Look, Paint, count, short};
+use crate::output::{Look, Paint, count, short, size};
 use cairn_node::verbs::status as verb;
+
+/// How many files that were left out are named.
+const ABSENT_SHOWN: usize = 10;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,8 +43,24 @@ fn words(answer: &verb::Answer) -> String {
         text += "nothing to post\n";
     }
     text += &left_out(&answer.skipped);
+    text += &not_fetched(&answer.absent, &look);
     if answer.incoming > 0 {
         text += &format!("{} to merge: cairn put\n", count(answer.incoming, "waypoint"));
     }
     text + &overlap_list(&answer.places)
+}
+
+/// Files that are not on disk, and how they come; the first of them by name.
+fn not_fetched(absent: &[verb::Absent], look: &Look) -> String {
+    let kind = look.paint(Paint::Dim, "not fetched");
+    let line = |file: &verb::Absent| format!("  {kind} {}, {}\n", file.path, size(file.bytes));
+    let mut text: String = absent.iter().take(ABSENT_SHOWN).map(line).collect();
+    if absent.len() > ABSENT_SHOWN {
+        let bytes = size(absent.iter().map(|file| file.bytes).sum());
+        text += &format!("  and {} more, {bytes} in all\n", absent.len() - ABSENT_SHOWN);
+    }
+    if !absent.is_empty() {
+        text += "cairn get PATH fetches one, cairn get --whole all of them\n";
+    }
+    text
 }

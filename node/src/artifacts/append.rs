@@ -37,13 +37,19 @@ impl Artifacts {
         };
         let before = base.map(listed).transpose()?.unwrap_or_default();
         let imported = match more {
-            More::Nothing => self.blobs.extend(&before, io::empty()),
+            More::Nothing => self.blobs.extend(&before, || Ok(io::empty()), true),
             More::File(path) => {
-                let file = File::open(path).map_err(|error| NodeError::io("open", path, error))?;
-                self.blobs.extend(&before, file)
+                let io = |error| NodeError::io("open", path, error);
+                let file = File::open(path).map_err(io)?;
+                let is_file = file.metadata().map_err(io)?.is_file();
+                let mut first = Some(file);
+                let open = || first.take().map_or_else(|| File::open(path), Ok);
+                self.blobs.extend(&before, open, is_file)
             }
             More::Rest(artifact, from) => {
-                self.blobs.extend(&before, Rest::new(&self.blobs, listed(*artifact)?, *from))
+                let chunks = listed(*artifact)?;
+                let open = || Ok(Rest::new(&self.blobs, chunks.clone(), *from));
+                self.blobs.extend(&before, open, true)
             }
         };
         self.keep_imported(repo, imported?, name)

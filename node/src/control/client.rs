@@ -2,7 +2,7 @@
 
 use super::frame::{self, FrameError};
 use super::{CONTROL_LEVEL, Question, Refusal, Response, SILENCE_MAX, short_name};
-use crate::progress::Progress;
+use crate::progress::Told;
 use serde::{Serialize, de::DeserializeOwned};
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
@@ -31,11 +31,11 @@ impl Client {
         self.ask_telling(request, &mut |_| ())
     }
 
-    /// Asks, and waits for the answer; `tell` hears how far something long has come.
+    /// Asks, and waits for the answer; `tell` hears what is going to be fetched and how far something long has come.
     pub fn ask_telling<Q: Serialize, A: DeserializeOwned>(
         &mut self,
         request: &Q,
-        tell: &mut dyn FnMut(&Progress),
+        tell: &mut dyn FnMut(Told),
     ) -> Result<A, Refusal> {
         let question = Question { level: CONTROL_LEVEL, request };
         let body = serde_json::to_vec(&question).map_err(|error| misread(&error))?;
@@ -45,7 +45,8 @@ impl Client {
             match serde_json::from_slice(&body).map_err(|error| misread(&error))? {
                 Response::Answer(answer) => return Ok(answer),
                 Response::Error(refusal) => return Err(refusal),
-                Response::Progress(progress) => tell(&progress),
+                Response::Progress(progress) => tell(Told::Progress(progress)),
+                Response::Load(load) => tell(Told::Load(load)),
             }
         }
     }

@@ -14,7 +14,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::progress;
+use crate::progress::{self, Load, Teller};
 
 /// How often is looked whether there is something to tell.
 const LOOK: Duration = Duration::from_millis(500);
@@ -29,14 +29,31 @@ pub struct Call<Q, A> {
 
 /// The way back to the client. Dropped without a word, it tells the client that its request is gone.
 pub struct Reply<A> {
-    answers: Sender<Result<A, Refusal>>,
+    words: Sender<Word<A>>,
     gone: Arc<AtomicBool>,
+}
+
+/// What the owner has to say to a client.
+enum Word<A> {
+    /// What is going to be fetched.
+    Load(Load),
+    /// The last one.
+    End(Result<A, Refusal>),
 }
 
 impl<A> Reply<A> {
     /// Answers; a client that went away meanwhile is no concern of the owner.
     pub fn send(self, answer: Result<A, Refusal>) {
-        let _ = self.answers.send(answer);
+        let _ = self.words.send(Word::End(answer));
+    }
+
+    /// A way to tell the client meanwhile what is going to be fetched.
+    pub fn teller(&self) -> Teller
+    where
+        A: Send + 'static,
+    {
+        let words = self.words.clone();
+        Box::new(move |load| drop(words.send(Word::Load(*load))))
     }
 
     /// Turns true once the client has gone away.
@@ -177,13 +194,13 @@ where
             Ok(request) => request,
             Err(refusal) => return part(stream, refusal),
         };
-        let (answers, answer) = mpsc::channel();
+        let (words, word) = mpsc::channel();
         let gone = Arc::new(AtomicBool::new(false));
-        let reply = Reply { answers, gone: Arc::clone(&gone) };
+        let reply = Reply { words, gone: Arc::clone(&gone) };
         if !deliver(Call { request, reply }) {
             return refuse(stream, "E_GONE", "the owner of this home is closing".into(), HINT_GONE);
         }
-        if wait(stream, &answer).is_err() {
+        if wait(stream, &word).is_err() {
             gone.store(true, Ordering::SeqCst);
             return;
         }
@@ -212,15 +229,13 @@ fn understand<Q: DeserializeOwned>(body: &[u8]) -> Result<Q, Refusal> {
 
 /// Waits for the owner and passes its answer on, with a sign of life every now and then: how far something long has come,
 /// where something goes on.
-fn wait<A: Serialize>(
-    stream: &mut UnixStream,
-    answer: &Receiver<Result<A, Refusal>>,
-) -> Result<(), FrameError> {
+fn wait<A: Serialize>(stream: &mut UnixStream, words: &Receiver<Word<A>>) -> Result<(), FrameError> {
     let mut silent = Duration::ZERO;
     loop {
-        match answer.recv_timeout(LOOK) {
-            Ok(Ok(answer)) => return send(stream, &Response::Answer(answer)),
-            Ok(Err(refusal)) => return send::<()>(stream, &Response::Error(refusal)),
+        match words.recv_timeout(LOOK) {
+            Ok(Word::Load(load)) => send::<()>(stream, &Response::Load(load))?,
+            Ok(Word::End(Ok(answer))) => return send(stream, &Response::Answer(answer)),
+            Ok(Word::End(Err(refusal))) => return send::<()>(stream, &Response::Error(refusal)),
             Err(RecvTimeoutError::Timeout) => match progress::now() {
                 Some(progress) => send::<()>(stream, &Response::Progress(progress))?,
                 None => silent = still(stream, silent + LOOK)?,

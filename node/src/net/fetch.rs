@@ -27,7 +27,7 @@ use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
 
 use super::peer_id;
 use super::streams::{BLOB_PROTOCOL, FIRST_WORD_MAX, Frame, HERE, MANIFEST_MAX, SILENCE_MAX};
-use crate::artifacts::{Artifacts, decode};
+use crate::artifacts::{Artifacts, chunks, decode};
 use crate::error::NodeError;
 use deliver::Delivery;
 pub(crate) use deliver::Part;
@@ -58,6 +58,8 @@ pub(crate) struct Fetcher {
     pub(crate) progress: Arc<Progress>,
     /// The part of the file that is wanted; the bytes go there, and not into the store.
     pub(crate) part: Option<Part>,
+    /// Whether only what it consists of is wanted, and none of it.
+    pub(crate) only_manifest: bool,
 }
 
 /// How far a fetch has come.
@@ -75,9 +77,13 @@ impl Fetcher {
     /// Fetches what is missing, and makes it durable.
     pub(crate) async fn fetch(self) -> Result<(), NodeError> {
         let manifest = self.manifest().await?;
+        if self.only_manifest {
+            return Ok(());
+        }
         let delivery = match &self.part {
             Some(part) => Delivery::part(&self.artifacts, &manifest, part)?,
             None => {
+                self.artifacts.blobs().check_room(&chunks(&manifest))?;
                 // Before anything comes, so that nothing takes away what has.
                 self.artifacts.keep_chunks(self.repo, &manifest)?;
                 Delivery::whole(&self.artifacts, &manifest)?

@@ -15,7 +15,8 @@ use tokio::task::JoinHandle;
 use super::Address;
 use super::fetch::{Fetcher, Part, Progress, write_part};
 use super::session::{Core, LOOK, REACH_MAX, REFUSED_MAX, Session};
-use crate::artifacts::{Added, Artifacts, Checked, Hashes};
+use crate::artifacts::{Added, Artifacts, Busy, Checked, Hashes};
+use crate::config::Config;
 use crate::error::NodeError;
 use crate::identity;
 use crate::progress;
@@ -48,13 +49,19 @@ struct Begun {
     pace: Pace,
     progress: Arc<Progress>,
     part: Option<Part>,
+    /// Whether only what an artifact consists of is asked for, and none of it.
+    only_manifest: bool,
 }
 
 impl Begun {
     fn new(haul: &Haul) -> Self {
         let part = haul.part.clone().map(|(range, out)| Part { range, out });
         let (pace, progress) = (Pace::of(haul.bytes_per_s), Arc::default());
-        Self { at: Instant::now(), pace, progress, part }
+        Self { at: Instant::now(), pace, progress, part, only_manifest: false }
+    }
+
+    fn of_manifest() -> Self {
+        Self { only_manifest: true, ..Self::new(&Haul::default()) }
     }
 
     fn moved(&self) -> Moved {
@@ -78,16 +85,33 @@ impl Drop for Telling {
 }
 
 /// A task that ends when nobody waits for it any more.
-struct AbortOnDrop(JoinHandle<Result<(), NodeError>>);
+struct AbortOnDrop<T>(JoinHandle<T>);
 
-impl AbortOnDrop {
-    async fn take(mut self) -> Result<(), NodeError> {
+impl<T> AbortOnDrop<T> {
+    async fn take(mut self) -> Result<T, NodeError> {
         let done = (&mut self.0).await;
-        done.map_err(|_| NodeError::Bug("a fetch that ended without a word"))?
+        done.map_err(|_| NodeError::Bug("a fetch that ended without a word"))
     }
 }
 
-impl Drop for AbortOnDrop {
+/// How each artifact of an errand came, and how many bytes moved for it.
+pub(crate) type Brought = Vec<(ArtifactId, Result<Moved, NodeError>)>;
+
+/// Fetches that nobody waits for, one artifact after the other. Dropped, they stop; what has come stays.
+pub(crate) struct Errand {
+    task: AbortOnDrop<Brought>,
+    /// What is on its way is not collected.
+    _busy: Vec<Busy>,
+}
+
+impl Errand {
+    /// Whether all have come, or will not.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.task.0.is_finished()
+    }
+}
+
+impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -97,6 +121,7 @@ impl Session {
     pub(super) fn artifacts(&mut self) -> Result<&Artifacts, NodeError> {
         if self.artifacts.is_none() {
             let opened = Artifacts::open(&self.home.blobs_dir())?;
+            opened.blobs().limit(Config::load(&self.home)?.chunk_bytes_max);
             self.artifacts = Some(opened);
         }
         self.artifacts.as_ref().ok_or(NodeError::Bug("an artifact store that is gone at once"))
@@ -174,7 +199,57 @@ impl Session {
         artifact: ArtifactId,
         haul: &Haul,
     ) -> Result<Moved, NodeError> {
-        let begun = Begun::new(haul);
+        self.fetch_begun(core, repo, artifact, Begun::new(haul))
+    }
+
+    /// How many bytes of each of these artifacts are not here; `None` where neither this home nor a peer that was reached
+    /// knows what it consists of.
+    pub(crate) fn size_up(
+        &mut self,
+        core: &mut dyn Core,
+        repo: RepoId,
+        wanted: &[ArtifactId],
+    ) -> Result<Vec<Option<u64>>, NodeError> {
+        let mut unknown = Vec::new();
+        for artifact in wanted {
+            if self.artifacts()?.manifest(repo, *artifact)?.is_none() {
+                unknown.push(*artifact);
+            }
+        }
+        if let Some((first, others)) = unknown.split_first() {
+            // The first one waits until peers have answered, the others are asked of the same peers.
+            match self.fetch_begun(core, repo, *first, Begun::of_manifest()) {
+                Err(NodeError::Network(reason)) => {
+                    tracing::debug!(reason, "nobody says how large things are")
+                }
+                Ok(_) | Err(NodeError::NotFound { .. } | NodeError::Peer(_)) => {
+                    let errand = self.begin_errand(repo, others, Begun::of_manifest)?;
+                    while !errand.is_finished() {
+                        self.check_stop()?;
+                        self.step(core, LOOK)?;
+                    }
+                    for (artifact, came) in self.end_errand(errand)? {
+                        came.map_or_else(|error| tracing::debug!(%artifact, %error, "no size"), drop);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let artifacts = self.artifacts()?;
+        let lacking = |artifact: &ArtifactId| {
+            let manifest = artifacts.manifest(repo, *artifact)?;
+            Ok(manifest.map(|manifest| artifacts.missing(&manifest).iter().map(|chunk| chunk.bytes).sum()))
+        };
+        wanted.iter().map(lacking).collect()
+    }
+
+    fn fetch_begun(
+        &mut self,
+        core: &mut dyn Core,
+        repo: RepoId,
+        artifact: ArtifactId,
+        begun: Begun,
+    ) -> Result<Moved, NodeError> {
         if self.is_here(repo, artifact, &begun)? {
             return Ok(begun.moved());
         }
@@ -223,6 +298,7 @@ impl Session {
         let artifacts = self.artifacts()?;
         let Some(manifest) = artifacts.manifest(repo, artifact)? else { return Ok(false) };
         match &begun.part {
+            None if begun.only_manifest => Ok(true),
             None => Ok(artifacts.missing(&manifest).is_empty()),
             Some(part) => write_part(artifacts, &manifest, part),
         }
@@ -247,13 +323,8 @@ impl Session {
         peers: &[DeviceKey],
         begun: &Begun,
     ) -> Result<(), NodeError> {
-        let artifacts = self.artifacts()?.clone();
-        let _busy = artifacts.busy(repo, artifact);
-        let me = identity::device(&self.home)?.key();
-        let control = self.wire()?.control.clone();
-        let (pace, progress, part) = (begun.pace.clone(), Arc::clone(&begun.progress), begun.part.clone());
-        let peers = peers.to_vec();
-        let fetcher = Fetcher { me, control, artifacts, repo, artifact, peers, pace, progress, part };
+        let _busy = self.artifacts()?.busy(repo, artifact);
+        let fetcher = self.fetcher((repo, artifact), peers, begun)?;
         let fetching = self.runtime()?.spawn(fetcher.fetch());
         // Whoever stops waiting also stops the fetch; what has come stays.
         let fetching = AbortOnDrop(fetching);
@@ -263,6 +334,57 @@ impl Session {
             self.step(core, LOOK)?;
             begun.tell();
         }
-        self.runtime()?.block_on(fetching.take())
+        self.runtime()?.block_on(fetching.take())?
+    }
+
+    fn fetcher(
+        &mut self,
+        (repo, artifact): (RepoId, ArtifactId),
+        peers: &[DeviceKey],
+        begun: &Begun,
+    ) -> Result<Fetcher, NodeError> {
+        let artifacts = self.artifacts()?.clone();
+        let me = identity::device(&self.home)?.key();
+        let control = self.wire()?.control.clone();
+        let (pace, progress, part) = (begun.pace.clone(), Arc::clone(&begun.progress), begun.part.clone());
+        let (peers, only_manifest) = (peers.to_vec(), begun.only_manifest);
+        Ok(Fetcher { me, control, artifacts, repo, artifact, peers, pace, progress, part, only_manifest })
+    }
+
+    /// Begins to fetch artifacts from the peers that are connected now, and nobody waits for it.
+    pub(crate) fn begin_background(
+        &mut self,
+        repo: RepoId,
+        wanted: &[ArtifactId],
+    ) -> Result<Errand, NodeError> {
+        self.begin_errand(repo, wanted, || Begun::new(&Haul::default()))
+    }
+
+    fn begin_errand(
+        &mut self,
+        repo: RepoId,
+        wanted: &[ArtifactId],
+        begin: impl Fn() -> Begun,
+    ) -> Result<Errand, NodeError> {
+        let (peers, mut busy, mut fetchers) = (self.connected(), Vec::new(), Vec::new());
+        for artifact in wanted {
+            let begun = begin();
+            busy.push(self.artifacts()?.busy(repo, *artifact));
+            fetchers.push((self.fetcher((repo, *artifact), &peers, &begun)?, begun));
+        }
+        let task = self.runtime()?.spawn(async move {
+            let mut brought = Brought::new();
+            for (fetcher, begun) in fetchers {
+                let artifact = fetcher.artifact;
+                brought.push((artifact, fetcher.fetch().await.map(|()| begun.moved())));
+            }
+            brought
+        });
+        Ok(Errand { task: AbortOnDrop(task), _busy: busy })
+    }
+
+    /// How a finished errand went.
+    pub(crate) fn end_errand(&mut self, errand: Errand) -> Result<Brought, NodeError> {
+        self.runtime()?.block_on(errand.task.take())
     }
 }

@@ -26,6 +26,7 @@ use crate::driver::{Order, Report};
 use crate::error::NodeError;
 use crate::home::Home;
 use crate::peers::PeerBook;
+use crate::progress::Teller;
 use crate::{clock, identity};
 
 /// Threads of the runtime: one for the swarm, one for what it hands over.
@@ -80,6 +81,8 @@ pub struct Session {
     /// How fast artifacts go out.
     lending: Pace,
     asker_is_gone: Option<Arc<AtomicBool>>,
+    /// Tells who asked what is going to be fetched.
+    pub(super) teller: Option<Teller>,
     runtime: Option<Arc<Runtime>>,
     news: VecDeque<News>,
     /// Turns true when the process is told to stop, so that no wait goes on.
@@ -101,6 +104,7 @@ impl Session {
             nobody_at: None,
             lending: Pace::free(),
             asker_is_gone: None,
+            teller: None,
             runtime: None,
             news: VecDeque::new(),
             stop: watch::channel(false).0,
@@ -169,6 +173,11 @@ impl Session {
     /// From now on waits end when this turns true: who asked for what is waited for has gone away.
     pub(crate) fn serves(&mut self, gone: Option<Arc<AtomicBool>>) {
         self.asker_is_gone = gone;
+    }
+
+    /// From now on this hears what is going to be fetched, before it begins.
+    pub fn tells(&mut self, teller: Option<Teller>) {
+        self.teller = teller;
     }
 
     /// What is to be told to people, since the last time.

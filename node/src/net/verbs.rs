@@ -15,6 +15,7 @@ use crate::artifacts::{Checked, Hashes, More};
 use crate::clock;
 use crate::error::{NodeError, Range};
 use crate::owner::Owner;
+use crate::progress::Load;
 use crate::verbs::artifact::gc::{self, Collected};
 use crate::verbs::du::Weight;
 use crate::verbs::peers::{Apart, Peer};
@@ -96,6 +97,33 @@ impl Network for Session {
         haul: &Haul,
     ) -> Result<Moved, NodeError> {
         Session::fetch_artifact(self, owner, repo, artifact, haul)
+    }
+
+    fn size_up(
+        &mut self,
+        owner: &mut Owner,
+        repo: RepoId,
+        artifacts: &[ArtifactId],
+    ) -> Result<Vec<Option<u64>>, NodeError> {
+        Session::size_up(self, owner, repo, artifacts)
+    }
+
+    fn check_quota(&mut self, repo: RepoId, artifacts: &[ArtifactId]) -> Result<(), NodeError> {
+        self.artifacts()?.check_room(repo, artifacts)
+    }
+
+    fn quota(&mut self, set: Option<Option<u64>>) -> Result<(u64, Option<u64>), NodeError> {
+        let blobs = self.artifacts()?.blobs();
+        if let Some(bytes_max) = set {
+            blobs.limit(bytes_max);
+        }
+        Ok(blobs.quota())
+    }
+
+    fn announce(&mut self, load: &Load) {
+        if let Some(teller) = &self.teller {
+            teller(load);
+        }
     }
 
     fn sweep_artifacts(&mut self, owner: &mut Owner, dry_run: bool) -> Result<Collected, NodeError> {

@@ -8,6 +8,7 @@ use cairn_protocol::effect::Event as Heard;
 use cairn_protocol::key::DeviceKey;
 
 use super::Event;
+use super::bringer::Bringer;
 use crate::net::{News, Session, peer_name};
 use crate::owner::Owner;
 
@@ -25,7 +26,13 @@ pub(crate) struct Teller {
 
 impl Teller {
     /// Tells what happened since the last time.
-    pub(crate) fn tell(&mut self, owner: &mut Owner, session: &mut Session, events: &mut dyn FnMut(Event)) {
+    pub(super) fn tell(
+        &mut self,
+        owner: &mut Owner,
+        session: &mut Session,
+        bringer: &mut Bringer,
+        events: &mut dyn FnMut(Event),
+    ) {
         for news in session.take_news() {
             match news {
                 News::Unreachable(address, reason) => {
@@ -33,6 +40,7 @@ impl Teller {
                 }
                 News::Event(heard) => {
                     self.note(&heard);
+                    bringer.hear(owner, &heard);
                     if let Some(event) = put(owner, heard) {
                         events(event);
                     }

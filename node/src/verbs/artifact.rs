@@ -4,7 +4,9 @@ mod about;
 mod append;
 mod check;
 mod inside;
+pub(crate) mod policy;
 mod prove;
+pub(crate) mod quota;
 mod tail;
 mod versions;
 
@@ -31,7 +33,9 @@ pub(in crate::verbs) use about::shared;
 pub use about::{Compared, Shown, Traced};
 pub use append::Appended;
 pub use check::Verified;
+pub use policy::{Missing, Pinned, Policy, Setting, Supplied};
 pub use prove::Proven;
+pub use quota::{Limit, Quota};
 pub use tail::{Part, Tailed};
 pub use versions::Aliased;
 use versions::Named;
@@ -157,6 +161,25 @@ pub enum Action {
         /// The file to write; an absolute path.
         out: PathBuf,
     },
+    /// Says or sets which bytes come by themselves.
+    Policy {
+        /// To what it is set; it stays as it is when left out.
+        set: Option<Setting>,
+        /// Whether the home is meant, and not the project.
+        home: bool,
+    },
+    /// Has one come by itself, and stay.
+    Pin {
+        /// A name or a hash.
+        artifact: String,
+        /// Whether it is let go of instead.
+        remove: bool,
+    },
+    /// Says or sets how many bytes those of the home may take.
+    Quota {
+        /// To what it is set; it stays as it is when left out.
+        set: Option<Limit>,
+    },
     /// Takes away what nothing needs, in all repos of the home.
     Gc {
         /// Whether it only says what would go.
@@ -190,6 +213,12 @@ pub enum Answer {
     Aliased(Aliased),
     /// To `tail`.
     Tailed(Tailed),
+    /// To `policy`.
+    Policy(Policy),
+    /// To `pin`.
+    Pinned(Pinned),
+    /// To `quota`.
+    Quota(Quota),
     /// To `gc`.
     Collected(gc::Collected),
     /// To `verify`.
@@ -282,6 +311,9 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
         Action::Fetch { artifact, bytes_per_s } => {
             range::fetch(owner, &site, network, artifact, *bytes_per_s).map(Answer::Fetched)
         }
+        Action::Policy { set, home } => policy::policy(owner, &site, *set, *home).map(Answer::Policy),
+        Action::Pin { artifact, remove } => policy::pin(owner, &site, artifact, *remove).map(Answer::Pinned),
+        Action::Quota { set } => quota::run(owner, network, *set).map(Answer::Quota),
         Action::Gc { dry_run } => gc::run(owner, network, *dry_run).map(Answer::Collected),
         Action::Verify { artifact, repair } => {
             check::verify(owner, &site, network, artifact.as_deref(), *repair).map(Answer::Verified)

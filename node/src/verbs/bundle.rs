@@ -1,6 +1,6 @@
 //! `bundle`: writes what a peer would be sent into one file, which travels where no network does.
 
-pub(super) mod artifacts;
+pub(in crate::verbs) mod artifacts;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -19,6 +19,9 @@ pub struct Args {
     pub link: String,
     /// Peers to ask before those that the link names, as multiaddresses.
     pub peers: Vec<String>,
+    /// Whether large files are left out until somebody asks for them.
+    #[serde(default)]
+    pub lazy: bool,
 }
 
 /// Fetches the repo and checks out.
@@ -34,5 +37,5 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     let unknown = || NodeError::NotFound { what: "repo", name: name.clone() };
     let repo = owner.config().repo(&name).ok_or_else(unknown)?;
     let wanted = Wanted { repo, projects: uri.project.iter().cloned().collect(), grants: Vec::new() };
-    enter(owner, &args.here, &Door { uri: &uri, peers: &args.peers, wanted }, network)
+    enter(owner, &args.here, &Door { uri: &uri, peers: &args.peers, wanted, lazy: args.lazy }, network)
 }

@@ -63,6 +63,8 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     if let Some(path) = outcome.surprises.first() {
         return Err(NodeError::Refused(format!("{path} is being changed; it was left as it is")));
     }
+    // Whoever says so means it, also of what was left out.
+    site.worktree.link.absent.retain(|file| !file.is_within(&path));
     let posted = site.post(owner, network, &posting)?.or(kept);
     let waypoint = posted.map(|posted| posted.written.waypoint.to_string());
     Ok(Answer { deleted: path_text(&path), kind: "file".to_owned(), waypoint })

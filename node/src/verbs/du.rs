@@ -24,6 +24,9 @@ pub struct Answer {
     pub artifacts: Vec<Item>,
     /// What the chunks of all repos take on the disk together.
     pub chunk_store_bytes: u64,
+    /// What they may take; `null` for any number of bytes.
+    #[serde(default)]
+    pub chunk_quota_bytes: Option<u64>,
     /// What log and stones of this repo take.
     pub history_bytes: u64,
 }
@@ -80,7 +83,8 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     };
     let mut artifacts: Vec<Item> = weights.into_iter().map(item).collect();
     artifacts.sort_by_key(|item| (item.is_needed, std::cmp::Reverse(item.held_bytes)));
-    Ok(Answer { artifacts, chunk_store_bytes, history_bytes: owner.store(repo)?.bytes() })
+    let chunk_quota_bytes = network.quota(None)?.1;
+    Ok(Answer { artifacts, chunk_store_bytes, chunk_quota_bytes, history_bytes: owner.store(repo)?.bytes() })
 }
 
 /// Who shows which artifact.

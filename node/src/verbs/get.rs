@@ -5,15 +5,16 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 use cairn_crdt::path::RepoPath;
-use cairn_crdt::{Frontier, View};
+use cairn_crdt::{FileBody, Frontier, View};
 
 use crate::error::NodeError;
 use crate::owner::Owner;
+use crate::progress::Load;
 use crate::uri::Uri;
 use crate::verbs::site::{Moved, Posting, Target};
 use crate::verbs::{Here, Network, Site, Version, clone, recall};
-use crate::worktree::Worktree;
 use crate::worktree::link::digits;
+use crate::worktree::{Demand, Worktree};
 
 /// What `get` is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,12 @@ pub struct Args {
     pub here: Here,
     /// What to get; the worktree's own branch when empty.
     pub uris: Vec<String>,
+    /// Whether large files are left out from now on until somebody asks for them.
+    #[serde(default)]
+    pub lazy: bool,
+    /// Whether all files are written from now on, those that were left out too.
+    #[serde(default)]
+    pub whole: bool,
 }
 
 /// What `get` answers.
@@ -42,6 +49,9 @@ pub struct Answer {
     /// The waypoints that keep what stood in the way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<String>,
+    /// How many files are left out, since nobody asked for them or their bytes were not to be had.
+    #[serde(default)]
+    pub absent: u64,
     /// Whether several versions were blended.
     pub blended: bool,
     /// How many overlaps the version shows.
@@ -49,6 +59,9 @@ pub struct Answer {
     /// The local waypoint that the files show now; on the version stood on, what it did is unposted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local: Option<String>,
+    /// What was to be fetched.
+    #[serde(default, skip_serializing_if = "Load::is_empty")]
+    pub fetch: Load,
 }
 
 /// Saves what is unposted, then writes the files of the version asked for.
@@ -58,6 +71,7 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     }
     let mut site = Site::open(owner, &args.here)?;
     site.finish(owner, network)?;
+    demand(owner, &mut site, args)?;
     let versions = versions(owner, &site, &args.uris)?;
     for version in &versions {
         recall::ensure(owner, network, site.place, &version.frontier, site.frontier())?;
@@ -71,6 +85,20 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     }
 }
 
+/// What is to become of files that were left out.
+fn demand(owner: &mut Owner, site: &mut Site, args: &Args) -> Result<(), NodeError> {
+    match (args.lazy, args.whole) {
+        (true, true) => return Err(NodeError::Usage("a worktree is lazy or whole".to_owned())),
+        (true, false) => {
+            let view = site.view(owner)?;
+            site.worktree.be_lazy(&view);
+        }
+        (false, true) => site.worktree.be_whole(),
+        (false, false) => site.worktree.demand = Demand::Again,
+    }
+    Ok(())
+}
+
 /// A URI that names a repo, asked for where no worktree is.
 fn foreign(args: &Args) -> Option<&str> {
     let [link] = args.uris.as_slice() else { return None };
@@ -79,13 +107,16 @@ fn foreign(args: &Args) -> Option<&str> {
 }
 
 fn fetch(owner: &mut Owner, args: &Args, link: &str, network: &mut dyn Network) -> Result<Answer, NodeError> {
-    let args = clone::Args { here: args.here.clone(), link: link.to_owned(), peers: Vec::new() };
+    let args =
+        clone::Args { here: args.here.clone(), link: link.to_owned(), peers: Vec::new(), lazy: args.lazy };
     let cloned = clone::run(owner, &args, network)?;
     Ok(Answer {
         branch: cloned.branch,
         frontier: cloned.frontier,
         root: cloned.root,
         written: cloned.files,
+        absent: cloned.absent,
+        fetch: cloned.fetch,
         ..Answer::default()
     })
 }
@@ -124,11 +155,13 @@ fn switch(
     if !versions.is_empty() {
         site.note_move("get", saved.stand.clone(), &target);
     }
+    let to = site.place.view(owner, &target.frontier)?;
+    let fetch = site.announce(owner, network, &to)?;
     let moved = site.move_to(owner, network, target)?;
     let blended = versions.len() > 1 || versions.iter().any(|version| version.refs > 1);
     let saved = saved.waypoint.map(|saved| saved.to_string()).or_else(|| site.kept_words().pop());
     let local = site.worktree.link.local.map(|local| local.to_string());
-    Ok(Answer { saved, blended, local, ..answer(owner, site, &moved)? })
+    Ok(Answer { saved, blended, local, fetch, ..answer(owner, site, &moved)? })
 }
 
 /// Brings one file or folder as it is in another version; it is not posted.
@@ -140,6 +173,10 @@ fn one(
 ) -> Result<Answer, NodeError> {
     let path = version.path.as_ref().ok_or(NodeError::Bug("one file without a path"))?;
     let wanted = version.place.view(owner, &version.frontier)?;
+    site.worktree.ask_for(&wanted, path);
+    let grafted = graft(&*site.view(owner)?, &wanted, path)?;
+    let fetch = site.announce(owner, network, &grafted)?;
+    bring(owner, network, site, &wanted, path)?;
     let paths = [path.clone()];
     let (saved, base) = match site.worktree.link.local {
         Some(_) => {
@@ -162,7 +199,26 @@ fn one(
     let moved = Moved { written: outcome.written, removed: outcome.removed, ..Moved::default() };
     let root = wanted.root.to_string();
     let saved = saved.map(|saved| saved.to_string());
-    Ok(Answer { root, saved, ..answer(owner, site, &moved)? })
+    Ok(Answer { root, saved, fetch, ..answer(owner, site, &moved)? })
+}
+
+/// Fetches the large files at or below a path that are not here.
+fn bring(
+    owner: &mut Owner,
+    network: &mut dyn Network,
+    site: &Site,
+    wanted: &View,
+    path: &RepoPath,
+) -> Result<(), NodeError> {
+    let repo = site.place.repo;
+    for (_, file) in wanted.files.iter().filter(|(file, _)| file.is_within(path)) {
+        if let FileBody::Artifact { artifact, .. } = file.body
+            && !network.holds_artifact(owner, repo, artifact)?
+        {
+            network.fetch_artifact(owner, repo, artifact)?;
+        }
+    }
+    Ok(())
 }
 
 /// A version in which one file or folder is as in another.
@@ -196,6 +252,7 @@ fn answer(owner: &mut Owner, site: &Site, moved: &Moved) -> Result<Answer, NodeE
         removed: moved.removed,
         overlaps: view.overlaps.len() as u64,
         kept: site.kept_words(),
+        absent: site.worktree.link.absent.len() as u64,
         ..Answer::default()
     })
 }

@@ -11,8 +11,10 @@ use crate::error::NodeError;
 use crate::identity;
 use crate::net::peer_name;
 use crate::owner::Owner;
+use crate::progress::Load;
 use crate::uri::Uri;
 use crate::verbs::site::Target;
+use crate::verbs::site::load::announce_new;
 use crate::verbs::{DEFAULT_BRANCH, Here, Network, Place, Site};
 use crate::worktree::Link;
 use crate::worktree::link::digits;
@@ -26,6 +28,9 @@ pub struct Args {
     pub invite: String,
     /// Peers to ask before those that the link names, as multiaddresses.
     pub peers: Vec<String>,
+    /// Whether large files are left out until somebody asks for them.
+    #[serde(default)]
+    pub lazy: bool,
 }
 
 /// What `join` answers.
@@ -45,6 +50,12 @@ pub struct Answer {
     pub root: String,
     /// How many files were written.
     pub files: u64,
+    /// How many were left out, since nobody asked for them or their bytes were not to be had.
+    #[serde(default)]
+    pub absent: u64,
+    /// What was to be fetched.
+    #[serde(default, skip_serializing_if = "Load::is_empty")]
+    pub fetch: Load,
     /// How many peers were asked and hold the same: a device that is new here has seen nothing itself
     /// by which it could tell an old state from the newest.
     pub agreed: u64,
@@ -62,11 +73,11 @@ pub struct Answer {
 /// Signs a delegation from the one-time key to the device key, fetches, and checks out.
 pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<Answer, NodeError> {
     if let Some(handover) = Handover::read(&args.invite)? {
-        return handover.enter(owner, &args.here, &args.peers, network);
+        return handover.enter(owner, &args.here, (&args.peers, args.lazy), network);
     }
     let uri = Uri::parse(&args.invite)?;
     let wanted = invited(owner, &args.here, &uri)?;
-    enter(owner, &args.here, &Door { uri: &uri, peers: &args.peers, wanted }, network)
+    enter(owner, &args.here, &Door { uri: &uri, peers: &args.peers, wanted, lazy: args.lazy }, network)
 }
 
 /// The repo that an invitation is to, and the rights that this device signs itself from it.
@@ -94,6 +105,8 @@ pub(super) struct Door<'a> {
     pub(super) peers: &'a [String],
     /// The repo, and the rights to it.
     pub(super) wanted: Wanted,
+    /// Whether large files are left out.
+    pub(super) lazy: bool,
 }
 
 /// Gets a repo, or what is new in it, and makes a folder its worktree.
@@ -109,7 +122,7 @@ pub(super) fn enter(
     let agreed = bring(owner, door, network)?;
     let place = Place::find(owner, door.wanted.repo, door.uri.project.as_deref())?;
     let branch = door.uri.refs.first().map_or(DEFAULT_BRANCH, |reference| &reference.name);
-    let answer = settle(owner, here, place, branch, network)?;
+    let answer = settle(owner, here, place, (branch, door.lazy), network)?;
     Ok(Answer { agreed: agreed as u64, ..answer })
 }
 
@@ -141,12 +154,12 @@ pub(super) fn bring(
     Ok(agreed)
 }
 
-/// Makes a folder the worktree of a project.
+/// Makes a folder the worktree of a project, on a branch, with or without large files.
 pub(super) fn settle(
     owner: &mut Owner,
     here: &Here,
     place: Place,
-    branch: &str,
+    (branch, lazy): (&str, bool),
     network: &mut dyn Network,
 ) -> Result<Answer, NodeError> {
     let (branch, target) = match place.branch(owner, branch)? {
@@ -155,7 +168,13 @@ pub(super) fn settle(
         }
         tips => (branch, tips),
     };
+    let to = place.view(owner, &target)?;
+    let fetch = match lazy {
+        true => Load::default(),
+        false => announce_new(owner, network, place, &to, &here.dir)?,
+    };
     let mut site = Site::create(owner, here, place, branch)?;
+    site.worktree.link.lazy = lazy;
     let moved = site.move_to(owner, network, Target::merging(target))?;
     Ok(Answer {
         repo: place.repo.to_string(),
@@ -165,6 +184,8 @@ pub(super) fn settle(
         frontier: digits(site.frontier()),
         root: site.view(owner)?.root.to_string(),
         files: moved.written,
+        absent: site.worktree.link.absent.len() as u64,
+        fetch,
         ..Answer::default()
     })
 }

@@ -11,6 +11,7 @@ use std::thread;
 
 use crate::error::NodeError;
 use crate::owner::{Owner, Write};
+use crate::verbs::artifact::quota::explained;
 use crate::verbs::put::Putting;
 use crate::verbs::site::{Brought, Posted, Posting, Ready};
 use crate::verbs::{Answer, Network, Request, Site, post, put};
@@ -102,7 +103,8 @@ pub(crate) fn together(
         answers.extend(places.into_iter().zip(side_by_side(owner, network, sites)));
         waiting = later;
     }
-    answers.into_values().collect()
+    let explained = |answer: Result<_, _>| answer.map_err(|error| explained(owner, network, error));
+    answers.into_values().map(explained).collect()
 }
 
 /// All steps, for worktrees of which no two are the same.

@@ -16,6 +16,7 @@ use crate::artifacts::{Checked, Hashes, More};
 use crate::error::{NodeError, Range};
 use crate::net::{Haul, Moved};
 use crate::owner::Owner;
+use crate::progress::Load;
 
 /// What came of an exchange with peers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,6 +73,24 @@ pub trait Network {
         artifact: ArtifactId,
         haul: &Haul,
     ) -> Result<Moved, NodeError>;
+
+    /// How many bytes of each of these artifacts are not here, after asking peers what they consist of; `None` where nobody
+    /// who was reached knows. Contents do not move for that.
+    fn size_up(
+        &mut self,
+        owner: &mut Owner,
+        repo: RepoId,
+        artifacts: &[ArtifactId],
+    ) -> Result<Vec<Option<u64>>, NodeError>;
+
+    /// Refuses artifacts that would pass the quota together.
+    fn check_quota(&mut self, repo: RepoId, artifacts: &[ArtifactId]) -> Result<(), NodeError>;
+
+    /// Sets how many bytes all chunks of the home may take, if that is asked; what they take, and may take.
+    fn quota(&mut self, set: Option<Option<u64>>) -> Result<(u64, Option<u64>), NodeError>;
+
+    /// Tells who asked what is going to be fetched.
+    fn announce(&mut self, load: &Load);
 
     /// Takes what is damaged of an artifact for missing, so that the next fetch brings it.
     fn disown_damage(&mut self, owner: &mut Owner, checked: &Checked) -> Result<(), NodeError>;

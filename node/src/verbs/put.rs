@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
 use crate::owner::Owner;
+use crate::verbs::artifact::Supplied;
+use crate::verbs::artifact::policy::supply;
 use crate::verbs::land::{self, Errand};
 use crate::verbs::overlaps::{Spot, spots};
 use crate::verbs::site::{Brought, Gathered, Met, Moved, Posted, Posting, Ready, Target};
@@ -67,6 +69,12 @@ pub struct Answer {
     pub met: Vec<Met>,
     /// How many waypoints came from peers.
     pub received: u64,
+    /// How many files are left out, since nobody asked for them or their bytes were not to be had.
+    #[serde(default)]
+    pub absent: u64,
+    /// Large contents that the policy of the project has come by themselves.
+    #[serde(default, skip_serializing_if = "Supplied::is_empty")]
+    pub supplied: Supplied,
 }
 
 /// Posts what is unposted, exchanges with peers if asked, merges, and writes the files.
@@ -176,6 +184,10 @@ impl Putting {
         if args.asks_peers() && has_written {
             network.sync(owner, site.place.repo, &args.peers)?;
         }
+        let supplied = match args.asks_peers() {
+            true => supply(owner, network, site.place)?,
+            false => Supplied::default(),
+        };
         let view = site.view(owner)?;
         let mut places = spots(owner, site.place, &view)?;
         if waypoint.is_some() {
@@ -194,6 +206,8 @@ impl Putting {
             carried: gathered.carried.iter().map(WaypointId::to_string).collect(),
             met: gathered.met,
             received,
+            absent: site.worktree.link.absent.len() as u64,
+            supplied,
         })
     }
 }

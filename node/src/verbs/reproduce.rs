@@ -183,7 +183,7 @@ fn goal(owner: &mut Owner, network: &mut dyn Network, here: &Here, set: &Set) ->
         true => invited(owner, here, &uri)?,
         false => Wanted { repo, projects: vec![project], grants: Vec::new() },
     };
-    bring(owner, &Door { uri: &uri, peers: &set.peers, wanted }, network)?;
+    bring(owner, &Door { uri: &uri, peers: &set.peers, wanted, lazy: false }, network)?;
     held(owner, &uri)
 }
 

@@ -21,6 +21,7 @@ use crate::worktrees;
 
 mod carry;
 mod epoch;
+pub(in crate::verbs) mod load;
 mod local;
 mod moving;
 mod portions;
@@ -97,6 +98,8 @@ impl Site {
             underway: None,
             unsynced: None,
             absent: std::collections::BTreeSet::new(),
+            lazy: false,
+            asked: std::collections::BTreeSet::new(),
             key: here.key.clone(),
             steps: Steps::default(),
             local: None,
@@ -266,6 +269,7 @@ impl Site {
         if posting.paths.is_empty() {
             self.worktree.link.local = None;
         }
+        self.worktree.settle_left_out(posting.paths);
         let branch = posting.branch.unwrap_or(self.branch()).to_owned();
         let to = Stand { frontier: Frontier::from_iter([waypoint]), branch };
         self.note("post", to.clone(), Some(waypoint));

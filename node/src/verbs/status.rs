@@ -1,7 +1,10 @@
 //! `status`: where the worktree stands, and what changed in it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use cairn_crdt::FileBody;
+use cairn_crdt::path::RepoPath;
 use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
@@ -48,6 +51,23 @@ pub struct Answer {
     /// What was left out although nothing ignores it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<Skipped>,
+    /// Files of the version that are not on disk, since nobody asked for them or their bytes were not to be had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<Absent>,
+    /// Whether large files are left out here until somebody asks for them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lazy: bool,
+}
+
+/// A large file that the version shows and that is not on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absent {
+    /// The path; bytes that are not UTF-8 as `%` and two digits.
+    pub path: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// The artifact.
+    pub artifact: String,
 }
 
 /// What stands on disk and cannot be kept.
@@ -80,6 +100,7 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     let all = site.place.blend(owner, [site.frontier(), &tips])?;
     let incoming = site.place.documents(owner)?.between(site.frontier(), &all).len() as u64;
     let (overlaps, places) = met(owner, &site, &footing)?;
+    let absent = absent(owner, &site, &changes)?;
     Ok(Answer {
         repo: site.place.repo.to_string(),
         project: site.worktree.link.project.clone(),
@@ -91,8 +112,27 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
         overlaps,
         places,
         skipped: skipped(&site),
+        absent,
+        lazy: site.worktree.link.lazy,
         peers: PeerBook::load(owner.home()).iter().count() as u64,
     })
+}
+
+/// What the version shows and was left out, unless somebody put something there.
+fn absent(owner: &mut Owner, site: &Site, changes: &[Change]) -> Result<Vec<Absent>, NodeError> {
+    let left_out = &site.worktree.link.absent;
+    if left_out.is_empty() {
+        return Ok(Vec::new());
+    }
+    let view = site.view(owner)?;
+    let taken: BTreeSet<_> = changes.iter().map(|change| &change.path).collect();
+    let told = |path: &RepoPath| match view.files.get(path)?.body {
+        FileBody::Artifact { artifact, bytes } => {
+            Some(Absent { path: path_text(path), bytes, artifact: artifact.to_string() })
+        }
+        _ => None,
+    };
+    Ok(left_out.iter().filter(|path| !taken.contains(path)).filter_map(told).collect())
 }
 
 /// How many overlaps the version shows, and where something met.

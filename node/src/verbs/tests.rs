@@ -14,6 +14,7 @@ use super::*;
 use crate::Home;
 use crate::artifacts::{Checked, Hashes, More};
 use crate::net::{Haul, Moved};
+use crate::progress::Load;
 
 #[cfg(test)]
 mod epochs;
@@ -67,6 +68,25 @@ impl Network for Alone {
     ) -> Result<Moved, NodeError> {
         if self.artifacts.contains_key(&artifact) { Ok(Moved::default()) } else { nobody() }
     }
+
+    fn size_up(
+        &mut self,
+        _: &mut Owner,
+        _: RepoId,
+        artifacts: &[ArtifactId],
+    ) -> Result<Vec<Option<u64>>, NodeError> {
+        Ok(artifacts.iter().map(|artifact| self.artifacts.contains_key(artifact).then_some(0)).collect())
+    }
+
+    fn check_quota(&mut self, _: RepoId, _: &[ArtifactId]) -> Result<(), NodeError> {
+        Ok(())
+    }
+
+    fn quota(&mut self, _: Option<Option<u64>>) -> Result<(u64, Option<u64>), NodeError> {
+        Ok((0, None))
+    }
+
+    fn announce(&mut self, _: &Load) {}
 
     fn sweep_artifacts(&mut self, owner: &mut Owner, _: bool) -> Result<Collected, NodeError> {
         let needed = artifact::gc::needed(owner)?;
@@ -236,7 +256,7 @@ impl World {
 
     fn try_get(&mut self, at: &str, uris: &[&str]) -> Result<get::Answer, NodeError> {
         let uris = uris.iter().map(ToString::to_string).collect();
-        let args = get::Args { here: self.here(at), uris };
+        let args = get::Args { here: self.here(at), uris, ..get::Args::default() };
         get::run(&mut self.owner, &args, &mut self.network)
     }
 
@@ -246,7 +266,7 @@ impl World {
 
     fn clone(&mut self, at: &str) -> clone::Answer {
         let link = format!("//{}", self.repo);
-        let args = clone::Args { here: self.here(at), link, peers: Vec::new() };
+        let args = clone::Args { here: self.here(at), link, ..clone::Args::default() };
         clone::run(&mut self.owner, &args, &mut self.network).unwrap()
     }
 
@@ -517,7 +537,7 @@ fn an_invitation_ends_in_a_grant_for_the_device_that_takes_it() {
     let args = invite::Args { here: world.here("a"), expires: Some("1h".into()), ..invite::Args::default() };
     let invite = invite::run(&mut world.owner, &args, &mut world.network).unwrap().invite;
     assert!(invite.starts_with("cairn:"));
-    let args = join::Args { here: world.here("b"), invite: invite.clone(), peers: Vec::new() };
+    let args = join::Args { here: world.here("b"), invite: invite.clone(), ..join::Args::default() };
     let joined = join::run(&mut world.owner, &args, &mut world.network);
     assert!(
         matches!(joined, Err(NodeError::Network(_))),

@@ -115,7 +115,7 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
     let mut answer = load.answer(owner, bytes, unpacked)?;
     if args.checkout && answer.problems.is_empty() {
         let place = Place::find(owner, head.repo, args.project.as_deref())?;
-        answer.worktree = Some(join::settle(owner, &args.here, place, DEFAULT_BRANCH, network)?);
+        answer.worktree = Some(join::settle(owner, &args.here, place, (DEFAULT_BRANCH, false), network)?);
     }
     Ok(answer)
 }

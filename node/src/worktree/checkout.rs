@@ -62,7 +62,8 @@ impl Worktree {
         source: &mut dyn Source,
     ) -> Result<Outcome, NodeError> {
         let mut outcome = Outcome::default();
-        let paths = differing(known, to);
+        let mut paths = differing(known, to);
+        paths.extend(self.tried_again(to).cloned());
         let folders = self.remove_files(known, to, &paths, &mut outcome)?;
         self.remove_folders(known, to, &mut outcome)?;
         self.sync_folders(&folders)?;
@@ -188,6 +189,10 @@ impl Worktree {
                 outcome.surprises.insert(path.clone());
                 continue;
             }
+            if self.leaves_out(&file.body, path, disk.as_ref()) {
+                self.link.absent.insert(path.clone());
+                continue;
+            }
             self.gate(path)?;
             swap.file(self, (path, file), disk.as_ref(), source, outcome)?;
         }
@@ -224,7 +229,7 @@ impl Worktree {
     }
 
     /// Removes a file or link; `false` when what stands there is not what was looked at any more.
-    fn remove(&self, path: &RepoPath, expected: Option<&Disk>) -> Result<bool, NodeError> {
+    pub(super) fn remove(&self, path: &RepoPath, expected: Option<&Disk>) -> Result<bool, NodeError> {
         let io = |error| NodeError::io("remove", &self.on_disk(path), error);
         let Some(folder) = self.beneath.folder(path.parent().as_ref()).map_err(io)? else { return Ok(true) };
         let beside = format!("{TEMPORARY_PREFIX}{}.0", std::process::id());

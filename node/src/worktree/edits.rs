@@ -101,6 +101,9 @@ impl Worktree {
         };
         let still = facts_of_file(&file).is_ok_and(|now| now == facts);
         let artifact = if let FileEdit::Artifact { artifact, .. } = &edit { Some(*artifact) } else { None };
+        if artifact.is_some() && self.link.lazy {
+            self.link.asked.insert(path.clone());
+        }
         self.index.note(path, Seen::new(&facts, content, artifact, now_ns));
         Ok(Some((edit, still)))
     }

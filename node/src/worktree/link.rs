@@ -17,8 +17,8 @@ use crate::uri::{percent_decode, percent_encode};
 
 /// The file inside the worktree's own folder.
 const LINK_FILE: &str = "link.json";
-/// The most bytes of that file: a frontier of a few thousand waypoints and long paths.
-const LINK_BYTES_MAX: u64 = 1 << 20;
+/// The most bytes of that file: a frontier of a few thousand waypoints, and the paths of what is left out.
+const LINK_BYTES_MAX: u64 = 64 << 20;
 
 /// Ties a folder to its home, repo, project and branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,9 +37,13 @@ pub struct Link {
     pub underway: Option<Stand>,
     /// When files were written that may not be on the disk yet.
     pub unsynced: Option<Unsynced>,
-    /// Files that the version shows and whose bytes were not to be had: that they are not on
-    /// disk is no change of the user's.
+    /// Files that the version shows and that were left out, since their bytes were not to be had or nobody asked for them:
+    /// that they are not on disk is no change of the user's.
     pub absent: BTreeSet<RepoPath>,
+    /// Whether large files are left out until somebody asks for them.
+    pub lazy: bool,
+    /// Large files that somebody asked for, or made here: they are written also where the rest is left out.
+    pub asked: BTreeSet<RepoPath>,
     /// The key that signs here, when it is not the home's own.
     pub key: Option<PathBuf>,
     /// What was done here, and can be undone and done again.
@@ -63,6 +67,10 @@ struct Written {
     unsynced: Option<Unsynced>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     absent: Vec<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    lazy: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    asked: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<PathBuf>,
     #[serde(default, skip_serializing_if = "WrittenSteps::is_empty")]
@@ -103,7 +111,9 @@ impl Link {
             frontier: frontier(&written.frontier)?,
             underway: written.underway.map(Stand::read).transpose()?,
             unsynced: written.unsynced,
-            absent: written.absent.iter().map(|text| path(text)).collect::<Result<_, _>>()?,
+            absent: paths(&written.absent)?,
+            lazy: written.lazy,
+            asked: paths(&written.asked)?,
             home: written.home,
             project: written.project,
             branch: written.branch,
@@ -124,7 +134,9 @@ impl Link {
             frontier: digits(&self.frontier),
             underway: self.underway.as_ref().map(Stand::written),
             unsynced: self.unsynced.clone(),
-            absent: self.absent.iter().map(|path| percent_encode(path.as_bytes())).collect(),
+            absent: texts(&self.absent),
+            lazy: self.lazy,
+            asked: texts(&self.asked),
             key: self.key.clone(),
             steps: self.steps.written(),
             local: self.local.map(|id| id.to_string()),
@@ -170,8 +182,14 @@ fn waypoint(text: &str) -> Result<WaypointId, String> {
     WaypointId::from_hex(text).ok_or_else(|| format!("{text:?} names no waypoint"))
 }
 
-fn path(text: &str) -> Result<RepoPath, String> {
-    RepoPath::new(&percent_decode(text)).map_err(|error| format!("{text:?}: {error}"))
+fn paths(texts: &[String]) -> Result<BTreeSet<RepoPath>, String> {
+    let path =
+        |text: &String| RepoPath::new(&percent_decode(text)).map_err(|error| format!("{text:?}: {error}"));
+    texts.iter().map(path).collect()
+}
+
+fn texts(paths: &BTreeSet<RepoPath>) -> Vec<String> {
+    paths.iter().map(|path| percent_encode(path.as_bytes())).collect()
 }
 
 #[cfg(test)]
@@ -189,6 +207,8 @@ mod tests {
             underway: None,
             unsynced: None,
             absent: [RepoPath::new(b"a/%41\xff").unwrap()].into_iter().collect(),
+            lazy: true,
+            asked: [RepoPath::new(b"b c").unwrap()].into_iter().collect(),
             key: Some("/k".into()),
             steps: Steps::default(),
             local: Some(WaypointId([4; 32])),

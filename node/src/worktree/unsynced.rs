@@ -112,7 +112,12 @@ impl Worktree {
         let mut outcome = Outcome::default();
         self.write_files(&[view], view, &torn, source, &mut outcome)?;
         self.sync()?;
-        self.link.absent.retain(|path| !torn.contains(path));
+        // What could not be written again is left out, and not taken away.
+        for path in &torn {
+            if self.look(path)?.is_some() {
+                self.link.absent.remove(path);
+            }
+        }
         self.link.unsynced = None;
         Ok(torn.len() as u64)
     }
@@ -233,6 +238,8 @@ mod tests {
             underway: None,
             unsynced: None,
             absent: BTreeSet::new(),
+            lazy: false,
+            asked: BTreeSet::new(),
             key: None,
             steps: Steps::default(),
             local: None,
@@ -270,6 +277,16 @@ mod tests {
         assert_eq!(kept, ["", "half"]);
         assert_eq!(worktree.link.unsynced, None);
         assert!(worktree.link.absent.is_empty());
+    }
+
+    #[test]
+    fn what_was_torn_and_is_not_to_be_had_is_left_out_and_not_taken_away() {
+        let (dir, mut worktree, mut view) = stopped(&["a"], |root| fs::write(root.join("big"), "").unwrap());
+        let body = FileBody::Artifact { artifact: ArtifactId([1; 32]), bytes: 9 };
+        view.files.insert(path("big"), File { node: NodeId([0; 32]), executable: false, body });
+        assert_eq!(worktree.mend(&view, &view, &mut Same).unwrap(), 1);
+        assert!(!dir.path().join("big").exists());
+        assert!(worktree.changes(&Footing::of(&view), None).unwrap().is_empty());
     }
 
     #[test]

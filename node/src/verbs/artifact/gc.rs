@@ -1,7 +1,7 @@
 //! `artifact gc`: takes away the chunks that nothing needs.
 //!
 //! What a waypoint names that has not faded is needed: so whatever a mark, a branch, a worktree or a name shows, what is
-//! held, and local checkpoints. What is on its way here is needed too.
+//! held, and local checkpoints. What was pinned and what is on its way here is needed too.
 
 use std::collections::BTreeSet;
 
@@ -49,6 +49,9 @@ pub(crate) fn needed(owner: &Owner) -> Result<Needed, NodeError> {
     }
     for repo in owner.repos() {
         needed.extend(owner.store(repo)?.named_artifacts()?.into_iter().map(|artifact| (repo, artifact)));
+        let projects = owner.replica(repo)?.projects().map(|(project, _)| project);
+        let pinned = projects.flat_map(|project| owner.config().pinned(project));
+        needed.extend(pinned.map(|artifact| (repo, artifact)));
     }
     Ok(needed)
 }

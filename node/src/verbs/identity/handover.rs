@@ -137,7 +137,7 @@ impl Handover {
         &self,
         owner: &mut Owner,
         here: &Here,
-        peers: &[String],
+        (peers, lazy): (&[String], bool),
         network: &mut dyn Network,
     ) -> Result<Answer, NodeError> {
         let own = format!("/p2p/{}", peer_name(identity::device(owner.home())?.key())?);
@@ -145,7 +145,7 @@ impl Handover {
         let peers: Vec<String> = peers.iter().chain(linked).cloned().collect();
         let (mut brought, mut missed, mut first) = (Vec::new(), Vec::new(), None);
         for shared in &self.repos {
-            match self.bring(owner, here, shared, &peers, network) {
+            match self.bring(owner, (here, lazy), shared, &peers, network) {
                 Ok(answers) => brought.extend(answers),
                 Err(error) => {
                     missed.push(Missed { repo: shared.repo.to_string(), reason: error.to_string() });
@@ -177,7 +177,7 @@ impl Handover {
     fn bring(
         &self,
         owner: &mut Owner,
-        here: &Here,
+        (here, lazy): (&Here, bool),
         shared: &Shared,
         peers: &[String],
         network: &mut dyn Network,
@@ -206,7 +206,7 @@ impl Handover {
                 Some(_) => Answer { repo: repo.to_string(), project: project.clone(), ..Answer::default() },
                 None => {
                     let here = Here { dir: dir.clone(), key: None };
-                    settle(owner, &here, place, DEFAULT_BRANCH, network)?
+                    settle(owner, &here, place, (DEFAULT_BRANCH, lazy), network)?
                 }
             };
             answers.push(Answer { agreed: agreed as u64, dir: Some(dir.display().to_string()), ..answer });

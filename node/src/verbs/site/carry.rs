@@ -1,6 +1,6 @@
 //! Bytes on their way between a worktree and the stores.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,8 +8,10 @@ use cairn_crdt::id::{ArtifactId, ContentHash, RepoId};
 use cairn_crdt::path::RepoPath;
 use cairn_crdt::{FileBody, View};
 
+use crate::config::Fetching;
 use crate::error::NodeError;
 use crate::owner::Owner;
+use crate::verbs::artifact::policy::wanted;
 use crate::verbs::{Network, Place};
 use crate::worktree::checkout::{Source, differing};
 use crate::worktree::edits::Artifacts;
@@ -27,6 +29,24 @@ pub struct Files<'a> {
     pub place: Place,
     /// The version.
     pub view: Arc<View>,
+    /// Whether somebody asked for what is brought, so that no policy leaves it out.
+    pub asked: bool,
+    /// What comes by itself under `pinned`, once that was looked up.
+    pub pins: Option<BTreeSet<ArtifactId>>,
+}
+
+impl Files<'_> {
+    /// Whether the policy of the project leaves an artifact where it is.
+    fn is_left(&mut self, artifact: ArtifactId) -> Result<bool, NodeError> {
+        if self.asked || self.owner.config().fetching(self.place.project) != Fetching::Pinned {
+            return Ok(false);
+        }
+        let pins = match self.pins.take() {
+            Some(pins) => pins,
+            None => wanted(self.owner, self.place)?,
+        };
+        Ok(!self.pins.insert(pins).contains(&artifact))
+    }
 }
 
 impl Source for Files<'_> {
@@ -40,11 +60,14 @@ impl Source for Files<'_> {
 
     fn export(&mut self, artifact: ArtifactId, out: &Path) -> Result<bool, NodeError> {
         let repo = self.place.repo;
-        if !self.network.holds_artifact(self.owner, repo, artifact)?
-            && let Err(error) = self.network.fetch_artifact(self.owner, repo, artifact)
-        {
-            tracing::warn!(%artifact, %error, "an artifact is not here; its file is left out for now");
-            return Ok(false);
+        if !self.network.holds_artifact(self.owner, repo, artifact)? {
+            if self.is_left(artifact)? {
+                return Ok(false);
+            }
+            if let Err(error) = self.network.fetch_artifact(self.owner, repo, artifact) {
+                tracing::warn!(%artifact, %error, "an artifact is not here; its file is left out for now");
+                return Ok(false);
+            }
         }
         self.network.export_artifact(self.owner, repo, artifact, out).map(|_| true)
     }

@@ -75,9 +75,14 @@ impl Site {
             (None, Some(local)) => self.place.view(owner, &local).unwrap_or_else(|_| other.clone()),
             (None, None) => other.clone(),
         };
-        let mut files = Files { owner, network, place: self.place, view: view.clone() };
+        let mut files = self.files(owner, network, view.clone());
         self.worktree.mend(&view, &other, &mut files)?;
         self.worktree.save()
+    }
+
+    /// The bytes of a version.
+    fn files<'a>(&self, owner: &'a mut Owner, network: &'a mut dyn Network, view: Arc<View>) -> Files<'a> {
+        Files { owner, network, place: self.place, view, asked: self.worktree.demand.is_asked(), pins: None }
     }
 
     /// Notes that the worktree goes elsewhere without anything being written, so that it can go back.
@@ -103,7 +108,7 @@ impl Site {
             let to = self.place.view(owner, &target.frontier)?;
             self.set_out(&target);
             self.worktree.save_link()?;
-            let mut files = Files { owner, network, place: self.place, view: to.clone() };
+            let mut files = self.files(owner, network, to.clone());
             let surprises = self.go(&mut files, &known, &to, &mut moved)?;
             if surprises.is_empty() {
                 self.land(owner, &target.frontier)?;
@@ -184,7 +189,7 @@ impl Site {
         from: &Arc<View>,
     ) -> Result<Outcome, NodeError> {
         let known: Vec<&View> = known.iter().map(|view| &**view).collect();
-        let mut files = Files { owner, network, place: self.place, view: from.clone() };
+        let mut files = self.files(owner, network, from.clone());
         self.worktree.checkout(&known, to, &mut files)
     }
 

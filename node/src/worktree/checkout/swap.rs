@@ -58,7 +58,7 @@ impl Swap {
         };
         match self.prepare(worktree, folder, path, shown, source)? {
             Some(prepared) => prepared.put(worktree, expected, outcome),
-            None => Ok(()),
+            None => worktree.leave_out(path, expected, outcome),
         }
     }
 
@@ -100,10 +100,8 @@ impl Swap {
             FileBody::Artifact { artifact, .. } => {
                 let _ = rustix::fs::unlinkat(&folder, temporary.as_str(), AtFlags::empty());
                 if !source.export(*artifact, &handle_path(&folder).join(&temporary))? {
-                    worktree.link.absent.insert(path.clone());
                     return Ok(None);
                 }
-                worktree.link.absent.remove(path);
                 let file = reopen(&folder, &temporary, shown.executable).map_err(io)?;
                 Some(artifact_seen(&file, *artifact).map_err(io)?)
             }
@@ -140,6 +138,7 @@ impl Prepared<'_> {
             }
             None => worktree.index.forget(path),
         }
+        worktree.link.absent.remove(path);
         outcome.written += 1;
         Ok(())
     }

@@ -9,9 +9,8 @@ use cairn_crdt::{File, FileBody, Frontier};
 use proptest::prelude::*;
 
 use super::*;
-use crate::worktree::Footing;
-use crate::worktree::Link;
 use crate::worktree::scan::Difference;
+use crate::worktree::{Demand, Footing, Link};
 
 /// Versions made by hand, and their bytes.
 #[derive(Default)]
@@ -23,8 +22,11 @@ impl Source for Bytes {
     }
 
     fn export(&mut self, artifact: ArtifactId, out: &Path) -> Result<bool, NodeError> {
+        if artifact.0[0] == 0 {
+            return Ok(false);
+        }
         fs::write(out, artifact.as_bytes()).unwrap();
-        Ok(artifact.0[0] != 0)
+        Ok(true)
     }
 }
 
@@ -77,6 +79,8 @@ fn worktree() -> (tempfile::TempDir, Worktree) {
         underway: None,
         unsynced: None,
         absent: BTreeSet::new(),
+        lazy: false,
+        asked: BTreeSet::new(),
         key: None,
         steps: crate::worktree::Steps::default(),
         local: None,
@@ -231,6 +235,71 @@ fn modes_links_and_absent_artifacts() {
     let changes = worktree.changes(&Footing::of(&one), None).unwrap();
     assert_eq!(changes.len(), 1);
     assert_eq!(changes[0].difference, Difference::Removed);
+}
+
+/// An artifact that source gives, unless its number is 0.
+fn large(view: &mut View, name: &str, number: u8) {
+    add(view, &path(name), FileBody::Artifact { artifact: ArtifactId([number; 32]), bytes: 32 }, false);
+}
+
+#[test]
+fn b10_old_bytes_do_not_stand_for_new_ones_that_nobody_has() {
+    let (dir, mut worktree) = worktree();
+    let (mut one, mut source) = version(&[("text", "small")]);
+    large(&mut one, "big", 7);
+    worktree.checkout(&[&empty()], &one, &mut source).unwrap();
+    let (mut two, mut source) = version(&[]);
+    large(&mut two, "big", 0);
+    large(&mut two, "text", 0);
+    worktree.checkout(&[&one], &two, &mut source).unwrap();
+    assert!(worktree.changes(&Footing::of(&two), None).unwrap().is_empty(), "the old ones would be posted");
+    assert!(on_disk(dir.path()).is_empty() && worktree.link.absent.len() == 2);
+    let written = Link::load(dir.path()).unwrap().unwrap();
+    assert_eq!(written.absent, worktree.link.absent, "also for whoever opens it after a crash");
+    // What somebody wrote there meanwhile stays.
+    let (one, mut source) = (one, version(&[("text", "small")]).1);
+    worktree.checkout(&[&two], &one, &mut source).unwrap();
+    assert!(worktree.link.absent.is_empty());
+    fs::write(dir.path().join("big"), "mine").unwrap();
+    let outcome = worktree.checkout(&[&one], &two, &mut source).unwrap();
+    assert_eq!(outcome.surprises, [path("big")].into());
+    assert_eq!(fs::read(dir.path().join("big")).unwrap(), b"mine");
+}
+
+#[test]
+fn b10_a_lazy_worktree_writes_what_stands_there_or_was_asked_for() {
+    let (dir, mut worktree) = worktree();
+    worktree.link.lazy = true;
+    let (mut one, mut source) = version(&[("a", "1")]);
+    ["x", "d/y", "d/z"].into_iter().for_each(|name| large(&mut one, name, 1));
+    worktree.checkout(&[&empty()], &one, &mut source).unwrap();
+    assert_eq!(worktree.link.absent.len(), 3);
+    assert!(worktree.changes(&Footing::of(&one), None).unwrap().is_empty(), "absence is no removal");
+    worktree.ask_for(&one, &path("d"));
+    worktree.checkout(&[&one], &one, &mut source).unwrap();
+    assert_eq!((worktree.link.absent.len(), fs::read(dir.path().join("d/y")).unwrap()), (1, vec![1; 32]));
+    worktree.demand = Demand::Again;
+    let mut two = one.clone();
+    ["x", "d/y", "new"].into_iter().for_each(|name| large(&mut two, name, 2));
+    two.files.remove(&path("d/z"));
+    worktree.checkout(&[&one], &two, &mut source).unwrap();
+    assert_eq!(fs::read(dir.path().join("d/y")).unwrap(), [2; 32], "it goes along");
+    assert_eq!(worktree.link.absent, [path("new"), path("x")].into());
+    worktree.checkout(&[&two], &one, &mut source).unwrap();
+    assert!(dir.path().join("d/z").exists(), "what was asked for comes back");
+    // A small file where one was left out is one like any other: to remove it is a change.
+    let (mut three, mut small) = version(&[("x", "small")]);
+    large(&mut three, "d/y", 1);
+    worktree.checkout(&[&one], &three, &mut small).unwrap();
+    fs::remove_file(dir.path().join("x")).unwrap();
+    let changes = worktree.changes(&Footing::of(&three), None).unwrap();
+    assert_eq!((changes.len(), changes[0].difference), (1, Difference::Removed));
+    // Whole again, it holds all of them.
+    fs::write(dir.path().join("x"), "small").unwrap();
+    worktree.checkout(&[&three], &two, &mut source).unwrap();
+    worktree.be_whole();
+    worktree.checkout(&[&two], &two, &mut source).unwrap();
+    assert!(worktree.link.absent.is_empty() && dir.path().join("new").exists());
 }
 
 #[test]
