@@ -315,7 +315,10 @@ impl Store {
             contents.extend(index::contents_of(&stored).into_iter().map(|content| (content, place)));
         };
         let is_whole = self.read_stones(feed, Stones::read_all, Ok, Stored::count, &mut add)?;
-        let mut add = |place, stored: Stored| Ok(add(place, stored));
+        let mut add = |place, stored: Stored| {
+            add(place, stored);
+            Ok(())
+        };
         match self.each_relic(feed, &mut add).inspect_err(|error| self.note(error)) {
             Ok(()) | Err(NodeError::Damaged(_)) => {}
             Err(error) => return Err(error),
