@@ -343,7 +343,7 @@ fn a_question_waits_for_the_branch_to_move() {
     let mut ana = stage.founder("ana", &[("a.rs", b"fn a() {}\n")]);
     ana.serve();
     let args = json!({ "here": { "dir": ana.tree }, "uri": "?main", "unlike": ana.branch().1 });
-    let asked = json!({ "level": 2, "request": { "verb": "root", "args": args } }).to_string();
+    let asked = json!({ "level": 3, "request": { "verb": "root", "args": args } }).to_string();
     let mut socket = UnixStream::connect(ana.home.join("owner.sock")).unwrap();
     socket.write_all(&[&(asked.len() as u32).to_le_bytes(), asked.as_bytes()].concat()).unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();

@@ -16,7 +16,6 @@ who wrote it and which peers held it.
 
 Examples:
   cairn get ?release-1
-  cairn get src/lib.rs?main
   cairn get data/model.bin";
 
 /// The arguments.
