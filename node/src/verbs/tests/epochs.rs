@@ -4,15 +4,20 @@ use cairn_crdt::Frontier;
 
 use super::*;
 
+/// Two lines that stand far from each other.
+fn text(first: &str, last: &str) -> String {
+    format!("{first}\n\none\n\ntwo\n\n{last}\n")
+}
+
 impl World {
     /// Two worktrees on one version, and an epoch that begins above the second one.
     fn behind() -> (Self, Frontier) {
         let mut world = Self::new();
-        world.write("a/t", "1\n");
+        world.write("a/t", &text("1", "end"));
         world.write("a/u", "1\n");
         world.post("a");
         world.clone("b");
-        world.write("a/t", "2\n");
+        world.write("a/t", &text("2", "end"));
         world.post("a");
         world.mark("a", "v1").unwrap();
         let began = Site::open(&world.owner, &world.here("a")).unwrap().frontier().clone();
@@ -37,12 +42,13 @@ impl World {
 fn edits_made_after_a_checkout_was_cut_off_are_carried_into_the_epoch_where_it_went() {
     let (mut world, began) = World::behind();
     world.cut_off("b", began);
-    world.write("b/u", "mine\n");
+    // Where it goes this file is another one, so it stands in the way.
+    world.write("b/t", &text("1", "mine"));
     world.get("b", &[]);
-    assert_eq!((world.read("b/t").as_str(), world.read("b/u").as_str()), ("2\n", "mine\n"));
+    assert_eq!(world.read("b/t"), text("2", "mine"));
     assert!(world.changed("b").is_empty());
     world.get("a", &[]);
-    assert_eq!(world.read("a/u"), "mine\n", "it is on the branch");
+    assert_eq!(world.read("a/t"), text("2", "mine"), "it is on the branch");
 }
 
 #[test]
@@ -64,7 +70,7 @@ fn what_is_unposted_below_an_epoch_is_carried_into_it_by_get() {
     let (mut world, _) = World::behind();
     world.write("b/u", "mine\n");
     world.get("b", &[]);
-    assert_eq!((world.read("b/t").as_str(), world.read("b/u").as_str()), ("2\n", "mine\n"));
+    assert_eq!((world.read("b/t"), world.read("b/u").as_str()), (text("2", "end"), "mine\n"));
     assert!(world.changed("b").is_empty());
 }
 
@@ -79,7 +85,7 @@ fn versions_of_different_epochs_blend_to_none_and_the_hint_says_what_does() {
     let refused = world.try_get("b", &["?v1", &format!("?{late}")]).unwrap_err();
     assert!(matches!(refused, NodeError::Epochs) && refused.hint().contains("put"), "{refused:?}");
     world.put("b", &[]);
-    assert_eq!((world.read("b/t").as_str(), world.read("b/u").as_str()), ("2\n", "mine\n"));
+    assert_eq!((world.read("b/t"), world.read("b/u").as_str()), (text("2", "end"), "mine\n"));
     let told = world.held("b");
     assert!(told.is_empty(), "{told:?}");
 }
