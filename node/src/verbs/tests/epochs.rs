@@ -13,11 +13,11 @@ impl World {
     /// Two worktrees on one version, and an epoch that begins above the second one.
     fn behind() -> (Self, Frontier) {
         let mut world = Self::new();
-        world.write("a/t", &text("1", "end"));
+        world.write("a/t", text("1", "end"));
         world.write("a/u", "1\n");
         world.post("a");
         world.clone("b");
-        world.write("a/t", &text("2", "end"));
+        world.write("a/t", text("2", "end"));
         world.post("a");
         world.mark("a", "v1").unwrap();
         let began = Site::open(&world.owner, &world.here("a")).unwrap().frontier().clone();
@@ -43,7 +43,7 @@ fn edits_made_after_a_checkout_was_cut_off_are_carried_into_the_epoch_where_it_w
     let (mut world, began) = World::behind();
     world.cut_off("b", began);
     // Where it goes this file is another one, so it stands in the way.
-    world.write("b/t", &text("1", "mine"));
+    world.write("b/t", text("1", "mine"));
     world.get("b", &[]);
     assert_eq!(world.read("b/t"), text("2", "mine"));
     assert!(world.changed("b").is_empty());
