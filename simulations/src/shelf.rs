@@ -151,13 +151,10 @@ impl Shelf {
             .into_iter()
             .flat_map(|(start, end)| fading.left(feed, start, within(&self.pieces, start, end)));
         self.pieces = left.collect();
-        let relics =
-            std::mem::take(&mut self.relics).into_iter().filter_map(|(place, waypoint)| {
-                match fading.left_of(feed, place, &waypoint) {
-                    Some(left) => Some((place, Arc::clone(left.waypoint()?))),
-                    None => Some((place, waypoint)),
-                }
-            });
+        let relics = std::mem::take(&mut self.relics).into_iter().filter_map(|(place, waypoint)| {
+            let left = fading.left(feed, place, [Piece::Waypoint(waypoint)]);
+            Some((place, Arc::clone(left.first()?.waypoint()?)))
+        });
         self.relics = relics.collect();
         self.write_again(|_| true)
     }

@@ -7,14 +7,12 @@ use cairn_crdt::id::FeedId;
 use cairn_protocol::hash::GrantId;
 use cairn_protocol::replica::Fading;
 
-use super::climb::Climb;
+use super::climb::{Climb, GROUP};
 use crate::entropy;
 use crate::error::NodeError;
 
 /// How many grants an agent has seen the heads of.
 const HEADS: usize = 16;
-/// How many agents become durable together.
-const GROUP: u64 = 256;
 
 /// Lets agents write so many waypoints each, in a new store in a folder, forgets them, and gives the bytes of the store for
 /// each agent. The index does not count: it is derived.

@@ -30,8 +30,8 @@ use crate::store::{Seen, Store};
 use crate::{clock, entropy};
 
 const PROJECT: &str = "@bench/tower";
-/// How many waypoints become durable together.
-const GROUP: u64 = 256;
+/// How many waypoints, or agents, become durable together.
+pub(super) const GROUP: u64 = 256;
 
 /// A store with one feed that grows.
 pub struct Climb {

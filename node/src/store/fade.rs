@@ -164,10 +164,10 @@ mod tests {
     use cairn_protocol::piece::{Gone, Piece};
     use cairn_protocol::waypoint::Waypoint;
 
-    use super::super::fixture::{Author, create, open};
+    use super::super::fixture::{Author, create, each_crash, open};
     use super::*;
     use crate::files::Files;
-    use crate::files::fault::{FaultFiles, Kept, Plan};
+    use crate::files::fault::FaultFiles;
 
     const FADED: usize = 10;
 
@@ -289,20 +289,7 @@ mod tests {
 
     #[test]
     fn e6_a_crash_while_fading_leaves_everything_that_stays() {
-        let files = FaultFiles::default();
-        story(&files, &mut Author::new(1)).unwrap();
-        let steps = files.steps();
-        for step in 1..=steps {
-            let files = FaultFiles::default();
-            files.plan(Plan { crash_at: Some(step), ..Plan::default() });
-            let mut author = Author::new(1);
-            if story(&files, &mut author).is_ok() || author.ids.len() < 20 {
-                continue;
-            }
-            for kept in [Kept::None, Kept::All, Kept::Some(step)] {
-                survives(&files.crash(kept), &author, &format!("crash at {step}, kept {kept:?}"));
-            }
-        }
+        each_crash(story, 20, survives);
     }
 
     /// What a crash left is the store before the fade or after it, and fading goes on from there.

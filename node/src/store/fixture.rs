@@ -15,7 +15,7 @@ use cairn_protocol::{Accepted, Batch, FeedName, Keypair, Signed, Stamp, project_
 
 use super::Store;
 use crate::error::NodeError;
-use crate::files::fault::FaultFiles;
+use crate::files::fault::{FaultFiles, Kept, Plan};
 
 pub(crate) const PROJECT: &str = "@ada/engine";
 
@@ -133,6 +133,28 @@ pub(crate) fn create(files: &FaultFiles, author: &Author) -> Result<Store, NodeE
     made.and_then(|()| files.sync_dir(Path::new("/")))
         .map_err(|error| NodeError::io("create", Path::new("/home"), error))?;
     Store::create(Arc::new(files.clone()), &dir(), &author.founding)
+}
+
+/// Lets a story crash at each of its steps, and shows what each of three disks has kept then, together with the author and
+/// words that tell which crash it was. A crash before the author had written `count` waypoints is passed over.
+pub(crate) fn each_crash<T>(
+    story: fn(&FaultFiles, &mut Author) -> Result<T, NodeError>,
+    count: u64,
+    check: impl Fn(&FaultFiles, &Author, &str),
+) {
+    let files = FaultFiles::default();
+    story(&files, &mut Author::new(1)).unwrap();
+    for step in 1..=files.steps() {
+        let files = FaultFiles::default();
+        files.plan(Plan { crash_at: Some(step), ..Plan::default() });
+        let mut author = Author::new(1);
+        if story(&files, &mut author).is_ok() || author.log.len() < count {
+            continue;
+        }
+        for kept in [Kept::None, Kept::All, Kept::Some(step)] {
+            check(&files.crash(kept), &author, &format!("crash at {step}, kept {kept:?}"));
+        }
+    }
 }
 
 /// Opens the store of an author's repo.

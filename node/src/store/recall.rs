@@ -120,9 +120,9 @@ mod tests {
     use cairn_protocol::Skeleton;
     use cairn_protocol::replica::Fading;
 
-    use super::super::fixture::{Author, create, open};
+    use super::super::fixture::{Author, create, each_crash, open};
     use super::*;
-    use crate::files::fault::{FaultFiles, Kept, Plan};
+    use crate::files::fault::FaultFiles;
 
     const COUNT: u64 = 20;
     const FADED: u64 = 10;
@@ -174,26 +174,15 @@ mod tests {
 
     #[test]
     fn e6_a_crash_while_bodies_come_back_loses_nothing_and_it_goes_on() {
-        let files = FaultFiles::default();
-        let batch = story(&files, &mut Author::new(1)).unwrap();
-        let steps = files.steps();
-        for step in 1..=steps {
-            let files = FaultFiles::default();
-            files.plan(Plan { crash_at: Some(step), ..Plan::default() });
-            let mut author = Author::new(1);
-            if story(&files, &mut author).is_ok() || author.ids.len() < COUNT as usize {
-                continue;
+        let batch = story(&FaultFiles::default(), &mut Author::new(1)).unwrap();
+        each_crash(story, COUNT, |files, author, told| {
+            let (mut store, _) = open(files).unwrap_or_else(|error| panic!("{told}: {error}"));
+            if store.feed_length(author.feed.id()) < COUNT {
+                return;
             }
-            for kept in [Kept::None, Kept::All, Kept::Some(step)] {
-                let (files, told) = (files.crash(kept), format!("crash at {step}, kept {kept:?}"));
-                let (mut store, _) = open(&files).unwrap_or_else(|error| panic!("{told}: {error}"));
-                if store.feed_length(author.feed.id()) < COUNT {
-                    continue;
-                }
-                store.commit(&batch).unwrap_or_else(|error| panic!("{told}: {error}"));
-                drop(store);
-                check(&files, &author, &told);
-            }
-        }
+            store.commit(&batch).unwrap_or_else(|error| panic!("{told}: {error}"));
+            drop(store);
+            check(files, author, told);
+        });
     }
 }

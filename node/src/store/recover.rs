@@ -23,7 +23,6 @@ use super::commit::{self, Commit};
 use super::index::{self, Index, Unusable};
 use super::log::{Log, Record, Replayed};
 use super::manifest::{Manifest, StoneRecord};
-use super::relics::beyond_repair;
 use super::stones::{self, Stones};
 use super::{Held, Store, quarantine, summaries};
 use crate::error::{Damage, NodeError};
@@ -262,14 +261,9 @@ impl Store {
     /// Notes the stones that are gone or have another length, without reading them.
     fn check_stones(&self) -> Result<(), NodeError> {
         for held in self.feeds.values() {
-            for stone in &held.stones {
+            for stone in held.all_stones() {
                 if let Some(damage) = self.stones.check(held.name, stone)? {
-                    self.note(&damage.into());
-                }
-            }
-            for stone in &held.relics {
-                if let Some(damage) = self.stones.check(held.name, stone)? {
-                    self.note(&beyond_repair(damage.into()));
+                    self.note(&held.met(stone, damage.into()));
                 }
             }
         }

@@ -178,8 +178,15 @@ impl Store {
     }
 }
 
+impl Held {
+    /// What was met in one of the stones, as it is told.
+    pub(super) fn met(&self, stone: &StoneRecord, error: NodeError) -> NodeError {
+        if self.relics.contains(stone) { beyond_repair(error) } else { error }
+    }
+}
+
 /// The same damage of a relic: no peer that holds what covers it can be asked for it.
-pub(super) fn beyond_repair(error: NodeError) -> NodeError {
+fn beyond_repair(error: NodeError) -> NodeError {
     match error {
         NodeError::Damaged(damage) => Damage { range: None, ..damage }.into(),
         other => other,
@@ -193,9 +200,9 @@ mod tests {
     use cairn_crdt::id::ContentHash;
     use cairn_protocol::piece::Gone;
 
-    use super::super::fixture::{Author, create, open};
+    use super::super::fixture::{Author, create, each_crash, open};
     use super::*;
-    use crate::files::fault::{FaultFiles, Kept, Plan};
+    use crate::files::fault::FaultFiles;
 
     /// How many waypoints are held before the first eight come as one hash.
     const HELD: u64 = 6;
@@ -283,26 +290,14 @@ mod tests {
 
     #[test]
     fn e6_a_crash_while_something_is_covered_loses_nothing_that_was_held() {
-        let files = FaultFiles::default();
-        story(&files, &mut Author::new(1)).unwrap();
-        let steps = files.steps();
-        for step in 1..=steps {
-            let files = FaultFiles::default();
-            files.plan(Plan { crash_at: Some(step), ..Plan::default() });
-            let mut author = Author::new(1);
-            if story(&files, &mut author).is_ok() || author.ids.len() < 10 {
-                continue;
-            }
-            for kept in [Kept::None, Kept::All, Kept::Some(step)] {
-                let (files, told) = (files.crash(kept), format!("crash at {step}, kept {kept:?}"));
-                let (mut store, _) = open(&files).unwrap_or_else(|error| panic!("{told}: {error}"));
-                assert!(store.verify(true).is_ok(), "{told}: {:?}", store.verify(true).problems);
-                let held: BTreeSet<usize> = (0..10).filter(|place| has(&store, &author, *place)).collect();
-                assert!(held.is_superset(&(0..HELD as usize).collect()), "{told}: {held:?}");
-                store.commit(&covering(&author)).unwrap_or_else(|error| panic!("{told}: {error}"));
-                store.close().unwrap();
-                assert_eq!(relics(&files), (1..=HELD).collect::<Vec<_>>(), "{told}");
-            }
-        }
+        each_crash(story, 10, |files, author, told| {
+            let (mut store, _) = open(files).unwrap_or_else(|error| panic!("{told}: {error}"));
+            assert!(store.verify(true).is_ok(), "{told}: {:?}", store.verify(true).problems);
+            let held: BTreeSet<usize> = (0..10).filter(|place| has(&store, author, *place)).collect();
+            assert!(held.is_superset(&(0..HELD as usize).collect()), "{told}: {held:?}");
+            store.commit(&covering(author)).unwrap_or_else(|error| panic!("{told}: {error}"));
+            store.close().unwrap();
+            assert_eq!(relics(files), (1..=HELD).collect::<Vec<_>>(), "{told}");
+        });
     }
 }

@@ -130,7 +130,7 @@ impl Chisel<'_> {
     }
 
     /// Ends the stone, proves what its file holds, and puts it under its name. Its bytes are durable; its name is after
-    /// [`Stones::sync_names`].
+    /// [`Stones::sync_names`]. One of which only the hash is left gets no file.
     pub(crate) fn finish(mut self, subtree: LogHash) -> Result<StoneRecord, NodeError> {
         let (ending, _) = self.writer.finish().map_err(|_| UNWRITABLE)?;
         self.sheet.write(&ending)?;
@@ -251,11 +251,7 @@ impl Stones {
 
     /// Reads one waypoint.
     pub(crate) fn read(&self, feed: FeedName, record: &StoneRecord, place: u64) -> Result<Stored, NodeError> {
-        if let Some(gone) = record.gone() {
-            return Ok(Stored::Gone(gone));
-        }
-        let stored = self.open(feed, record)?.read(place);
-        Ok(stored.map_err(|reject| damage(feed, record, &reject))?)
+        self.one(feed, record, |reader| reader.read(place))
     }
 
     /// The same without the bytes of its contents.
@@ -265,11 +261,20 @@ impl Stones {
         record: &StoneRecord,
         place: u64,
     ) -> Result<Stored, NodeError> {
-        if let Some(gone) = record.gone() {
-            return Ok(Stored::Gone(gone));
+        self.one(feed, record, |reader| reader.read_lean_at(place))
+    }
+
+    /// Reads something of a stone; the hash, where that is all there is.
+    fn one(
+        &self,
+        feed: FeedName,
+        record: &StoneRecord,
+        read: impl FnOnce(&StoneReader<StoneFile>) -> Result<Stored, Reject>,
+    ) -> Result<Stored, NodeError> {
+        match record.gone() {
+            Some(gone) => Ok(Stored::Gone(gone)),
+            None => Ok(read(&*self.open(feed, record)?).map_err(|reject| damage(feed, record, &reject))?),
         }
-        let stored = self.open(feed, record)?.read_lean_at(place);
-        Ok(stored.map_err(|reject| damage(feed, record, &reject))?)
     }
 
     /// Reads waypoints of a stone from a place on, in order, each block once.

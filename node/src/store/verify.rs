@@ -14,7 +14,6 @@ use cairn_protocol::waypoint::Header;
 
 use super::manifest::StoneRecord;
 use super::recover::log_name;
-use super::relics::beyond_repair;
 use super::{Held, Place, Store, What, stones};
 use crate::error::{NodeError, Range};
 
@@ -100,10 +99,8 @@ impl Store {
     /// has been merged away in the meantime is whole.
     pub(crate) fn scrub(&self, feed: FeedName, stone: &StoneRecord) -> Result<(), NodeError> {
         let mut held = self.feeds.values().filter(|held| held.name == feed);
-        let is_relic = |held: &Held| !held.stones.contains(stone);
         let Some(held) = held.find(|held| held.all_stones().any(|held| held == stone)) else { return Ok(()) };
-        let read = self.stones.verify(feed, stone);
-        let read = if is_relic(held) { read.map_err(beyond_repair) } else { read };
+        let read = self.stones.verify(feed, stone).map_err(|error| held.met(stone, error));
         read.inspect_err(|error| self.note(error))
     }
 
@@ -143,24 +140,18 @@ impl Store {
         headers: &mut Vec<Header>,
     ) {
         let mut log = merkle::Log::new();
-        for stone in &held.stones {
-            report.ssts += 1;
-            report.bytes += stone.bytes;
-            if let Err(error) = self.verify_stone(held.name, stone, deep, known, headers) {
-                self.note(&error);
-                report.add_error(&format!("{}/{}", stones::DIR, stone.file), &error);
-            }
-            if log.append_subtree(stone.span.level, stone.subtree).is_err() {
-                report.add("E_CHAIN", &stone.file, "it does not follow the stone before it");
-            }
-        }
-        for stone in &held.relics {
+        for stone in held.all_stones() {
             report.ssts += 1;
             report.bytes += stone.bytes;
             let read = self.verify_stone(held.name, stone, deep, known, headers);
-            if let Err(error) = read.map_err(beyond_repair) {
+            if let Err(error) = read.map_err(|error| held.met(stone, error)) {
                 self.note(&error);
                 report.add_error(&format!("{}/{}", stones::DIR, stone.file), &error);
+            }
+        }
+        for stone in &held.stones {
+            if log.append_subtree(stone.span.level, stone.subtree).is_err() {
+                report.add("E_CHAIN", &stone.file, "it does not follow the stone before it");
             }
         }
         for pending in &held.pending {

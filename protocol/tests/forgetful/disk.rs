@@ -186,13 +186,10 @@ impl Held {
             assert_eq!(again, hash, "a faded stone proves what it proved before");
         }
         self.pending = within(&all, self.base(), u64::MAX);
-        let relics =
-            std::mem::take(&mut self.relics).into_iter().filter_map(|(place, waypoint)| {
-                match fading.left_of(feed, place, &waypoint) {
-                    Some(left) => Some((place, Arc::clone(left.waypoint()?))),
-                    None => Some((place, waypoint)),
-                }
-            });
+        let relics = std::mem::take(&mut self.relics).into_iter().filter_map(|(place, waypoint)| {
+            let left = fading.left(feed, place, [Piece::Waypoint(waypoint)]);
+            Some((place, Arc::clone(left.first()?.waypoint()?)))
+        });
         self.relics = relics.collect();
     }
 }

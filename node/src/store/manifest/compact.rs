@@ -15,7 +15,7 @@
 //!                              subtree (32), and with a file: its bytes (count), its name or the 8 bytes in which it ends
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
 use cairn_crdt::id::{FeedId, ProjectId, RepoId};
@@ -56,9 +56,8 @@ impl Shared {
 
 /// Writes the feeds of a repo's manifest.
 pub(super) fn write(out: &mut Writer, repo: RepoId, projects: &[String], feeds: &[FeedRecord]) {
-    let numbers: BTreeMap<&[GrantId], usize> =
-        feeds.iter().map(|record| (&*record.top.claimed().grants, 0)).collect();
-    let heads: Vec<Vec<GrantId>> = numbers.keys().map(|heads| heads.to_vec()).collect();
+    let heads: BTreeSet<&[GrantId]> = feeds.iter().map(|record| &*record.top.claimed().grants).collect();
+    let heads: Vec<Vec<GrantId>> = heads.into_iter().map(<[GrantId]>::to_vec).collect();
     out.count(heads.len() as u64);
     heads.iter().for_each(|heads| out.list(heads));
     let shared = Shared::new(repo, projects, heads);

@@ -30,6 +30,10 @@ impl Site {
         network: &mut dyn Network,
         to: &View,
     ) -> Result<Load, NodeError> {
+        // Most versions show no large file: what differs is then looked up once, by the move itself.
+        if !to.files.values().any(|file| matches!(file.body, FileBody::Artifact { .. })) {
+            return Ok(Load::default());
+        }
         let known = self.known(owner)?;
         let known: Vec<&View> = known.iter().map(|view| &**view).collect();
         let mut paths = differing(&known, to);
