@@ -309,6 +309,18 @@ fn e7_a_damaged_or_lost_stone_is_healed_from_a_peer_and_kept_in_quarantine() {
 }
 
 #[test]
+fn e7_a_damaged_content_that_opening_does_not_read_is_asked_for_once_it_was_verified() {
+    let (files, _) = filled(&[4, 2, 1]);
+    let path = stone_paths(&files).remove(0);
+    files.rot(&path, files.bytes(&path).len() / 2);
+    let (store, _) = open(&files).unwrap();
+    assert!(store.wanted().is_empty());
+    assert!(!store.verify(true).is_ok());
+    let wanted = store.wanted();
+    assert_eq!((wanted[0].first, wanted[0].count), (1, 4));
+}
+
+#[test]
 fn e7_a_store_without_its_index_and_with_a_damaged_stone_tells_what_is_left() {
     let (files, _) = filled(&[4, 2, 1]);
     files.rot(&stone_paths(&files)[1], 200);
