@@ -170,8 +170,14 @@ impl Documents {
         if let Some(parent) = parents.iter().find(|parent| !self.graph.contains(parent)) {
             return Err(missing(*parent));
         }
-        self.epochs.join(id, parents).map_err(|reason| CrdtError::Invalid { waypoint: id, reason })?;
-        self.graph.insert(id, parents).map_err(missing)
+        let several = |_| CrdtError::Invalid { waypoint: id, reason: Invalid::Epochs };
+        let epoch = match self.epoch_of(&[id])? {
+            None => self.epoch_of(parents).map_err(several)?,
+            known => known,
+        };
+        self.graph.insert(id, parents).map_err(missing)?;
+        self.stand(&id, epoch);
+        Ok(())
     }
 
     /// The same where parents may be missing, or stand in several epochs.
@@ -387,11 +393,11 @@ impl Documents {
 
     /// The kept version that lacks least of a frontier and `suits`, among those that lie within it, in its epoch.
     fn nearest(&self, frontier: &Frontier, suits: impl Fn(&Ready) -> bool) -> Option<&Ready> {
-        let (heads, epoch) = (frontier.heads(), self.epochs.of(frontier.heads()).ok()?);
+        let (heads, epoch) = (frontier.heads(), self.epoch_of(frontier.heads()).ok()?);
         let lies_within = |kept: &&Ready| {
             let below = kept.frontier.heads();
             below.iter().all(|id| self.graph.is_within(id, heads))
-                && self.epochs.of(below).ok() == Some(epoch)
+                && self.epoch_of(below).ok() == Some(epoch)
         };
         let mut suiting: Vec<&Ready> = self.kept.iter().filter(|kept| suits(kept)).collect();
         // Whoever lies within lacks the less the more it has.
@@ -418,14 +424,14 @@ impl Documents {
             return Ok(state);
         }
         // What has faded may not know its epoch any more.
-        self.epochs.check_held(frontier.heads())?;
-        self.epochs.of(frontier.heads())?;
+        self.check_held(frontier.heads())?;
+        self.epoch_of(frontier.heads())?;
         let nearest = self.nearest(frontier, |_| true);
         let below = nearest.map_or(&[][..], |kept| kept.frontier.heads());
         let missing = self.since(below, frontier.heads());
         let grown = nearest.map_or(0, |kept| kept.grown) + missing.len();
         let mut state = nearest.map(|kept| kept.state.clone()).unwrap_or_default();
-        self.epochs.check_held(&missing)?;
+        self.check_held(&missing)?;
         self.check_whole(&missing)?;
         self.fetch(&missing, contents)?;
         self.note_needed(&missing);

@@ -25,46 +25,36 @@ use crate::view::{FileBody, View};
 pub(crate) struct Epochs {
     /// The waypoints that begin an epoch, and how many epochs lie below each.
     begun: BTreeMap<WaypointId, u32>,
-    /// The epoch of each waypoint that stands in one.
-    of: BTreeMap<WaypointId, WaypointId>,
-    faded: BTreeSet<WaypointId>,
+    /// Where waypoints stand, by their numbers.
+    standings: Vec<Standing>,
+}
+
+/// Where a waypoint stands.
+#[derive(Debug, Default, Clone, Copy)]
+struct Standing {
+    /// The number of the waypoint that begins its epoch.
+    epoch: Option<u32>,
+    is_faded: bool,
 }
 
 impl Epochs {
-    /// The one epoch of several waypoints; `None` before the first.
-    pub(crate) fn of(&self, ids: &[WaypointId]) -> Result<Option<WaypointId>, CrdtError> {
-        let mut epochs = ids.iter().map(|id| self.of.get(id).copied());
-        let first = epochs.next().flatten();
-        if epochs.all(|epoch| epoch == first) { Ok(first) } else { Err(CrdtError::Epochs) }
+    fn standing(&self, number: Option<u32>) -> Standing {
+        number.and_then(|number| self.standings.get(number as usize)).copied().unwrap_or_default()
     }
 
-    /// Puts a waypoint into the epoch of its parents.
-    pub(crate) fn join(&mut self, id: WaypointId, parents: &[WaypointId]) -> Result<(), Invalid> {
-        if !self.of.contains_key(&id)
-            && let Some(epoch) = self.of(parents).map_err(|_| Invalid::Epochs)?
-        {
-            self.of.insert(id, epoch);
+    fn change(&mut self, number: Option<u32>, change: impl FnOnce(&mut Standing)) {
+        let Some(number) = number.map(|number| number as usize) else { return };
+        if self.standings.len() <= number {
+            self.standings.resize(number + 1, Standing::default());
         }
-        Ok(())
-    }
-
-    /// Begins an epoch; `depth` is how many there are with it, or 0 where what stands below tells.
-    pub(crate) fn begin(&mut self, id: WaypointId, depth: u32) {
-        let below = self.of.get(&id).filter(|below| **below != id);
-        let above = below.and_then(|below| self.begun.get(below)).map_or(1, |depth| depth.saturating_add(1));
-        self.begun.insert(id, if depth > 0 { depth } else { above });
-        self.of.insert(id, id);
+        if let Some(standing) = self.standings.get_mut(number) {
+            change(standing);
+        }
     }
 
     /// Whether an epoch begins with a waypoint.
     pub(crate) fn is_begun(&self, id: &WaypointId) -> bool {
         self.begun.contains_key(id)
-    }
-
-    /// Refuses a version of which a part has faded.
-    pub(crate) fn check_held(&self, ids: &[WaypointId]) -> Result<(), CrdtError> {
-        let faded = ids.iter().find(|id| self.faded.contains(id));
-        faded.map_or(Ok(()), |id| Err(CrdtError::Faded(*id)))
     }
 }
 
@@ -78,8 +68,36 @@ impl Documents {
             0 => self.insert(change)?,
             _ => self.insert_detached(change)?,
         }
-        self.epochs.begin(id, depth);
+        self.begin(id, depth);
         Ok(())
+    }
+
+    /// Begins an epoch; `depth` is how many there are with it, or 0 where what stands below tells.
+    pub(crate) fn begin(&mut self, id: WaypointId, depth: u32) {
+        let below = self.epoch(&id).filter(|below| *below != id);
+        let above = below.and_then(|below| self.epochs.begun.get(&below));
+        let above = above.map_or(1, |depth| depth.saturating_add(1));
+        self.epochs.begun.insert(id, if depth > 0 { depth } else { above });
+        let number = self.graph.number(&id);
+        self.epochs.change(number, |standing| standing.epoch = number);
+    }
+
+    /// Puts a waypoint that is here into the epoch of its parents, unless it stands in one.
+    pub(crate) fn stand(&mut self, id: &WaypointId, parents: Option<u32>) {
+        self.epochs.change(self.graph.number(id), |standing| standing.epoch = standing.epoch.or(parents));
+    }
+
+    /// The number of the one epoch of several waypoints; `None` before the first.
+    pub(crate) fn epoch_of(&self, ids: &[WaypointId]) -> Result<Option<u32>, CrdtError> {
+        let mut epochs = ids.iter().map(|id| self.epochs.standing(self.graph.number(id)).epoch);
+        let first = epochs.next().flatten();
+        if epochs.all(|epoch| epoch == first) { Ok(first) } else { Err(CrdtError::Epochs) }
+    }
+
+    /// Refuses a version of which a part has faded.
+    pub(crate) fn check_held(&self, ids: &[WaypointId]) -> Result<(), CrdtError> {
+        let faded = ids.iter().find(|id| self.is_faded(id));
+        faded.map_or(Ok(()), |id| Err(CrdtError::Faded(*id)))
     }
 
     /// Takes note of waypoints that came after those that stand on them: what lies in whose past, and in which epoch. Whether
@@ -88,7 +106,9 @@ impl Documents {
         let Some(order) = self.graph.settle() else { return false };
         for id in order {
             // What stands on several epochs stays in none.
-            self.epochs.join(id, self.graph.parents(&id)).ok();
+            if let Ok(epoch) = self.epoch_of(self.graph.parents(&id)) {
+                self.stand(&id, epoch);
+            }
         }
         true
     }
@@ -100,8 +120,8 @@ impl Documents {
 
     /// How many epochs a version has, its own among them.
     pub fn depth(&self, frontier: &Frontier) -> u32 {
-        let epoch = self.epochs.of(frontier.heads()).ok().flatten();
-        epoch.and_then(|id| self.epochs.begun.get(&id)).copied().unwrap_or(0)
+        let epoch = self.epoch_of(frontier.heads()).ok().flatten();
+        epoch.and_then(|epoch| self.epochs.begun.get(self.graph.name(epoch)?)).copied().unwrap_or(0)
     }
 
     /// Takes in a waypoint whose operations have faded, and perhaps what it stands on too; versions that need them are
@@ -113,9 +133,9 @@ impl Documents {
         begins: Option<u32>,
     ) -> Result<(), CrdtError> {
         self.join_detached(id, parents);
-        self.epochs.faded.insert(id);
+        self.epochs.change(self.graph.number(&id), |standing| standing.is_faded = true);
         if let Some(depth) = begins {
-            self.epochs.begin(id, depth);
+            self.begin(id, depth);
         }
         Ok(())
     }
@@ -128,28 +148,28 @@ impl Documents {
     /// Takes in the operations of a waypoint that had faded. It stands where it always stood.
     pub fn recall(&mut self, change: &Change) -> Result<(), CrdtError> {
         let id = change.id;
-        if !self.epochs.faded.contains(&id) {
+        if !self.is_faded(&id) {
             return Ok(());
         }
         let acts = self.acts_of(id, &change.ops)?;
         self.keep(id, acts)?;
-        self.epochs.faded.remove(&id);
+        self.epochs.change(self.graph.number(&id), |standing| standing.is_faded = false);
         Ok(())
     }
 
     /// Whether a waypoint's operations have faded.
     pub fn is_faded(&self, id: &WaypointId) -> bool {
-        self.epochs.faded.contains(id)
+        self.epochs.standing(self.graph.number(id)).is_faded
     }
 
     /// The waypoint that began the epoch of `id`; `None` before the first.
     pub fn epoch(&self, id: &WaypointId) -> Option<WaypointId> {
-        self.epochs.of.get(id).copied()
+        self.graph.name(self.epochs.standing(self.graph.number(id)).epoch?).copied()
     }
 
     /// Whether a version stands in one epoch, as every version must that shows something.
     pub fn is_one_epoch(&self, frontier: &Frontier) -> bool {
-        self.epochs.of(frontier.heads()).is_ok()
+        self.epoch_of(frontier.heads()).is_ok()
     }
 
     /// Those of `tips` that count: the ones in the epoch with the most epochs below it. Of several such
@@ -166,7 +186,7 @@ impl Documents {
 
     /// The waypoints that `heads` need beside what `known` has, back to where their epochs begin.
     pub(crate) fn since(&self, known: &[WaypointId], heads: &[WaypointId]) -> Vec<WaypointId> {
-        self.graph.between_down_to(known, heads, |id| self.epochs.begun.contains_key(id))
+        self.graph.between_down_to(known, heads, |id| self.epochs.is_begun(id))
     }
 
     /// The waypoints whose operations are needed to show versions with these heads.

@@ -75,6 +75,11 @@ impl Graph {
         self.names.number(id)
     }
 
+    /// The waypoint with a number.
+    pub(crate) fn name(&self, number: u32) -> Option<&WaypointId> {
+        self.names.id(number)
+    }
+
     fn spot(&self, id: &WaypointId) -> Option<&Spot> {
         self.spots.get(self.names.number(id)? as usize)
     }
@@ -109,14 +114,11 @@ impl Graph {
         let (lane, index) = self.next_in_lane(parents);
         let seen = self.seen_by(lane, parents);
         self.is_late |= self.missing.remove(&id);
-        let numbers: Option<Vec<u32>> = parents.iter().map(|parent| self.names.number(parent)).collect();
-        if numbers.is_none() {
-            let names = &self.names;
-            self.missing.extend(parents.iter().filter(|parent| names.number(parent).is_none()));
-        }
-        let parents = match numbers.as_deref() {
-            Some([]) => Parents::None,
-            Some([only]) => Parents::One(*only),
+        let names = &self.names;
+        self.missing.extend(parents.iter().filter(|parent| names.number(parent).is_none()));
+        let parents = match parents {
+            [] => Parents::None,
+            [only] => names.number(only).map_or_else(|| Parents::Many(parents.into()), Parents::One),
             _ => Parents::Many(parents.into()),
         };
         self.names.push(id);
@@ -186,9 +188,9 @@ impl Graph {
     /// The lane of the first parent that nobody has followed yet, else any such lane whose last waypoint lies in the past,
     /// or a new one. So there are never more lanes than hands that ever wrote at once.
     fn next_in_lane(&mut self, parents: &[WaypointId]) -> (u32, u32) {
-        let spots: Vec<&Spot> = parents.iter().filter_map(|parent| self.spot(parent)).collect();
-        let own = spots.iter().map(|spot| (spot.lane, spot.index));
-        let below = spots.iter().flat_map(|spot| spot.seen.iter().map(|(lane, index)| (*lane, *index)));
+        let spots = || parents.iter().filter_map(|parent| self.spot(parent));
+        let own = spots().map(|spot| (spot.lane, spot.index));
+        let below = spots().flat_map(|spot| spot.seen.iter().map(|(lane, index)| (*lane, *index)));
         let is_free = |(lane, index): &(u32, u32)| self.tips.get(*lane as usize) == Some(index);
         match own.chain(below).find(is_free) {
             Some((lane, index)) => {
@@ -205,14 +207,13 @@ impl Graph {
     }
 
     fn seen_by(&self, lane: u32, parents: &[WaypointId]) -> Arc<Seen> {
-        let spots: Vec<_> = parents.iter().filter_map(|parent| self.spot(parent)).collect();
-        if let [only] = spots[..]
-            && only.lane == lane
+        if let [only] = parents
+            && let Some(only) = self.spot(only).filter(|only| only.lane == lane)
         {
             return only.seen.clone();
         }
         let mut seen = Seen::new();
-        for spot in spots {
+        for spot in parents.iter().filter_map(|parent| self.spot(parent)) {
             let own = std::iter::once((spot.lane, spot.index));
             for (other, index) in spot.seen.iter().map(|(lane, index)| (*lane, *index)).chain(own) {
                 let best = seen.entry(other).or_insert(index);

@@ -49,7 +49,7 @@ pub mod lines;
 mod matching;
 mod members;
 pub mod merge;
-mod names;
+pub mod names;
 mod numbers;
 pub mod op;
 pub mod overlap;

@@ -78,7 +78,7 @@ impl Documents {
             Some(_) => self.join_detached(id, parents),
         }
         if let Some(depth) = begins {
-            self.epochs.begin(id, depth);
+            self.begin(id, depth);
         }
         self.shelve(&id, spot);
         Ok(())

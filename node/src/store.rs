@@ -44,6 +44,8 @@ mod fade;
 #[cfg(test)]
 mod fixture;
 mod glance;
+#[cfg(test)]
+mod golden;
 mod heal;
 mod index;
 mod log;

@@ -6,6 +6,7 @@ mod blob;
 mod chunks;
 mod churn;
 mod clone;
+mod contest;
 mod dice;
 mod figure;
 mod fleet;

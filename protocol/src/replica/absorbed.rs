@@ -95,7 +95,7 @@ impl Project {
             return;
         }
         let ids: Vec<WaypointId> = match parted {
-            true => self.waypoints.keys().copied().collect(),
+            true => self.waypoints.names().copied().collect(),
             false => fresh.iter().filter(|id| self.is_mapped(id)).copied().collect(),
         };
         if ids.is_empty() {

@@ -4,7 +4,6 @@
 //! what lies below, or one whose operations have faded. What documents refuse for what it says bars the rest of its
 //! feed, on every replica alike, whatever order things came in.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeSet, VecDeque};
 
 use cairn_crdt::id::{FeedId, ProjectId, WaypointId};
@@ -148,8 +147,9 @@ impl Project {
         self.remember(id, bones, fresh, applied)?;
         let Some(feed) = self.feeds.get_mut(&id) else { return Err(Reject::Missing) };
         feed.append(name);
-        feed.local |= self.waypoints.get(&name).is_some_and(|known| known.labels.local);
-        if self.waypoints.get(&name).is_some_and(|known| known.refused) {
+        let known = self.waypoints.get(&name);
+        feed.local |= known.is_some_and(|known| known.labels.local);
+        if known.is_some_and(|known| known.refused) {
             feed.bar();
         }
         Ok(())
@@ -165,13 +165,15 @@ impl Project {
         applied: &mut Applied,
     ) -> Result<(), Reject> {
         let (feed, name) = (self.feeds.get_mut(&id).ok_or(Reject::Missing)?, bones.id);
-        let Entry::Vacant(entry) = self.waypoints.entry(name) else { return Ok(()) };
+        if self.waypoints.contains(&name) {
+            return Ok(());
+        }
         let mut known = Known::read(bones, &feed.source)?;
         feed.share(&mut known);
         let ops = known.waiting.as_ref().map_or(&[][..], |change| &change.ops);
         let refused = self.documents.check(ops).err();
         known.refused = refused.is_some();
-        entry.insert(known);
+        self.waypoints.insert(name, known);
         fresh.push(name);
         if let Some(reason) = refused {
             applied.refused.push((self.documents.project(), id, name, Reject::Document(reason)));
@@ -239,7 +241,7 @@ impl Project {
     fn missing(&self, id: &WaypointId) -> Option<WaypointId> {
         let known = self.waypoints.get(id)?;
         let is_needed = |need: &&WaypointId| match known.needs_no_parents() {
-            true => known.faded && self.restored.is_some() && self.waypoints.contains_key(*need),
+            true => known.faded && self.restored.is_some() && self.waypoints.contains(need),
             false => true,
         };
         let mut parents = known.waiting.iter().flat_map(|change| &change.parents);

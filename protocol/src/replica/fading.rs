@@ -114,7 +114,7 @@ impl Project {
         let mut fading = Fading { contents, ..Fading::default() };
         let carriers = fading.contents.iter().filter_map(|content| holders.holder(*content)).collect();
         let gone = self.gone(needed, &carriers, named_since_ms);
-        for (id, known) in &self.waypoints {
+        for (id, known) in self.waypoints.iter() {
             if gone.contains(id) {
                 fading.gone.entry(known.feed).or_default().insert(known.seq - 1);
             } else if !needed.contains(id) && !known.faded && self.documents.contains(id) {
@@ -151,7 +151,7 @@ impl Project {
         };
         let mut gone: BTreeSet<WaypointId> = self.waypoints.iter().filter(goes).map(|(id, _)| *id).collect();
         let mut open: Vec<WaypointId> =
-            self.waypoints.keys().filter(|id| !gone.contains(id)).copied().collect();
+            self.waypoints.names().filter(|id| !gone.contains(id)).copied().collect();
         while let Some(id) = open.pop() {
             let fades = !needed.contains(&id) && self.applied(&id).is_some_and(|known| known.writes);
             let waits = self.waypoints.get(&id).filter(|known| !known.needs_no_parents() && !fades);

@@ -140,7 +140,7 @@ impl Project {
     fn with_prefix(&self, digits: &str) -> Vec<WaypointId> {
         let Some(first) = first_with(digits) else { return Vec::new() };
         let digits = digits.to_ascii_lowercase();
-        let candidates = self.waypoints.range(first..).map(|(id, _)| *id);
+        let candidates = self.waypoints.range_from(&first).copied();
         let matching = candidates.take_while(|id| id.to_string().starts_with(&digits));
         matching.filter(|id| self.documents.contains(id)).collect()
     }

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use cairn_crdt::id::{FeedId, ProjectId, RepoId, WaypointId};
+use cairn_crdt::names::Named;
 use cairn_crdt::op::Op;
 use cairn_crdt::{Change, Documents};
 
@@ -44,7 +45,7 @@ pub(super) struct Project {
     pub(super) places: BTreeMap<FeedId, u64>,
     /// The highest place that each key is known to have signed, held here or not.
     pub(super) signed: BTreeMap<FeedId, u64>,
-    pub(super) waypoints: BTreeMap<WaypointId, Known>,
+    pub(super) waypoints: Named<Known>,
     pub(super) waiting: Waiting,
     /// What the disk has given so far, until all of it is here.
     pub(super) restored: Option<Restored>,
@@ -84,7 +85,7 @@ impl Project {
             forks: BTreeMap::new(),
             places: BTreeMap::new(),
             signed: BTreeMap::new(),
-            waypoints: BTreeMap::new(),
+            waypoints: Named::default(),
             waiting: Waiting::default(),
             restored: None,
             order: Vec::new(),

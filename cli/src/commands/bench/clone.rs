@@ -42,9 +42,9 @@ pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
         times.push((ours_ms, theirs_ms));
         peaks_mb.push(peak_mb);
     }
-    pair.compare("join over clone", &times, Limit::AtMost(TIMES_MAX));
-    pair.memory("join, peak memory", &peaks_mb, PEAK_MB_MAX);
-    pair.memory("serve, peak memory", &[peak_mb_of(serve.id())?], PEAK_MB_MAX);
+    pair.contest.compare("join over clone", &times, Limit::AtMost(TIMES_MAX));
+    pair.contest.memory("join, peak memory", &peaks_mb, PEAK_MB_MAX);
+    pair.contest.memory("serve, peak memory", &[peak_mb_of(serve.id())?], PEAK_MB_MAX);
     Ok(DONE)
 }
 

@@ -5,20 +5,23 @@
 
 use super::churn::{self, Work};
 use super::dice::Dice;
-use super::figure::{Figure, Limit};
+use super::contest::Contest;
+use super::figure::Limit;
 use super::git::{self, Git};
+use super::home::Home;
 use super::late;
 use super::releases;
-use super::score::median;
 use super::stage::{Stage, bug, bytes};
 use super::steps::{Step, steps};
 use crate::desk::Desk;
 use crate::error::{DONE, Failure, NOT_FOUND};
-use crate::output;
 use cairn_node::measure::{Edits, Files, Trail};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+/// How many times as long as git's a checkout may take.
+const CHECKOUT_TIMES_MAX: f64 = 1.5;
 
 /// The arguments.
 #[derive(clap::Args)]
@@ -75,7 +78,7 @@ pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     }
     let stage = Stage::new()?;
     fs::create_dir(stage.path("tree"))?;
-    let mut run = Run { stage, releases, json: desk.json, runs: args.runs.max(1), git: git::name()? };
+    let mut run = Run { stage, releases, runs: args.runs.max(1), contest: Contest::begin("history", desk)? };
     run.all(&args)?;
     Ok(DONE)
 }
@@ -84,9 +87,8 @@ pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
 struct Run {
     stage: Stage,
     releases: Vec<(String, PathBuf)>,
-    json: bool,
     runs: usize,
-    git: String,
+    contest: Contest,
 }
 
 /// How long checkouts took, in milliseconds: cairn's, then git's.
@@ -100,7 +102,7 @@ impl Run {
         let waypoints = self.write(args, &mut trail, &mut git)?;
         trail.close()?;
         let packed = git.finish()? as f64;
-        self.tell(&format!("{waypoints} waypoints, {} marks", self.releases.len()));
+        self.contest.tell(&format!("{waypoints} waypoints, {} marks", self.releases.len()));
         self.weigh("store", &store, packed, 1.0)?;
         self.check_out(&repo, "")?;
         self.stage.cairn(&["-C", "tree", "fade", "--keep", "0s"])?;
@@ -138,15 +140,25 @@ impl Run {
         let all = bytes(store)? as f64;
         for part in ["stones", "index.redb", "manifest"] {
             let part_mb = bytes(&store.join(part))? as f64 / 1e6;
-            self.tell(&format!("{name}: {part_mb:.2} MB {part}"));
+            self.contest.tell(&format!("{name}: {part_mb:.2} MB {part}"));
         }
-        self.tell(&format!("{name}: {:.2} MB, {}: {:.2} MB", all / 1e6, self.git, packed / 1e6));
-        self.print(name, all / packed, limit, 1);
+        self.contest.tell(&format!("{name}: {:.2} MB, {}: {:.2} MB", all / 1e6, self.contest.git(), packed / 1e6));
+        self.contest.ratio(name, all / packed, Limit::AtMost(limit), 1);
         Ok(())
     }
 
-    /// Checks marks out with both, and compares every file of every release.
+    /// Checks marks out with both, by itself and through a running `serve`.
     fn check_out(&self, repo: &str, when: &str) -> Result<(), Failure> {
+        let (empty, switch) = self.checkouts(repo)?;
+        let _serve = Home::new(self.stage.dir(), "home").serve()?;
+        let (empty_served, switch_served) = self.checkouts(repo)?;
+        self.contest.compare_both(&format!("checkout{when}"), &empty, &empty_served, CHECKOUT_TIMES_MAX);
+        self.contest.compare_both(&format!("switch{when}"), &switch, &switch_served, CHECKOUT_TIMES_MAX);
+        Ok(())
+    }
+
+    /// Checks marks out, into an empty folder and over a neighbouring one, and compares every file.
+    fn checkouts(&self, repo: &str) -> Result<(Times, Times), Failure> {
         let (mut empty, mut switch) = (Times::new(), Times::new());
         let pairs = self.releases.len() - 1;
         let step = pairs.div_ceil(self.runs).max(1);
@@ -165,9 +177,7 @@ impl Run {
             empty.push((ours, timed(|| checkout(&first.0))?));
             switch.push((ours_over, timed(|| checkout(&second.0))?));
         }
-        self.print_times(&format!("checkout{when}"), empty);
-        self.print_times(&format!("switch{when}"), switch);
-        Ok(())
+        Ok((empty, switch))
     }
 
     fn fresh(&self, name: &str) -> Result<PathBuf, Failure> {
@@ -177,35 +187,6 @@ impl Run {
         }
         fs::create_dir(&tree)?;
         Ok(tree)
-    }
-
-    fn print_times(&self, name: &str, times: Times) {
-        let runs = times.len();
-        let (ours, theirs): (Vec<f64>, Vec<f64>) = times.into_iter().unzip();
-        if let (Some(ours), Some(theirs)) = (median(ours), median(theirs)) {
-            self.tell(&format!("{name}: {ours:.0} ms, {}: {theirs:.0} ms", self.git));
-            self.print(name, ours / theirs, 1.5, runs);
-        }
-    }
-
-    fn print(&self, figure: &str, share: f64, limit: f64, runs: usize) {
-        let figure = Figure {
-            bench: "history",
-            figure: figure.to_owned(),
-            unit: "x",
-            cairn: share,
-            rival: Some((self.git.clone(), 1.0)),
-            limit: Limit::AtMost(limit),
-            runs,
-        };
-        figure.print(self.json);
-    }
-
-    /// What people read beside the figures.
-    fn tell(&self, words: &str) {
-        if !self.json {
-            output::line(words);
-        }
     }
 }
 

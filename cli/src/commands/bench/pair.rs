@@ -1,12 +1,10 @@
 //! The same large tree twice: in one folder cairn works, in the other git.
 
-use super::figure::{Figure, Limit};
-use super::git;
+use super::contest::Contest;
 use super::home::Home;
 use super::process::weighed;
 use super::releases::folders;
 use super::repository::Repository;
-use super::score::median;
 use super::stage::{Stage, bug};
 use super::tree::Tree;
 use crate::desk::Desk;
@@ -37,9 +35,7 @@ pub(super) struct Pair {
     pub(super) stage: Stage,
     pub(super) tree: Tree,
     pub(super) home: Home,
-    bench: &'static str,
-    git: String,
-    json: bool,
+    pub(super) contest: Contest,
 }
 
 /// What the first `post` and the first commit came to.
@@ -55,17 +51,17 @@ pub(super) struct First {
 impl Pair {
     /// Makes both folders.
     pub(super) fn begin(bench: &'static str, source: &Source, desk: &Desk) -> Result<Self, Failure> {
-        let (stage, git) = (Stage::new()?, git::name()?);
+        let (stage, contest) = (Stage::new()?, Contest::begin(bench, desk)?);
         let (ours, theirs) = (stage.path(OURS), stage.path(THEIRS));
         let tree = Tree::gather(&folders(&source.dirs, desk), &ours, source.files)?;
         tree.copy(&ours, &theirs)?;
         let home = Home::new(stage.dir(), "home");
-        let pair = Self { stage, tree, home, bench, git, json: desk.json };
+        let pair = Self { stage, tree, home, contest };
         let (files, mb) = (pair.tree.len(), pair.tree.bytes as f64 / 1e6);
         if files < source.files {
             output::note(&format!("only {files} files were found, not {}: name more folders", source.files));
         }
-        pair.tell(&format!("{files} files, {mb:.0} MB, each content once"));
+        pair.contest.tell(&format!("{files} files, {mb:.0} MB, each content once"));
         Ok(pair)
     }
 
@@ -82,7 +78,7 @@ impl Pair {
         let added = repository.run(&["add", "-A"])?;
         let committed = repository.run(&["commit", "-q", "-m", "first"])?;
         let listed = repository.run(&["ls-files", "-z"])?.text.matches('\0').count();
-        self.home.run(&["init", OURS, "--project", &format!("@bench/{}", self.bench)])?;
+        self.home.run(&["init", OURS, "--project", &format!("@bench/{}", self.contest.bench)])?;
         rustix::fs::sync();
         let mut post = self.home.command(&["-C", OURS, "post", "-m", "first", "--json"])?;
         let (posted, peak_mb) = weighed(&mut post)?;
@@ -104,51 +100,4 @@ impl Pair {
         }
         Ok(())
     }
-
-    /// Prints how many times as long as git cairn takes, from times in turn.
-    pub(super) fn compare(&self, name: &str, times: &[(f64, f64)], limit: Limit) {
-        if let Some((ours, theirs)) = medians(times) {
-            self.tell(&format!("{name}: {ours:.0} ms, {}: {theirs:.0} ms", self.git));
-            self.ratio(name, ours / theirs, limit, times.len());
-        }
-    }
-
-    /// Compares what is done by itself with what is done through a running `serve`: the limit is for the better one,
-    /// since everybody may have that.
-    pub(super) fn compare_both(&self, name: &str, alone: &[(f64, f64)], served: &[(f64, f64)], limit: f64) {
-        let ratio = |times| medians(times).map_or(f64::MAX, |(ours, theirs)| ours / theirs);
-        let limits = match ratio(served) <= ratio(alone) {
-            true => (Limit::Nothing, Limit::AtMost(limit)),
-            false => (Limit::AtMost(limit), Limit::Nothing),
-        };
-        self.compare(&format!("{name}, alone"), alone, limits.0);
-        self.compare(&format!("{name}, served"), served, limits.1);
-    }
-
-    /// Prints a ratio.
-    pub(super) fn ratio(&self, name: &str, ratio: f64, limit: Limit, runs: usize) {
-        let rival = Some((self.git.clone(), 1.0));
-        let (bench, figure) = (self.bench, name.to_owned());
-        Figure { bench, figure, unit: "x", cairn: ratio, rival, limit, runs }.print(self.json);
-    }
-
-    /// Prints the most memory of several runs.
-    pub(super) fn memory(&self, name: &str, mb: &[f64], limit_mb: f64) {
-        let (bench, figure, limit) = (self.bench, name.to_owned(), Limit::AtMost(limit_mb));
-        let cairn = mb.iter().copied().fold(0.0, f64::max);
-        Figure { bench, figure, unit: "MB", cairn, rival: None, limit, runs: mb.len() }.print(self.json);
-    }
-
-    /// What people read beside the figures.
-    pub(super) fn tell(&self, words: &str) {
-        if !self.json {
-            output::line(words);
-        }
-    }
-}
-
-/// The median of each side.
-fn medians(times: &[(f64, f64)]) -> Option<(f64, f64)> {
-    let (ours, theirs) = times.iter().copied().unzip();
-    median(ours).zip(median(theirs))
 }

@@ -41,17 +41,17 @@ pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
             break repository;
         }
     };
-    pair.compare("first post", &times, Limit::AtMost(FIRST_TIMES_MAX));
+    pair.contest.compare("first post", &times, Limit::AtMost(FIRST_TIMES_MAX));
     let git = bytes(&pair.stage.path(THEIRS).join(".git"))?;
     weigh(&pair, "store", git, Limit::AtMost(STORE_TIMES_MAX))?;
-    pair.memory("first post, peak memory", &peaks_mb, PEAK_MB_MAX);
+    pair.contest.memory("first post, peak memory", &peaks_mb, PEAK_MB_MAX);
     let edits = args.edits.max(1);
     let alone = saves(&pair, &repository, 0..edits)?;
     let served = {
         let _serve = pair.home.serve()?;
         saves(&pair, &repository, edits..2 * edits)?
     };
-    pair.compare_both("post of one file", &alone, &served, ONE_TIMES_MAX);
+    pair.contest.compare_both("post of one file", &alone, &served, ONE_TIMES_MAX);
     repository.run(&["gc", "--quiet", "--prune=now"])?;
     let git = bytes(&pair.stage.path(THEIRS).join(".git"))?;
     weigh(&pair, "store, over git's after gc", git, Limit::Nothing)?;
@@ -76,7 +76,7 @@ fn saves(
 /// Weighs all that cairn has written, its home and what it keeps in the worktree, against git's folder.
 fn weigh(pair: &Pair, name: &str, git: u64, limit: Limit) -> Result<(), Failure> {
     let ours = (bytes(pair.home.path())? + bytes(&pair.stage.path(OURS).join(".cairn"))?) as f64;
-    pair.tell(&format!("{name}: {:.1} MB, git: {:.1} MB", ours / 1e6, git as f64 / 1e6));
-    pair.ratio(name, ours / git as f64, limit, 1);
+    pair.contest.tell(&format!("{name}: {:.1} MB, git: {:.1} MB", ours / 1e6, git as f64 / 1e6));
+    pair.contest.ratio(name, ours / git as f64, limit, 1);
     Ok(())
 }

@@ -34,8 +34,8 @@ pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     let served = looks(&pair, &repository, args.runs)?;
     std::thread::sleep(QUIET);
     let idle_mb = held_mb_of(serve.id())?;
-    pair.compare_both("status", &alone, &served, TIMES_MAX);
-    pair.memory("idle serve", &[idle_mb], IDLE_MB_MAX);
+    pair.contest.compare_both("status", &alone, &served, TIMES_MAX);
+    pair.contest.memory("idle serve", &[idle_mb], IDLE_MB_MAX);
     Ok(DONE)
 }
 
