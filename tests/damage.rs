@@ -8,6 +8,7 @@ use std::path::Path;
 fn with_stones(stage: &Stage) -> Node {
     let ana =
         stage.founder("ana", &[("a.rs", b"pub fn a() -> u32 {\n    1\n}\n"), ("b.bin", &[0, 1, 2, 255])]);
+    ana.cut_at_once();
     for number in 0..8 {
         ana.write("a.rs", format!("pub fn a() -> u32 {{\n    {number}0\n}}\n"));
         ana.post("again");

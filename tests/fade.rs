@@ -173,6 +173,7 @@ fn no_file_of_the_home_keeps_what_has_faded() {
     let stage = Stage::new();
     let (marked, churned, late) = (noise(11), noise(12), noise(13));
     let mut ana = stage.founder("ana", &[("data", &marked[..]), ("a.txt", b"one\n")]);
+    ana.cut_at_once();
     ana.ok(&["mark", "v1", "-m", "the first"]);
     ana.serve();
     let ben = stage.node("ben");

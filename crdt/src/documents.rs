@@ -396,8 +396,7 @@ impl Documents {
         let (heads, epoch) = (frontier.heads(), self.epoch_of(frontier.heads()).ok()?);
         let lies_within = |kept: &&Ready| {
             let below = kept.frontier.heads();
-            below.iter().all(|id| self.graph.is_within(id, heads))
-                && self.epoch_of(below).ok() == Some(epoch)
+            below.iter().all(|id| self.graph.is_within(id, heads)) && self.epoch_of(below).ok() == Some(epoch)
         };
         let mut suiting: Vec<&Ready> = self.kept.iter().filter(|kept| suits(kept)).collect();
         // Whoever lies within lacks the less the more it has.

@@ -65,7 +65,8 @@ impl Names {
     fn range_from(&self, first: &WaypointId) -> impl Iterator<Item = &WaypointId> {
         let alike = |(beginning, number)| {
             let more = self.alike.get(beginning).into_iter().flatten();
-            let mut ids: Vec<&WaypointId> = std::iter::once(number).chain(more).filter_map(|n| self.id(*n)).collect();
+            let mut ids: Vec<&WaypointId> =
+                std::iter::once(number).chain(more).filter_map(|n| self.id(*n)).collect();
             ids.sort();
             ids
         };
@@ -163,7 +164,10 @@ mod tests {
         for number in (0..1000).rev().chain((0..1000).map(|n| n * 37 % 1000)) {
             assert_eq!(named.get(&id(number)), Some(&number));
         }
-        assert_eq!(named.iter().map(|(_, number)| *number).collect::<Vec<_>>(), (0..1000).collect::<Vec<_>>());
+        assert_eq!(
+            named.iter().map(|(_, number)| *number).collect::<Vec<_>>(),
+            (0..1000).collect::<Vec<_>>()
+        );
         let mut sorted: Vec<_> = named.names().copied().collect();
         sorted.sort();
         for at in [0, 1, 500, 999] {

@@ -12,8 +12,9 @@ use crate::home::Home;
 
 /// The most bytes of a configuration file.
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
-/// When the log of a store is cut into stones: some thousands of small waypoints, read again in a moment.
-const LOG_BYTES_MAX: u64 = 1 << 20;
+/// When the log of a store is cut into stones while much comes in: as much as is packed at once. Smaller cuts take three
+/// times as long for the same bytes, and a log of this length is read again in a moment after a crash.
+const LOG_BYTES_MAX: u64 = 32 << 20;
 
 /// The settings of a home.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +26,7 @@ pub struct Config {
     pub mail: Option<String>,
     /// Local names of repos: `main.team.example` to the full id.
     pub repos: BTreeMap<String, String>,
-    /// The log of a store is cut into stones above this many bytes.
+    /// The log of a store is cut into stones above this many bytes, however busy the home is.
     pub log_bytes_max: u64,
     /// Projects that fade by themselves while the home is served, by id, and what they keep.
     pub fading: BTreeMap<String, Fading>,

@@ -35,6 +35,9 @@ mod together;
 
 pub use fade::Keep;
 
+/// How much a log may hold that is read at each start: a few milliseconds.
+const LOG_KEPT_BYTES: u64 = 256 << 10;
+
 /// The one process that holds a home's stores.
 #[derive(Debug)]
 pub struct Owner {
@@ -118,10 +121,17 @@ impl Owner {
         Ok(owner)
     }
 
-    /// Cuts every store's log into stones and lets the home go.
+    /// Cuts every log into stones that would hold up the next start, and lets the home go.
     pub fn close(mut self) -> Result<(), NodeError> {
         let remembered = self.repos().into_iter().try_for_each(|repo| self.remember(repo));
-        self.stores.into_values().try_for_each(Store::close).and(remembered)
+        let limit = self.log_kept_bytes();
+        let mut large = self.stores.into_values().filter(|store| store.wants_cut(limit));
+        large.try_for_each(Store::close).and(remembered)
+    }
+
+    /// What a log may hold when nobody is writing.
+    fn log_kept_bytes(&self) -> u64 {
+        LOG_KEPT_BYTES.min(self.config.log_bytes_max)
     }
 
     /// Goes by this time, in milliseconds since 1970, until it is told another.
@@ -405,9 +415,9 @@ impl Owner {
         self.service.next_wake()
     }
 
-    /// Cuts the log of every store in which it has grown large; all of them when `idle`.
-    pub fn cut(&mut self, idle: bool) -> Result<(), NodeError> {
-        let limit = if idle { 0 } else { self.config.log_bytes_max };
+    /// Cuts every log that would hold up the next start. For when there is nothing else to do.
+    pub fn cut(&mut self) -> Result<(), NodeError> {
+        let limit = self.log_kept_bytes();
         for store in self.stores.values_mut().filter(|store| store.wants_cut(limit)) {
             store.cut()?;
         }

@@ -336,7 +336,9 @@ fn serve(
         if !due.is_empty() {
             answer(owner, session, due)?;
         }
-        go_on(owner.cut(false))?;
+        if is_idle {
+            go_on(owner.cut())?;
+        }
     }
 }
 

@@ -190,6 +190,9 @@ impl Held {
 
     /// Ends at a place: something that covers all that lies at or behind it has come.
     fn cut_back(&mut self, place: u64) {
+        if place >= self.n() {
+            return;
+        }
         self.lay_aside(place);
         self.pending.retain(|pending| pending.end() <= place);
         self.patches.split_off(&place);

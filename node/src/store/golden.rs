@@ -122,7 +122,10 @@ fn a_store_of_level_1_opens_goes_on_and_is_of_level_2_then() {
     let (store, _) = Store::open(Arc::new(DiskFiles), dir.path()).unwrap();
     whole.check(&store, WHOLE + 2);
     let written = fs::read(dir.path().join(manifest::NAME)).unwrap();
-    assert!(manifest_of("store-1").starts_with(b"cairn manifest 1\n") && written.starts_with(b"cairn manifest 2\n"));
+    assert!(
+        manifest_of("store-1").starts_with(b"cairn manifest 1\n")
+            && written.starts_with(b"cairn manifest 2\n")
+    );
 }
 
 #[test]

@@ -8,7 +8,6 @@ use super::process::{self, weighed};
 use super::repository;
 use crate::desk::Desk;
 use crate::error::{DONE, Failure};
-use std::fs;
 
 /// How many times as long `join` may take.
 const TIMES_MAX: f64 = 1.0;
@@ -36,9 +35,10 @@ pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     let runs = args.runs.max(1);
     let invite = pair.home.invite(OURS, runs)?;
     let (mut times, mut peaks_mb) = (Vec::new(), Vec::new());
-    for _ in 0..runs {
-        let theirs_ms = cloned(&pair, &address)?;
-        let (ours_ms, peak_mb) = joined(&pair, &invite)?;
+    // Nothing is removed before the end: for minutes after, some file systems search long for places of new files.
+    for run in 0..runs {
+        let theirs_ms = cloned(&pair, &address, run)?;
+        let (ours_ms, peak_mb) = joined(&pair, &invite, run)?;
         times.push((ours_ms, theirs_ms));
         peaks_mb.push(peak_mb);
     }
@@ -49,29 +49,21 @@ pub(super) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
 }
 
 /// Clones by git; how long that took, in milliseconds.
-fn cloned(pair: &Pair, address: &str) -> Result<f64, Failure> {
-    let clone = cleared(pair, &["cloned"])?;
+fn cloned(pair: &Pair, address: &str, run: usize) -> Result<f64, Failure> {
+    let folder = format!("cloned.{run}");
+    rustix::fs::sync();
     let ran =
-        process::run(&mut repository::command(pair.stage.dir(), &["clone", "-q", address, "cloned"]), false)?;
-    pair.tree.check(&pair.stage.path(THEIRS), &clone)?;
+        process::run(&mut repository::command(pair.stage.dir(), &["clone", "-q", address, &folder]), false)?;
+    pair.tree.check(&pair.stage.path(THEIRS), &pair.stage.path(&folder))?;
     Ok(ran.ms)
 }
 
 /// Joins with a home of its own; how long that took, in milliseconds, and the most memory that it held, in MB.
-fn joined(pair: &Pair, invite: &str) -> Result<(f64, f64), Failure> {
-    let tree = cleared(pair, &["guest", "joined"])?;
-    let guest = Home::new(pair.stage.dir(), "guest");
-    let (ran, peak_mb) = weighed(&mut guest.command(&["join", invite, "joined"])?)?;
-    pair.tree.check(&pair.stage.path(OURS), &tree)?;
-    Ok((ran.ms, peak_mb))
-}
-
-/// Takes folders out of the stage; where the last of them was. Nobody pays for what was written before.
-fn cleared(pair: &Pair, names: &[&str]) -> Result<std::path::PathBuf, Failure> {
-    let paths: Vec<_> = names.iter().map(|name| pair.stage.path(name)).collect();
-    for path in paths.iter().filter(|path| path.exists()) {
-        fs::remove_dir_all(path)?;
-    }
+fn joined(pair: &Pair, invite: &str, run: usize) -> Result<(f64, f64), Failure> {
+    let folder = format!("joined.{run}");
+    let guest = Home::new(pair.stage.dir(), &format!("guest.{run}"));
     rustix::fs::sync();
-    Ok(paths.into_iter().next_back().unwrap_or_default())
+    let (ran, peak_mb) = weighed(&mut guest.command(&["join", invite, &folder])?)?;
+    pair.tree.check(&pair.stage.path(OURS), &pair.stage.path(&folder))?;
+    Ok((ran.ms, peak_mb))
 }

@@ -4,8 +4,8 @@
 //! history, a commit for each waypoint and a tag for each mark, and packs it as tightly as it can.
 
 use super::churn::{self, Work};
-use super::dice::Dice;
 use super::contest::Contest;
+use super::dice::Dice;
 use super::figure::Limit;
 use super::git::{self, Git};
 use super::home::Home;
@@ -142,7 +142,12 @@ impl Run {
             let part_mb = bytes(&store.join(part))? as f64 / 1e6;
             self.contest.tell(&format!("{name}: {part_mb:.2} MB {part}"));
         }
-        self.contest.tell(&format!("{name}: {:.2} MB, {}: {:.2} MB", all / 1e6, self.contest.git(), packed / 1e6));
+        self.contest.tell(&format!(
+            "{name}: {:.2} MB, {}: {:.2} MB",
+            all / 1e6,
+            self.contest.git(),
+            packed / 1e6
+        ));
         self.contest.ratio(name, all / packed, Limit::AtMost(limit), 1);
         Ok(())
     }
