@@ -104,7 +104,7 @@ impl Project {
         for began in &self.mapped {
             let below = self.maps_below(began);
             let in_past = |id: &&WaypointId| {
-                let known = self.waypoints.get(*id).filter(|_| *id != began);
+                let known = self.waypoints.get(id).filter(|_| *id != began);
                 known.is_some_and(|known| below.iter().any(|epoch| has(epoch, known)))
             };
             let past: Vec<WaypointId> = ids.iter().filter(in_past).copied().collect();
