@@ -114,6 +114,7 @@ fn a6_a_stone_of_another_repo_is_no_stone_of_this_one() {
     let stage = Stage::new();
     let ana = with_stones(&stage);
     let other = stage.founder("other", &[("x.txt", b"another repo\n")]);
+    other.cut_at_once();
     other.write("x.txt", "twice\n");
     other.post("again");
     let (ours, theirs) = (ana.stones().pop().unwrap(), other.stones().pop().unwrap());

@@ -164,6 +164,7 @@ impl Drafting<'_> {
     fn write(&mut self, settle_all: bool) -> Result<(), CrdtError> {
         let nodes = self.place()?;
         self.remove(&nodes)?;
+        self.keep_names()?;
         let mut texts = Vec::new();
         for (path, target) in &self.plan.files {
             let Some(node) = nodes.get(path) else { continue };

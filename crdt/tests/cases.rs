@@ -343,3 +343,25 @@ fn the_higher_version_wins_whole() {
     let (text, told) = merged("a.py", "x = 1\n", &["x = 1.5\n", "x = 2\n"]);
     assert_eq!((text.as_str(), told.len()), ("x = 2\n", 1));
 }
+
+#[test]
+fn what_stood_aside_for_a_file_keeps_its_name_when_that_goes() {
+    let text = |word: &str| (0..9).map(|n| format!("{word} {n}\n")).collect::<String>();
+    // Which of two files of one name stands aside depends on what they are called.
+    for other in ["a.txt", "b.txt", "c.txt", "d.txt", "e.txt"] {
+        let (mut a, mut b) = pair(&[("y.txt", &text("one")), (other, &text(other))]);
+        a.post(&[remove("y.txt")]);
+        a.post(&[remove(other), write("y.txt", text(other))]);
+        b.post(&[write("y.txt", text("one") + "more\n")]);
+        // A file that was deleted and edited, and its name was taken.
+        merge(&mut a, &mut b);
+        let aside = a.paths().into_iter().find(|path| path.starts_with("y~")).unwrap();
+        let kept = a.read(&aside);
+        for (edit, shown) in [(None, &*kept), (Some(write(&aside, "another\n")), "another\n")] {
+            let mut c = a.fork(7);
+            c.post(&[vec![remove("y.txt")], edit.into_iter().collect()].concat());
+            assert_eq!(c.paths(), [&*aside]);
+            assert_eq!(c.read(&aside), shown);
+        }
+    }
+}

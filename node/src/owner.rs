@@ -35,9 +35,6 @@ mod together;
 
 pub use fade::Keep;
 
-/// How much a log may hold that is read at each start: a few milliseconds.
-const LOG_KEPT_BYTES: u64 = 256 << 10;
-
 /// The one process that holds a home's stores.
 #[derive(Debug)]
 pub struct Owner {
@@ -127,11 +124,6 @@ impl Owner {
         let limit = self.log_kept_bytes();
         let mut large = self.stores.into_values().filter(|store| store.wants_cut(limit));
         large.try_for_each(Store::close).and(remembered)
-    }
-
-    /// What a log may hold when nobody is writing.
-    fn log_kept_bytes(&self) -> u64 {
-        LOG_KEPT_BYTES.min(self.config.log_bytes_max)
     }
 
     /// Goes by this time, in milliseconds since 1970, until it is told another.
@@ -413,15 +405,6 @@ impl Owner {
     /// When to bring `Input::Tick`, in milliseconds since 1970, if nothing else happens before.
     pub fn next_wake(&self) -> Option<u64> {
         self.service.next_wake()
-    }
-
-    /// Cuts every log that would hold up the next start. For when there is nothing else to do.
-    pub fn cut(&mut self) -> Result<(), NodeError> {
-        let limit = self.log_kept_bytes();
-        for store in self.stores.values_mut().filter(|store| store.wants_cut(limit)) {
-            store.cut()?;
-        }
-        Ok(())
     }
 
     /// Checks every repo against what was signed; repos that could not be opened are problems too.

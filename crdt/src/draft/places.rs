@@ -81,6 +81,25 @@ impl Drafting<'_> {
         Ok(())
     }
 
+    /// Gives what stays the name under which it is shown, where it stood aside for something that goes.
+    pub(super) fn keep_names(&mut self) -> Result<(), CrdtError> {
+        let paths = &self.base.paths;
+        for (node, keeper) in &paths.aside {
+            let (Some(path), Some(taken)) = (paths.of.get(node), paths.of.get(keeper)) else { continue };
+            let frees = self.plan.removed.contains(taken) && !self.plan.removed.contains(path);
+            let is_placed = || {
+                self.desk.ops.iter().any(|op| matches!(op, Op::Place { node: placed, .. } if placed == node))
+            };
+            if !frees || is_placed() {
+                continue;
+            }
+            let Some(spot) = self.desk.tree.spots.get(node) else { continue };
+            let place = Place { name: path.name().as_bytes().to_vec(), ..spot.place.clone() };
+            self.desk.put(Op::Place { node: *node, place: Some(place) })?;
+        }
+        Ok(())
+    }
+
     /// New path to old path, for files.
     fn moved_files(&mut self) -> Result<Moves, CrdtError> {
         let shown = &self.base.files;

@@ -37,17 +37,23 @@ impl Owner {
         faded
     }
 
-    /// Says what would go; nothing is written.
+    /// Says what would go; nothing is forgotten.
     pub fn would_fade(
-        &self,
+        &mut self,
         (repo, project): (RepoId, ProjectId),
         keep: Keep<'_>,
     ) -> Result<Faded, NodeError> {
-        self.store(repo)?.would_fade(&self.fading((repo, project), keep)?)
+        let fading = self.fading((repo, project), keep)?;
+        let missing = self.missing(repo);
+        self.stores.get_mut(&repo).ok_or(missing)?.would_fade(&fading)
     }
 
     /// How many waypoints stay only because no other peer is known to have them.
-    pub fn unshared(&self, (repo, project): (RepoId, ProjectId), keep: Keep<'_>) -> Result<u64, NodeError> {
+    pub fn unshared(
+        &mut self,
+        (repo, project): (RepoId, ProjectId),
+        keep: Keep<'_>,
+    ) -> Result<u64, NodeError> {
         let kept = self.fading((repo, project), Keep { alone: false, ..keep })?;
         let mut more = self.fading((repo, project), Keep { alone: true, ..keep })?;
         for (feed, places) in kept.places.iter().chain(&kept.gone) {
@@ -55,7 +61,11 @@ impl Owner {
                 all.retain(|place| !places.contains(place));
             }
         }
-        if more.count() == 0 { Ok(0) } else { Ok(self.store(repo)?.would_fade(&more)?.waypoints) }
+        if more.count() == 0 {
+            return Ok(0);
+        }
+        let missing = self.missing(repo);
+        Ok(self.stores.get_mut(&repo).ok_or(missing)?.would_fade(&more)?.waypoints)
     }
 
     fn fading(&self, (repo, project): (RepoId, ProjectId), keep: Keep<'_>) -> Result<Fading, NodeError> {

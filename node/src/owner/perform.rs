@@ -10,6 +10,9 @@ use super::Owner;
 use crate::clock;
 use crate::error::{NodeError, Range};
 
+/// How much a log may hold that is read at each start: a few milliseconds.
+const LOG_KEPT_BYTES: u64 = 256 << 10;
+
 /// Batches that wait for the disk, by repo.
 type Batches = BTreeMap<RepoId, Vec<(Ticket, Box<Batch>)>>;
 
@@ -156,5 +159,19 @@ impl Owner {
         if let Some(Err(error)) = store.map(crate::Store::cut) {
             tracing::warn!(%repo, %error, "the log could not be cut");
         }
+    }
+
+    /// Cuts every log that would hold up the next start. For when there is nothing else to do.
+    pub fn cut(&mut self) -> Result<(), NodeError> {
+        let limit = self.log_kept_bytes();
+        self.stores
+            .values_mut()
+            .filter(|store| store.wants_cut(limit))
+            .try_for_each(|store| store.cut().map(drop))
+    }
+
+    /// What a log may hold when nobody is writing.
+    pub(super) fn log_kept_bytes(&self) -> u64 {
+        LOG_KEPT_BYTES.min(self.config.log_bytes_max)
     }
 }

@@ -169,6 +169,22 @@ fn what_another_peer_has_is_known_in_the_next_process() {
 }
 
 #[test]
+fn a_log_is_cut_at_the_end_where_it_would_hold_up_the_next_start() {
+    for (lines, is_cut) in [(10, false), (60_000, true)] {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut a, repo) = founded(dir.path());
+        let text: String = (0..lines).map(|line| format!("line {line}\n")).collect();
+        write(&mut a, repo, "a.txt", &text);
+        let folder = a.repo_dir(repo).unwrap().join("stones");
+        let stones = || std::fs::read_dir(&folder).unwrap().count();
+        assert_eq!(stones(), 0, "whoever writes does not wait for it");
+        a.close().unwrap();
+        assert_eq!(stones() > 0, is_cut);
+        assert_eq!(read(&mut owner(dir.path()), repo, "a.txt").unwrap(), text.as_bytes());
+    }
+}
+
+#[test]
 fn e9_a_home_has_one_owner() {
     let dir = tempfile::tempdir().unwrap();
     let _first = owner(dir.path());

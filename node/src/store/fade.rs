@@ -37,15 +37,22 @@ impl Store {
         stones.fold((0, 0), |(count, bytes), stone| (count + 1, bytes + stone.bytes))
     }
 
+    /// Cuts everything that lies in the log into stones, which alone fade.
+    fn lay_in_stones(&mut self) -> Result<(), NodeError> {
+        self.cut()?;
+        match self.log.is_empty() {
+            true => Ok(()),
+            false => {
+                let why = "a damaged stone waits to be repaired, so nothing fades yet";
+                Err(NodeError::Refused(why.to_owned()))
+            }
+        }
+    }
+
     /// Forgets what may go. Everything in the log is cut into stones first.
     pub fn fade(&mut self, fading: &Fading) -> Result<Faded, NodeError> {
+        self.lay_in_stones()?;
         let bytes_before = self.bytes();
-        self.cut()?;
-        if !self.log.is_empty() {
-            return Err(NodeError::Refused(
-                "a damaged stone waits to be repaired, so nothing fades yet".to_owned(),
-            ));
-        }
         let (mut planned, mut waypoints, mut is_changed) = (Planned::new(), 0, false);
         for feed in fading.feeds() {
             let Some(held) = self.feeds.get(&feed) else { continue };
@@ -71,8 +78,9 @@ impl Store {
         Ok(Faded { waypoints, bytes_before, bytes_after: self.bytes() })
     }
 
-    /// What would come of it, as far as the stones go; nothing is written.
-    pub fn would_fade(&self, fading: &Fading) -> Result<Faded, NodeError> {
+    /// What would come of it. Nothing is forgotten; what lies in the log is cut into stones, as a fade does first.
+    pub fn would_fade(&mut self, fading: &Fading) -> Result<Faded, NodeError> {
+        self.lay_in_stones()?;
         let bytes_before = self.bytes();
         let (mut waypoints, mut gone) = (0, 0);
         for held in fading.feeds().iter().filter_map(|feed| self.feeds.get(feed)) {
@@ -84,12 +92,6 @@ impl Store {
             let (dropped, faded) = self.would_drop(held, fading)?;
             gone += dropped;
             waypoints += faded;
-            for pending in &held.pending {
-                if fading.touches(held.feed, pending.place, pending.end()) {
-                    gone += pending.extent.len as u64;
-                    waypoints += 1;
-                }
-            }
         }
         Ok(Faded { waypoints, bytes_before, bytes_after: bytes_before.saturating_sub(gone) })
     }
