@@ -171,9 +171,10 @@ impl Documents {
             return Err(missing(*parent));
         }
         let several = |_| CrdtError::Invalid { waypoint: id, reason: Invalid::Epochs };
-        let epoch = match self.epoch_of(&[id])? {
-            None => self.epoch_of(parents).map_err(several)?,
-            known => known,
+        let epoch = match self.epoch_of(parents) {
+            // What stands in an epoch already stays there.
+            Err(_) if self.epoch(&id).is_some() => None,
+            epoch => epoch.map_err(several)?,
         };
         self.graph.insert(id, parents).map_err(missing)?;
         self.stand(&id, epoch);

@@ -205,7 +205,7 @@ impl Drafting<'_> {
         for found in self.base.found.iter().filter(wanted) {
             match &found.settle {
                 Settle::Text(node, codec, _) => self.rewrite(*node, *codec, nodes)?,
-                Settle::Ops(choices) => self.affirm(choices.first())?,
+                Settle::Ops(choices) => self.affirm(choices.first().map_or(&[], Vec::as_slice))?,
                 // An edit settles what it touches; what it does not is settled only where all is.
                 Settle::Leaf(leaf, _) if all => self.desk.affirm(*leaf)?,
                 Settle::Leaf(..) => {}
@@ -215,8 +215,8 @@ impl Drafting<'_> {
     }
 
     /// Writes what is shown once more, where the draft does not write it itself.
-    fn affirm(&mut self, shown: Option<&Vec<Op>>) -> Result<(), CrdtError> {
-        for op in shown.into_iter().flatten() {
+    fn affirm(&mut self, shown: &[Op]) -> Result<(), CrdtError> {
+        for op in shown {
             if !self.desk.ops.iter().any(|other| same_register(op, other)) {
                 self.desk.put(op.clone())?;
             }

@@ -1,7 +1,6 @@
 //! Waypoints in the order in which they came, found by their names: each name is kept once.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::id::WaypointId;
@@ -19,16 +18,19 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Adds a name that is not there yet; gives its number.
-    pub(crate) fn push(&mut self, id: WaypointId) -> u32 {
+    /// Adds a name; gives its number, unless it was there.
+    pub(crate) fn push(&mut self, id: WaypointId) -> Option<u32> {
         let number = self.ids.len() as u32;
-        self.ids.push(id);
-        match self.numbers.entry(beginning(&id)) {
-            Entry::Vacant(new) => drop(new.insert(number)),
-            Entry::Occupied(known) => self.alike.entry(*known.key()).or_default().push(number),
+        let first = *self.numbers.entry(beginning(&id)).or_insert(number);
+        if first != number {
+            if self.search(&id).is_some() {
+                return None;
+            }
+            self.alike.entry(beginning(&id)).or_default().push(number);
         }
+        self.ids.push(id);
         *self.last.get_mut() = number;
-        number
+        Some(number)
     }
 
     /// The number of a name.
@@ -91,8 +93,7 @@ impl<T> Default for Named<T> {
 impl<T> Named<T> {
     /// Takes in a waypoint; what is known of one already stays.
     pub fn insert(&mut self, id: WaypointId, known: T) {
-        if self.names.number(&id).is_none() {
-            self.names.push(id);
+        if self.names.push(id).is_some() {
             self.known.push(known);
         }
     }
@@ -146,7 +147,7 @@ mod tests {
         let mut names = Names::default();
         for last in 0..20 {
             assert_eq!(names.number(&id(last)), None);
-            assert_eq!(names.push(id(last)), u32::from(last));
+            assert_eq!(names.push(id(last)), Some(u32::from(last)));
         }
         for last in 0..20 {
             assert_eq!(names.number(&id(last)), Some(u32::from(last)));

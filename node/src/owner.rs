@@ -208,6 +208,11 @@ impl Owner {
         }
     }
 
+    fn store_mut(&mut self, repo: RepoId) -> Result<&mut Store, NodeError> {
+        let missing = self.missing(repo);
+        self.stores.get_mut(&repo).ok_or(missing)
+    }
+
     fn missing(&self, repo: RepoId) -> NodeError {
         match self.broken.get(&repo) {
             Some(NodeError::Damaged(damage)) => damage.clone().into(),
@@ -368,8 +373,7 @@ impl Owner {
     /// Commits batches together. Where that fails nobody may go on as if they were there, so the repo is
     /// opened again from what is on the disk.
     fn commit(&mut self, repo: RepoId, batches: &[&Batch]) -> Result<(), NodeError> {
-        let missing = self.missing(repo);
-        let committed = self.stores.get_mut(&repo).ok_or(missing)?.commit_all(batches);
+        let committed = self.store_mut(repo)?.commit_all(batches);
         match &committed {
             Ok(()) => self.cut_large(repo),
             Err(_) => self.reopen(repo),

@@ -256,7 +256,8 @@ impl Store {
     pub fn commit_all(&mut self, batches: &[&Batch]) -> Result<(), NodeError> {
         self.check_runs(batches)?;
         if batches.iter().any(|batch| self.covers(batch)) {
-            self.cut_before_covering()?;
+            // All of what is about to be covered can be laid aside then.
+            self.cut_all("is covered")?;
         }
         if batches.iter().any(|batch| has_records(batch)) {
             self.append(batches)?;

@@ -87,15 +87,9 @@ impl Drafting<'_> {
         for (node, keeper) in &paths.aside {
             let (Some(path), Some(taken)) = (paths.of.get(node), paths.of.get(keeper)) else { continue };
             let frees = self.plan.removed.contains(taken) && !self.plan.removed.contains(path);
-            let is_placed = || {
-                self.desk.ops.iter().any(|op| matches!(op, Op::Place { node: placed, .. } if placed == node))
-            };
-            if !frees || is_placed() {
-                continue;
-            }
-            let Some(spot) = self.desk.tree.spots.get(node) else { continue };
+            let Some(spot) = self.desk.tree.spots.get(node).filter(|_| frees) else { continue };
             let place = Place { name: path.name().as_bytes().to_vec(), ..spot.place.clone() };
-            self.desk.put(Op::Place { node: *node, place: Some(place) })?;
+            self.affirm(&[Op::Place { node: *node, place: Some(place) }])?;
         }
         Ok(())
     }

@@ -28,8 +28,7 @@ impl Owner {
     /// What is in memory is read again from the disk, so that nothing remembers what has faded.
     pub fn fade(&mut self, (repo, project): (RepoId, ProjectId), keep: Keep<'_>) -> Result<Faded, NodeError> {
         let fading = self.fading((repo, project), keep)?;
-        let missing = self.missing(repo);
-        let faded = self.stores.get_mut(&repo).ok_or(missing)?.fade(&fading);
+        let faded = self.store_mut(repo)?.fade(&fading);
         if !matches!(&faded, Ok(faded) if faded.waypoints == 0) {
             self.reopen(repo);
             self.pump();
@@ -44,8 +43,7 @@ impl Owner {
         keep: Keep<'_>,
     ) -> Result<Faded, NodeError> {
         let fading = self.fading((repo, project), keep)?;
-        let missing = self.missing(repo);
-        self.stores.get_mut(&repo).ok_or(missing)?.would_fade(&fading)
+        self.store_mut(repo)?.would_fade(&fading)
     }
 
     /// How many waypoints stay only because no other peer is known to have them.
@@ -61,11 +59,7 @@ impl Owner {
                 all.retain(|place| !places.contains(place));
             }
         }
-        if more.count() == 0 {
-            return Ok(0);
-        }
-        let missing = self.missing(repo);
-        Ok(self.stores.get_mut(&repo).ok_or(missing)?.would_fade(&more)?.waypoints)
+        if more.count() == 0 { Ok(0) } else { Ok(self.store_mut(repo)?.would_fade(&more)?.waypoints) }
     }
 
     fn fading(&self, (repo, project): (RepoId, ProjectId), keep: Keep<'_>) -> Result<Fading, NodeError> {

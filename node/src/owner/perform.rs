@@ -140,8 +140,7 @@ impl Owner {
         if let Some(founding) = founding.filter(|_| !self.stores.contains_key(&repo)) {
             self.create_store(repo, founding)?;
         }
-        let missing = self.missing(repo);
-        let store = self.stores.get_mut(&repo).ok_or(missing)?;
+        let store = self.store_mut(repo)?;
         let batches: Vec<&Batch> = batches.iter().map(|(_, batch)| &**batch).collect();
         store.commit_all(&batches)?;
         for range in store.take_repaired() {

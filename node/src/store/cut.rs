@@ -57,6 +57,18 @@ impl Store {
         Ok(written)
     }
 
+    /// Cuts all that lies in the log, as what `nothing` names has to have it in stones; refuses where a damage forbids it.
+    pub(super) fn cut_all(&mut self, nothing: &str) -> Result<(), NodeError> {
+        self.cut()?;
+        match self.log.is_empty() {
+            true => Ok(()),
+            false => {
+                let why = format!("a damaged stone waits to be repaired, so nothing {nothing} yet");
+                Err(NodeError::Refused(why))
+            }
+        }
+    }
+
     /// Cuts what is left and closes the store.
     pub fn close(mut self) -> Result<(), NodeError> {
         if self.is_poisoned() {

@@ -37,21 +37,9 @@ impl Store {
         stones.fold((0, 0), |(count, bytes), stone| (count + 1, bytes + stone.bytes))
     }
 
-    /// Cuts everything that lies in the log into stones, which alone fade.
-    fn lay_in_stones(&mut self) -> Result<(), NodeError> {
-        self.cut()?;
-        match self.log.is_empty() {
-            true => Ok(()),
-            false => {
-                let why = "a damaged stone waits to be repaired, so nothing fades yet";
-                Err(NodeError::Refused(why.to_owned()))
-            }
-        }
-    }
-
     /// Forgets what may go. Everything in the log is cut into stones first.
     pub fn fade(&mut self, fading: &Fading) -> Result<Faded, NodeError> {
-        self.lay_in_stones()?;
+        self.cut_all("fades")?;
         let bytes_before = self.bytes();
         let (mut planned, mut waypoints, mut is_changed) = (Planned::new(), 0, false);
         for feed in fading.feeds() {
@@ -80,7 +68,7 @@ impl Store {
 
     /// What would come of it. Nothing is forgotten; what lies in the log is cut into stones, as a fade does first.
     pub fn would_fade(&mut self, fading: &Fading) -> Result<Faded, NodeError> {
-        self.lay_in_stones()?;
+        self.cut_all("fades")?;
         let bytes_before = self.bytes();
         let (mut waypoints, mut gone) = (0, 0);
         for held in fading.feeds().iter().filter_map(|feed| self.feeds.get(feed)) {

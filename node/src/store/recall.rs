@@ -30,11 +30,7 @@ impl Store {
         if feeds.is_empty() {
             return Ok(());
         }
-        self.cut()?;
-        if !self.log.is_empty() {
-            let why = "a damaged stone waits to be repaired, so nothing comes back yet";
-            return Err(NodeError::Refused(why.to_owned()));
-        }
+        self.cut_all("comes back")?;
         for (feed, bodies) in feeds {
             let Some(held) = self.feeds.get(&feed) else { continue };
             let stones: Vec<StoneRecord> = held.all_stones().cloned().collect();

@@ -46,16 +46,6 @@ impl Store {
         batch.feeds.iter().any(covered)
     }
 
-    /// Cuts the log into stones, so that all of what is about to be covered can be laid aside.
-    pub(super) fn cut_before_covering(&mut self) -> Result<(), NodeError> {
-        self.cut()?;
-        if self.log.is_empty() {
-            return Ok(());
-        }
-        let why = "a damaged stone waits to be repaired, so nothing is covered yet";
-        Err(NodeError::Refused(why.to_owned()))
-    }
-
     /// Reads a waypoint; from a relic, where the tower has only the subtree that is gone.
     pub(super) fn load_covered(&self, place: Place, read: ReadAt) -> Result<Stored, NodeError> {
         let stored = self.load_with(place, read)?;
