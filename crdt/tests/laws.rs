@@ -4,7 +4,7 @@
 
 mod world;
 
-use cairn_crdt::{Change, Frontier};
+use cairn_crdt::{Change, Draft, Frontier};
 use proptest::prelude::*;
 use world::program::{Act, World, programs};
 use world::{Replica, Store};
@@ -80,6 +80,21 @@ proptest! {
         prop_assert!(lost.is_empty(), "{lost:?} are gone");
         let lost = reader.docs.lost(&reader.tip, &reader.store).expect("the view was read");
         prop_assert!(lost.is_empty(), "{lost:?} are not accounted for");
+    }
+
+    #[test]
+    fn a_merge_that_says_nothing_shows_the_same_whatever_was_read_before((count, program) in programs(), seed: u64) {
+        let mut world = World::run(count, &program);
+        let (changes, store) = everything(&world.replicas);
+        let mut merged = reader(&changes, &store, seed);
+        merged.commit(Draft::default());
+        let shown = merged.fork(60).view();
+        for replica in &mut world.replicas {
+            replica.view();
+            replica.docs_only(&merged);
+            replica.tip = merged.tip.clone();
+            prop_assert_eq!(&shown, &replica.view());
+        }
     }
 
     #[test]

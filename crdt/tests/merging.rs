@@ -3,7 +3,7 @@
 mod world;
 
 use cairn_crdt::op::Op;
-use cairn_crdt::{FileEdit, OverlapKind};
+use cairn_crdt::{Draft, FileEdit, OverlapKind};
 use world::*;
 
 const LIB: &str = "use std::fmt;\n\n/// One.\nfn one() -> u32 {\n    let a = 1;\n    let b = 2;\n    a + b\n}\n\n/// Two.\nfn two() -> u32 {\n    2\n}\n\nstruct S;\n\nimpl S {\n    fn m(&self) -> u32 {\n        10\n    }\n\n    fn n(&self) -> u32 {\n        20\n    }\n}\n";
@@ -397,4 +397,26 @@ fn what_a_draft_was_read_back_as_is_what_anybody_sees() {
     a.commit(draft);
     assert_eq!(a.view(), a.fork(9).view());
     assert!(a.view().overlaps.is_empty(), "a draft of one who looked at all of it settles all of it");
+}
+
+#[test]
+fn a_folder_that_both_renamed_is_told_whatever_was_read_before() {
+    let (one, two) = ("the first file of the folder\n", "the second file of the folder\n");
+    let (mut a, mut b) = pair(&[("d/a.txt", one), ("d/b.txt", two)]);
+    for (side, folder) in [(&mut a, "e"), (&mut b, "f")] {
+        let there = ["a.txt", "b.txt"].map(|name| format!("{folder}/{name}"));
+        side.post(&[remove("d"), write(&there[0], one), write(&there[1], two)]);
+    }
+    let mut both = a.fork(3);
+    both.pull(&b);
+    both.commit(Draft::default());
+    let shown = both.fork(4).view();
+    assert!(!shown.overlaps.is_empty(), "{shown:?}");
+    for side in [a, b] {
+        let mut reader = side.fork(5);
+        reader.view();
+        reader.docs_only(&both);
+        reader.tip = both.tip.clone();
+        assert_eq!(reader.view(), shown);
+    }
 }

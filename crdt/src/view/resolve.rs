@@ -157,7 +157,11 @@ fn show_touched<'a>(
         shown.rendered.remove(node);
     }
     for node in &reuse.touched {
-        let Some(path) = paths.of.get(node).filter(|path| paths.files.contains_key(*path)) else { continue };
+        let Some(path) = paths.of.get(node) else { continue };
+        if paths.dirs.contains_key(path) {
+            report.dir(path, *node);
+            continue;
+        }
         let (file, text) = fresh(&mut report, path, *node)?;
         if let Some(text) = text {
             report.found.extend(text.found.iter().cloned());
