@@ -85,18 +85,41 @@ pub(crate) struct Ready {
     state: Arc<State>,
     /// How many waypoints of its epoch were taken into the state.
     grown: usize,
+    /// How many operations those say.
+    acts: usize,
     /// The state with all edits routed, and its view.
     resolved: Option<(Arc<State>, Arc<Resolved>)>,
 }
 
-/// What the last draft was read back as. A waypoint that says just that on the same version shows it too.
+/// What the last draft was read back as. Waypoints that say just that on the same version show it too.
 #[derive(Debug)]
 struct Foreseen {
     base: Frontier,
     ops: Vec<Op>,
     resolved: Resolved,
-    /// The waypoint, once it is here.
-    id: Option<WaypointId>,
+    /// The last of the waypoints that say it, of those that are here.
+    last: Option<WaypointId>,
+    /// How many of the operations they say.
+    said: usize,
+}
+
+impl Foreseen {
+    /// Notes a waypoint that goes on with the operations, standing on the one that said those before: a long draft becomes
+    /// several.
+    fn follow(&mut self, change: &Change) {
+        let on = self.last.as_ref().map_or(self.base.heads(), std::slice::from_ref);
+        let rest = self.ops.get(self.said..).unwrap_or_default();
+        let is_new = self.last.is_none() || !rest.is_empty();
+        if is_new && on == change.parents && rest.starts_with(&change.ops) {
+            self.last = Some(change.id);
+            self.said += change.ops.len();
+        }
+    }
+
+    /// Whether a waypoint and those below it that were noted say all of it.
+    fn is_said_by(&self, id: &WaypointId) -> bool {
+        self.last == Some(*id) && self.said == self.ops.len()
+    }
 }
 
 impl Documents {
@@ -133,8 +156,7 @@ impl Documents {
         let acts = self.acts_of(change.id, &change.ops)?;
         self.join(change.id, &change.parents)?;
         if let Some(foreseen) = &mut self.foreseen {
-            let is_it = foreseen.base.heads() == change.parents && foreseen.ops[..] == change.ops[..];
-            foreseen.id = foreseen.id.or(is_it.then_some(change.id));
+            foreseen.follow(&change);
         }
         self.keep(change.id, acts)
     }
@@ -376,19 +398,22 @@ impl Documents {
 
     /// Remembers what a draft shows on its base.
     pub(crate) fn foresee(&mut self, base: &Frontier, ops: &[Op], resolved: Resolved) {
+        let below = self.kept.iter().find(|kept| kept.frontier == *base).map_or(0, |kept| kept.acts);
+        self.shelf.need(below + ops.len());
         // Where edits met, what is told names the waypoints that met.
         self.foreseen = resolved.is_quiet().then(|| Foreseen {
             base: base.clone(),
             ops: ops.to_vec(),
             resolved,
-            id: None,
+            last: None,
+            said: 0,
         });
     }
 
     /// What was foreseen for a version, if it is a waypoint that says what was drafted.
     fn came(&mut self, frontier: &Frontier) -> Option<Arc<Resolved>> {
         let [head] = frontier.heads() else { return None };
-        let foreseen = self.foreseen.take_if(|foreseen| foreseen.id == Some(*head))?;
+        let foreseen = self.foreseen.take_if(|foreseen| foreseen.is_said_by(head))?;
         Some(Arc::new(foreseen.resolved.standing(frontier.clone(), *head)))
     }
 
@@ -429,22 +454,24 @@ impl Documents {
         let nearest = self.nearest(frontier, |_| true);
         let below = nearest.map_or(&[][..], |kept| kept.frontier.heads());
         let missing = self.since(below, frontier.heads());
-        let grown = nearest.map_or(0, |kept| kept.grown) + missing.len();
+        let (grown, acts) = nearest.map_or((0, 0), |kept| (kept.grown, kept.acts));
         let mut state = nearest.map(|kept| kept.state.clone()).unwrap_or_default();
         self.check_held(&missing)?;
         self.check_whole(&missing)?;
         self.fetch(&missing, contents)?;
-        self.note_needed(&missing);
-        let growing = Arc::make_mut(&mut state);
+        let (grown, mut count, growing) = (grown + missing.len(), acts, Arc::make_mut(&mut state));
         for id in missing {
             let acts = self.acts.get(&id).map_or(&[][..], |acts| acts);
             growing.apply(id, acts, &self.graph);
+            count += acts.len();
         }
+        self.shelf.need(count);
         self.kept.truncate((KEPT_NODES_MAX / state.size()).clamp(KEPT_MIN, KEPT_MAX) - 1);
         self.kept.push_front(Ready {
             frontier: frontier.clone(),
             state: state.clone(),
             grown,
+            acts: count,
             resolved: None,
         });
         Ok(state)

@@ -170,7 +170,7 @@ impl Drafting<'_> {
             let Some(node) = nodes.get(path) else { continue };
             self.mode(*node, target.executable)?;
             match &target.what {
-                What::Bytes(bytes) => texts.extend(self.bytes(path, *node, bytes)?),
+                What::Bytes(bytes) => texts.extend(self.bytes(path, *node, *bytes)?),
                 What::Body(body) => self.body(*node, body)?,
             }
         }
@@ -234,7 +234,7 @@ impl Drafting<'_> {
         let path = nodes.iter().find(|(_, other)| **other == node).map(|(path, _)| path);
         let target = path.and_then(|path| self.plan.files.get(path));
         let Some(What::Bytes(bytes)) = target.map(|target| &target.what) else { return Ok(()) };
-        self.desk.write_text(node, bytes, codec).map(|_| ())
+        self.desk.write_whole(node, *bytes, codec).map(|_| ())
     }
 
     /// Whether the draft writes anything about a path.
@@ -309,8 +309,8 @@ impl What<'_> {
     /// Whether a file with this body holds what is wanted.
     fn is(&self, body: &FileBody) -> bool {
         match (self, body) {
-            (What::Bytes(bytes), FileBody::Bytes { content, bytes: length, .. }) => {
-                bytes.len() as u64 == *length && ContentHash::of(bytes) == *content
+            (What::Bytes(wanted), FileBody::Bytes { content, bytes: length, .. }) => {
+                wanted.bytes.len() as u64 == *length && wanted.content == *content
             }
             (
                 What::Body(Body::Artifact { artifact: a, bytes: x }),

@@ -57,6 +57,11 @@ impl Shelf {
         at as u32
     }
 
+    /// Notes how many operations a version needs.
+    pub(crate) fn need(&mut self, count: usize) {
+        self.needed = self.needed.max(count);
+    }
+
     fn get(&self, number: u32) -> Option<Spot> {
         let (feed, place) = *self.spots.get(number as usize)?;
         Some(Spot { feed: *self.feeds.get(feed as usize)?, place: place.into() })
@@ -107,12 +112,6 @@ impl Documents {
         self.acts.values().flat_map(|acts| acts.iter()).for_each(|act| act.name(&mut lineage));
         self.lineage = Arc::new(lineage);
         self.shelf.held = self.acts.values().map(|acts| acts.len()).sum();
-    }
-
-    /// Notes that a version needs the operations of these waypoints.
-    pub(crate) fn note_needed(&mut self, ids: &[WaypointId]) {
-        let acts = ids.iter().filter_map(|id| self.acts.get(id));
-        self.shelf.needed = acts.map(|acts| acts.len()).sum::<usize>().max(self.shelf.needed);
     }
 
     /// Brings operations into memory that lie on the disk. What has faded has none.

@@ -420,3 +420,28 @@ fn a_folder_that_both_renamed_is_told_whatever_was_read_before() {
         assert_eq!(reader.view(), shown);
     }
 }
+
+#[test]
+fn a_draft_that_becomes_several_waypoints_is_read_as_anybody_reads_them() {
+    let text = |n: u32| format!("fn a() {{ {n} }}\n\nfn b() {{ 1 }}\n");
+    let edits =
+        [write("x.rs", text(3)), write("new/deep/y.rs", text(4)), write("new/z.txt", "z\n"), remove("d")];
+    let (mut start, _) = pair(&[("x.rs", &text(1)), ("d/y.rs", &text(2))]);
+    let count = start.docs.draft(&start.tip, &edits, &start.store).unwrap().ops.len();
+    for first in 1..count {
+        for second in first..count {
+            let mut a = start.fork(7);
+            let Draft { ops, contents } = a.docs.draft(&a.tip, &edits, &a.store).unwrap();
+            a.store.extend(contents);
+            for part in [&ops[..first], &ops[first..second], &ops[second..]] {
+                a.commit(Draft { ops: part.to_vec(), contents: Vec::new() });
+                if second % 2 == 0 {
+                    assert_eq!(a.view(), a.fork(9).view(), "{first} {second}");
+                }
+            }
+            assert_eq!(a.view(), a.fork(9).view(), "{first} {second}");
+            a.post(&[write("new/more/w.rs", text(5)), write("x.rs", text(6))]);
+            assert_eq!(a.view(), a.fork(9).view(), "{first} {second}");
+        }
+    }
+}

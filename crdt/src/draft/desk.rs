@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::documents::{Contents, Documents};
 use crate::draft::Draft;
 use crate::draft::align::Alignment;
+use crate::draft::plan::Hashed;
 use crate::error::{Absent, CrdtError};
 use crate::frontier::Frontier;
 use crate::graph::{Graph, NEXT};
@@ -89,18 +90,26 @@ impl<'a> Desk<'a> {
     }
 
     /// Lays bytes beside the draft.
-    pub(crate) fn keep(&mut self, bytes: Arc<[u8]>) -> ContentHash {
-        let content = ContentHash::of(&bytes);
-        self.contents.own.insert(content, bytes);
-        content
+    pub(crate) fn keep(&mut self, hashed: Hashed<'_>) -> ContentHash {
+        self.contents.own.insert(hashed.content, hashed.bytes.clone());
+        hashed.content
     }
 
     /// Gives a node a whole text.
-    pub(crate) fn write_text(&mut self, node: NodeId, bytes: &[u8], codec: u16) -> Result<LeafId, CrdtError> {
-        let content = self.keep(bytes.into());
-        let body = Body::Text { content, bytes: bytes.len() as u64, codec };
-        self.put(Op::Body { node, body })?;
+    pub(crate) fn write_whole(
+        &mut self,
+        node: NodeId,
+        text: Hashed<'_>,
+        codec: u16,
+    ) -> Result<LeafId, CrdtError> {
+        let (content, bytes) = (self.keep(text), text.bytes.len() as u64);
+        self.put(Op::Body { node, body: Body::Text { content, bytes, codec } })?;
         Ok(LeafId::of(node, content))
+    }
+
+    /// Gives a node a text that is a part of another.
+    pub(crate) fn write_text(&mut self, node: NodeId, text: &[u8], codec: u16) -> Result<LeafId, CrdtError> {
+        self.write_whole(node, Hashed::of(&Arc::from(text)), codec)
     }
 
     /// The bytes that a leaf began with.

@@ -5,11 +5,10 @@
 //! folder was renamed, and what others add to it at the same time goes along.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::draft::Drafting;
 use crate::draft::items::TextEdit;
-use crate::draft::plan::What;
+use crate::draft::plan::{Hashed, What};
 use crate::error::CrdtError;
 use crate::id::{ContentHash, LeafId, NodeId, derive};
 use crate::languages::codec_of;
@@ -100,7 +99,7 @@ impl Drafting<'_> {
         let fresh = self.plan.files.iter().filter(|(path, _)| !shown.contains_key(*path));
         let fresh: Vec<_> = fresh
             .filter_map(|(path, target)| match &target.what {
-                What::Bytes(bytes) if !bytes.is_empty() => Some((path, *bytes, path.name())),
+                What::Bytes(new) if !new.bytes.is_empty() => Some((path, new.bytes, path.name())),
                 _ => None,
             })
             .collect();
@@ -173,12 +172,13 @@ impl Drafting<'_> {
         &mut self,
         path: &RepoPath,
         node: NodeId,
-        bytes: &Arc<[u8]>,
+        wanted: Hashed<'_>,
     ) -> Result<Option<TextEdit>, CrdtError> {
+        let bytes = wanted.bytes;
         let text = is_text(bytes) && self.grain != super::Grain::Whole;
         let now = self.before.nodes.get(&node).and_then(|written| written.body.winner()).cloned();
         let known = self.base.paths.of.get(&node).and_then(|path| self.base.files.get(path));
-        let same = known.is_some_and(|file| What::Bytes(bytes).is(&file.body));
+        let same = known.is_some_and(|file| What::Bytes(wanted).is(&file.body));
         match now {
             _ if same => Ok(None),
             Some(Body::Text { content, codec, .. }) if text && known.is_some() => {
@@ -190,12 +190,12 @@ impl Drafting<'_> {
             }
             _ if text => {
                 let codec = codec_of(path.name().as_bytes());
-                let leaf = self.desk.write_text(node, bytes, codec)?;
+                let leaf = self.desk.write_whole(node, wanted, codec)?;
                 let fresh = self.desk.is_untouched(&leaf);
                 Ok(Some(TextEdit { node, leaf, codec, new: bytes.clone(), fresh }))
             }
             _ => {
-                let content = self.desk.keep(bytes.clone());
+                let content = self.desk.keep(wanted);
                 let body = Body::Opaque { content, bytes: bytes.len() as u64 };
                 self.body(node, &body).map(|()| None)
             }

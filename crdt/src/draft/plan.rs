@@ -6,16 +6,30 @@ use std::sync::Arc;
 
 use crate::draft::FileEdit;
 use crate::error::CrdtError;
-use crate::id::NodeId;
+use crate::id::{ContentHash, NodeId};
 use crate::op::Body;
 use crate::path::RepoPath;
 use crate::view::paths::Paths;
+
+/// Bytes and their hash, which is made once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hashed<'a> {
+    pub(crate) bytes: &'a Arc<[u8]>,
+    pub(crate) content: ContentHash,
+}
+
+impl<'a> Hashed<'a> {
+    /// Hashes the bytes.
+    pub(crate) fn of(bytes: &'a Arc<[u8]>) -> Self {
+        Self { bytes, content: ContentHash::of(bytes) }
+    }
+}
 
 /// What a file is to hold.
 #[derive(Debug, Clone)]
 pub(crate) enum What<'a> {
     /// These bytes.
-    Bytes(&'a Arc<[u8]>),
+    Bytes(Hashed<'a>),
     /// An artifact or a link.
     Body(Body),
 }
@@ -65,7 +79,9 @@ impl<'a> Plan<'a> {
 
     fn want(&mut self, edit: &'a FileEdit) -> Result<(), CrdtError> {
         let (path, what, executable) = match edit {
-            FileEdit::Write { path, bytes, executable } => (path, What::Bytes(bytes), *executable),
+            FileEdit::Write { path, bytes, executable } => {
+                (path, What::Bytes(Hashed::of(bytes)), *executable)
+            }
             FileEdit::Artifact { path, artifact, bytes, executable } => {
                 (path, What::Body(Body::Artifact { artifact: *artifact, bytes: *bytes }), *executable)
             }

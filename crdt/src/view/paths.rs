@@ -38,29 +38,50 @@ impl Paths {
         }
     }
 
-    /// These paths after some files came, went or got another name; `None` where that is not all that follows from it.
-    pub(crate) fn with_files(&self, ground: Ground<'_>, tree: &Tree, files: &[NodeId]) -> Option<Self> {
+    /// These paths after some folders came, and some files came, went or got another name; `None` where that is not all
+    /// that follows from it.
+    pub(crate) fn grown(
+        &self,
+        ground: Ground<'_>,
+        tree: &Tree,
+        dirs: &BTreeSet<NodeId>,
+        files: &BTreeSet<NodeId>,
+    ) -> Option<Self> {
         let mut paths = self.clone();
         for file in files {
             if let Some(path) = paths.of.remove(file) {
                 paths.files.remove(&path);
             }
         }
-        for file in files {
-            let Some(spot) = tree.spots.get(file).filter(|_| is_alive(ground, tree, *file)) else { continue };
-            let (name, parent) = (Name::new(&spot.place.name).ok()?, spot.place.parent);
-            let path = match parent == ground.root {
-                true => RepoPath::root(&name),
-                false => paths.of.get(&parent)?.join(&name).ok()?,
-            };
-            // Whoever wants a name that is taken steps aside.
-            if paths.files.contains_key(&path) || paths.dirs.contains_key(&path) || !paths.aside.is_empty() {
-                return None;
+        for dir in dirs {
+            let parent = |node: &NodeId| Some(tree.spots.get(node)?.place.parent);
+            let came = |node: &NodeId| dirs.contains(node) && !paths.of.contains_key(node);
+            let around: Vec<_> = std::iter::successors(Some(*dir), parent).take_while(came).collect();
+            for dir in around.into_iter().rev() {
+                let path = paths.free(ground, tree, &dir).filter(|_| !is_deleted(tree, &dir))?;
+                paths.of.insert(dir, path.clone());
+                paths.dirs.insert(path, dir);
             }
+        }
+        for file in files.iter().filter(|file| is_alive(ground, tree, **file)) {
+            let path = paths.free(ground, tree, file)?;
             paths.of.insert(*file, path.clone());
             paths.files.insert(path, *file);
         }
         Some(paths)
+    }
+
+    /// The path that a node wants; `None` where it is taken, for whoever wants a name that is taken steps aside, or where the
+    /// folder has none.
+    fn free(&self, ground: Ground<'_>, tree: &Tree, node: &NodeId) -> Option<RepoPath> {
+        let place = &tree.spots.get(node)?.place;
+        let name = Name::new(&place.name).ok()?;
+        let path = match place.parent == ground.root {
+            true => RepoPath::root(&name),
+            false => self.of.get(&place.parent)?.join(&name).ok()?,
+        };
+        let is_taken = self.files.contains_key(&path) || self.dirs.contains_key(&path);
+        (!is_taken && self.aside.is_empty()).then_some(path)
     }
 
     /// Names everything from the root down; gives up at a node that no path can reach.
@@ -85,6 +106,10 @@ impl Paths {
         }
         None
     }
+}
+
+fn is_deleted(tree: &Tree, node: &NodeId) -> bool {
+    tree.spots.get(node).is_none_or(|spot| spot.deleted)
 }
 
 /// The files and folders that are shown: those alive, and the folders around them.

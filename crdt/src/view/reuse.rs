@@ -66,27 +66,31 @@ impl<'a> Reuse<'a> {
     }
 
     /// The older view and the paths of this one, if nothing met there and they follow from its paths: files came, went or have
-    /// another name, and no folder did. Then all that was not touched is as it was.
+    /// another name, and folders only came. Then all that was not touched is as it was.
     pub(crate) fn paths(&self, ground: Ground<'_>, tree: &Tree) -> Option<(&'a Resolved, Arc<Paths>)> {
         let before = self.before.as_ref()?.resolved;
         let moved = self.moved.as_ref().filter(|_| before.is_quiet())?;
         let trees = [&before.tree, tree];
-        let kinds = |node| trees.into_iter().filter_map(move |tree| Some(&tree.spots.get(node)?.place.kind));
-        let files: Vec<NodeId> =
-            moved.iter().filter(|node| kinds(node).any(NodeKind::is_named)).copied().collect();
-        let stay = files.iter().all(|node| kinds(node).all(|kind| *kind == NodeKind::File));
+        let kinds =
+            |node: NodeId| trees.into_iter().filter_map(move |tree| Some(&tree.spots.get(&node)?.place.kind));
+        let is = |node: NodeId, kind: NodeKind| kinds(node).any(|other| *other == kind);
+        let dirs: BTreeSet<_> = moved.iter().copied().filter(|node| is(*node, NodeKind::Dir)).collect();
+        let files: BTreeSet<_> = moved.iter().copied().filter(|node| is(*node, NodeKind::File)).collect();
+        let stay = !dirs.iter().any(|node| before.tree.spots.contains_key(node))
+            && files.iter().all(|node| kinds(*node).all(|kind| *kind == NodeKind::File));
+        let came = |node: &NodeId| files.contains(node) || dirs.contains(node);
         // What was written in a file that is deleted may bring it back.
         let shown = |node: &NodeId| {
             let spot = tree.spots.get(node);
             let inside = spot.is_some_and(|spot| !spot.place.kind.is_named()) || ground.piece(node).is_some();
-            inside || *node == ground.root || before.paths.of.contains_key(node) || files.contains(node)
+            inside || *node == ground.root || before.paths.of.contains_key(node) || came(node)
         };
         if !stay || !self.touched.iter().all(shown) {
             return None;
         }
-        let paths = match files.is_empty() {
+        let paths = match files.is_empty() && dirs.is_empty() {
             true => before.paths.clone(),
-            false => Arc::new(before.paths.with_files(ground, tree, &files)?),
+            false => Arc::new(before.paths.grown(ground, tree, &dirs, &files)?),
         };
         Some((before, paths))
     }
