@@ -179,13 +179,22 @@ fn check_name(name: &[u8]) -> Result<(), PathError> {
     if name.len() > NAME_BYTES_MAX {
         return Err(PathError::TooLong);
     }
-    if name.iter().any(|byte| matches!(byte, 0 | b'/' | b'\\')) {
+    // Most names hold no byte that needs a second look; without a way out of it, that is found for many bytes at once.
+    let is_odd = |byte: &u8| matches!(byte, 0 | b'/' | b'\\' | b':') || !byte.is_ascii();
+    let is_odd = name.iter().fold(false, |odd, byte| odd | is_odd(byte));
+    if is_odd && name.iter().any(|byte| matches!(byte, 0 | b'/' | b'\\')) {
         return Err(PathError::Separator);
     }
-    if is_private(name) {
+    if (is_odd || begins_privately(name)) && is_private(name) {
         return Err(PathError::Private);
     }
-    if is_drive(name) { Err(PathError::Drive) } else { Ok(()) }
+    if is_odd && is_drive(name) { Err(PathError::Drive) } else { Ok(()) }
+}
+
+/// Whether the first letters of a plain name are those of the private folder in any spelling.
+fn begins_privately(name: &[u8]) -> bool {
+    let is_short = |first: &[u8; 5]| first.eq_ignore_ascii_case(b"cairn");
+    name.starts_with(b".") || name.first_chunk().is_some_and(is_short)
 }
 
 /// `C:` at the front of a path, or an alternate data stream behind any name.
@@ -199,14 +208,6 @@ fn is_drive(name: &[u8]) -> bool {
 /// HFS+ ignores certain code points, NTFS ignores trailing dots and spaces, cuts names
 /// at a colon and invents short names; both, and others, ignore case.
 fn is_private(name: &[u8]) -> bool {
-    // Most names are plain, and are seen to be others at their first letters.
-    let is_plain = name.is_ascii();
-    if is_plain
-        && !name.starts_with(b".")
-        && !name.first_chunk().is_some_and(|first: &[u8; 5]| first.eq_ignore_ascii_case(b"cairn"))
-    {
-        return false;
-    }
     let text = String::from_utf8_lossy(name);
     let seen: String = text.chars().filter(|c| !is_ignorable(*c)).collect();
     let seen = seen.split(':').next().unwrap_or_default();

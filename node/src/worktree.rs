@@ -13,6 +13,7 @@ use crate::clock;
 use crate::error::NodeError;
 
 pub mod beneath;
+pub mod by_path;
 mod cache;
 pub mod checkout;
 pub mod edits;

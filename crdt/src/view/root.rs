@@ -7,26 +7,57 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{Root, derive};
-use crate::path::{Name, RepoPath};
+use crate::path::RepoPath;
 use crate::view::{File, FileBody};
 
-/// What is in one folder: each name with a byte for its kind, the executable bit and a hash.
-type Folder = BTreeMap<Name, (u8, bool, [u8; 32])>;
+/// What is in a folder under a name: a byte for its kind, the executable bit and a hash.
+type Entry<'a> = (&'a [u8], u8, bool, [u8; 32]);
+
+/// The folders of a tree in the order of their paths, each with what is in it.
+struct Folders<'a> {
+    paths: Vec<&'a [u8]>,
+    held: Vec<Vec<Entry<'a>>>,
+    /// What stands in no folder.
+    top: Vec<Entry<'a>>,
+    /// Where the last folder stands that was asked for: the next is mostly the same.
+    last: usize,
+}
+
+impl<'a> Folders<'a> {
+    fn new(dirs: &'a BTreeSet<RepoPath>) -> Self {
+        let paths: Vec<_> = dirs.iter().map(RepoPath::as_bytes).collect();
+        Self { held: vec![Vec::new(); paths.len()], paths, top: Vec::new(), last: 0 }
+    }
+
+    /// Puts something where its path says. What lies in no folder of the tree is no part of it.
+    fn put(&mut self, path: &'a [u8], kind: u8, executable: bool, hash: [u8; 32]) {
+        let Some(cut) = path.iter().rposition(|byte| *byte == b'/') else {
+            self.top.push((path, kind, executable, hash));
+            return;
+        };
+        let (folder, name) = (path.get(..cut).unwrap_or_default(), path.get(cut + 1..).unwrap_or_default());
+        if self.paths.get(self.last) != Some(&folder) {
+            let Ok(at) = self.paths.binary_search(&folder) else { return };
+            self.last = at;
+        }
+        if let Some(held) = self.held.get_mut(self.last) {
+            held.push((name, kind, executable, hash));
+        }
+    }
+}
 
 /// The root of a tree.
 pub(crate) fn root(files: &BTreeMap<RepoPath, File>, dirs: &BTreeSet<RepoPath>) -> Root {
-    let mut folders = BTreeMap::<Option<RepoPath>, Folder>::new();
+    let mut folders = Folders::new(dirs);
     for (path, file) in files {
         let (kind, hash) = file_hash(&file.body);
-        folders.entry(path.parent()).or_default().insert(path.name(), (kind, file.executable, hash));
+        folders.put(path.as_bytes(), kind, file.executable, hash);
     }
-    // A folder sorts before what lies in it, so in reverse every folder is whole when it is hashed.
-    for dir in dirs.iter().rev() {
-        let folder = folders.remove(&Some(dir.clone())).unwrap_or_default();
-        let hash = folder_hash(&folder);
-        folders.entry(dir.parent()).or_default().insert(dir.name(), (0, false, hash));
+    // A folder sorts before what lies in it, so from the end on every folder is whole when it is hashed.
+    while let (Some(path), Some(held)) = (folders.paths.pop(), folders.held.pop()) {
+        folders.put(path, 0, false, folder_hash(held));
     }
-    Root(folder_hash(&folders.remove(&None).unwrap_or_default()))
+    Root(folder_hash(folders.top))
 }
 
 fn file_hash(body: &FileBody) -> (u8, [u8; 32]) {
@@ -37,14 +68,17 @@ fn file_hash(body: &FileBody) -> (u8, [u8; 32]) {
     }
 }
 
-fn folder_hash(folder: &Folder) -> [u8; 32] {
-    let entries: Vec<_> = folder
-        .iter()
-        .map(|(name, (kind, executable, hash))| {
-            [&[*kind, u8::from(*executable)], &hash[..], name.as_bytes()].concat()
-        })
-        .collect();
-    let parts: Vec<_> = entries.iter().map(|entry| &entry[..]).collect();
+fn folder_hash(mut held: Vec<Entry<'_>>) -> [u8; 32] {
+    held.sort_unstable();
+    let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(held.len()));
+    for (name, kind, executable, hash) in &held {
+        bytes.extend_from_slice(&[*kind, u8::from(*executable)]);
+        bytes.extend_from_slice(hash);
+        bytes.extend_from_slice(name);
+        ends.push(bytes.len());
+    }
+    let begins = std::iter::once(0).chain(ends.iter().copied());
+    let parts: Vec<_> = begins.zip(&ends).filter_map(|(begin, end)| bytes.get(begin..*end)).collect();
     derive("cairn 1 folder", &parts)
 }
 

@@ -87,7 +87,7 @@ pub(super) fn ready(
     site.finish(owner, network)?;
     if !paths.is_empty() {
         let base = site.footing(owner)?;
-        let is_known = |path: &RepoPath| base.standing.contains_key(path) || is_on_disk(site.root(), path);
+        let is_known = |path: &RepoPath| base.standing.contains(path) || is_on_disk(site.root(), path);
         if let Some((_, word)) = paths.iter().zip(&args.paths).find(|(path, _)| !is_known(path)) {
             return Err(NodeError::NotFound { what: "file or folder", name: word.clone() });
         }

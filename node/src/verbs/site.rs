@@ -325,15 +325,22 @@ impl Site {
         if changes.is_empty() {
             return Ok(None);
         }
-        let view = self.view(owner)?;
-        let Some(write) = self.portioned(owner, network, changes, posting)? else { return Ok(None) };
+        let files = self.count_files(owner, changes)?;
+        let write = self.portioned(owner, network, changes, posting)?;
+        Ok(write.map(|write| Ready { write, files }))
+    }
+
+    /// How many of these changes are of files and links.
+    fn count_files(&self, owner: &mut Owner, changes: &[Change]) -> Result<u64, NodeError> {
+        let is_gone = |change: &Change| change.disk.is_none();
+        let view = changes.iter().any(is_gone).then(|| self.view(owner)).transpose()?;
+        let was_file = |path: &RepoPath| view.as_ref().is_some_and(|view| view.files.contains_key(path));
         let is_file = |change: &&Change| match change.disk {
-            None => view.files.contains_key(&change.path),
+            None => was_file(&change.path),
             Some(Disk::Dir) => false,
             Some(_) => true,
         };
-        let files = changes.iter().filter(is_file).count() as u64;
-        Ok(Some(Ready { write, files }))
+        Ok(changes.iter().filter(is_file).count() as u64)
     }
 
     /// Writes changes portion by portion, each durable before the bytes of the next are read; the last one, with which

@@ -3,7 +3,7 @@
 //! They are neither made durable nor written all at once. A check sum ends each, so half of one counts as none.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use cairn_crdt::encoding::Encoded;
@@ -21,12 +21,12 @@ pub(super) fn load<T: Encoded>(root: &Path, name: &str) -> Option<T> {
 
 /// The same where what is asked for begins with these bytes; `None` where the file is about something else.
 pub(super) fn load_about<T: Encoded>(root: &Path, name: &str, head: &[u8]) -> Option<T> {
-    let bytes = fs::read(private_dir(root).join(name)).ok()?;
+    let mut file = File::open(private_dir(root).join(name)).ok()?;
+    let mut bytes = vec![0; head.len()];
+    file.read_exact(&mut bytes).ok().filter(|()| bytes == head)?;
+    file.read_to_end(&mut bytes).ok()?;
     let (body, check) = bytes.split_last_chunk::<32>()?;
-    if !body.starts_with(head) || blake3::hash(body).as_bytes() != check {
-        return None;
-    }
-    T::from_bytes(body).ok()
+    (body.starts_with(head) && blake3::hash(body).as_bytes() == check).then(|| T::from_bytes(body).ok())?
 }
 
 /// Whether such a file takes long to read.

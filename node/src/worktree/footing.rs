@@ -2,7 +2,6 @@
 //!
 //! It is kept beside the index, for versions in which nothing met; whoever stands on another asks for the view.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
@@ -10,6 +9,7 @@ use cairn_crdt::id::{ArtifactId, ContentHash, Root, WaypointId};
 use cairn_crdt::path::RepoPath;
 use cairn_crdt::{File, FileBody, Frontier, View};
 
+use super::by_path::ByPath;
 use super::cache;
 use super::scan::Disk;
 use crate::error::NodeError;
@@ -59,7 +59,7 @@ pub struct Footing {
     /// The root of its tree.
     pub root: Root,
     /// Files, links and folders.
-    pub standing: BTreeMap<RepoPath, Standing>,
+    pub standing: ByPath<Standing>,
     /// Whether nothing met in it, or came near to it.
     pub is_quiet: bool,
 }
@@ -100,7 +100,7 @@ impl Footing {
     /// Whether there is anything below a folder.
     pub fn has_below(&self, folder: &RepoPath) -> bool {
         let near = |path: &RepoPath| path.as_bytes().starts_with(folder.as_bytes());
-        let mut behind = self.standing.range(folder..).map(|(path, _)| path).take_while(|path| near(path));
+        let mut behind = self.standing.paths_from(folder).take_while(|path| near(path));
         behind.any(|path| path != folder && path.is_within(folder))
     }
 }
@@ -155,11 +155,7 @@ impl Encoded for Footing {
         out.raw(&head(&self.frontier));
         out.raw(self.root.as_bytes());
         out.u8(u8::from(self.is_quiet));
-        out.count(self.standing.len() as u64);
-        for (path, standing) in &self.standing {
-            path.write(out);
-            standing.write(out);
-        }
+        self.standing.write(out);
     }
 
     fn read(input: &mut Reader<'_>) -> Decode<Self> {
@@ -168,12 +164,7 @@ impl Encoded for Footing {
         let heads = (0..input.count(HEADS_MAX)?).map(|_| input.array().map(WaypointId));
         let frontier = heads.collect::<Decode<Frontier>>()?;
         let (root, is_quiet) = (Root(input.array()?), input.u8()? != 0);
-        let mut standing = Vec::new();
-        for _ in 0..input.count(PATHS_MAX)? {
-            standing.push((RepoPath::read(input)?, Standing::read(input)?));
-        }
-        input.require(standing.is_sorted_by(|a, b| a.0 < b.0), "order of paths")?;
-        Ok(Self { frontier, root, standing: standing.into_iter().collect(), is_quiet })
+        Ok(Self { frontier, root, standing: ByPath::read(input, PATHS_MAX)?, is_quiet })
     }
 }
 

@@ -11,6 +11,7 @@ use cairn_crdt::id::{ArtifactId, ContentHash};
 use cairn_crdt::path::RepoPath;
 
 use super::beneath::Facts;
+use super::by_path::ByPath;
 use super::cache;
 use crate::error::NodeError;
 
@@ -87,7 +88,36 @@ pub struct Index {
 
 /// The files that were seen.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Sightings(BTreeMap<RepoPath, Seen>);
+struct Sightings {
+    files: ByPath<Seen>,
+    /// What was noted since, or forgotten; it goes before.
+    since: BTreeMap<RepoPath, Option<Seen>>,
+}
+
+impl Sightings {
+    fn get(&self, path: &RepoPath) -> Option<&Seen> {
+        self.since.get(path).map_or_else(|| self.files.get(path), Option::as_ref)
+    }
+
+    /// Notes what was seen at a path, or that nothing was; whether that is something else than before.
+    fn note(&mut self, path: &RepoPath, seen: Option<Seen>) -> bool {
+        if self.get(path) == seen.as_ref() {
+            return false;
+        }
+        self.since.insert(path.clone(), seen);
+        true
+    }
+
+    /// All of it in one list.
+    fn settle(&mut self) {
+        let since = std::mem::take(&mut self.since);
+        if !since.is_empty() {
+            let files = std::mem::take(&mut self.files).into_iter().map(|(path, seen)| (path, Some(seen)));
+            let all: ByPath<Option<Seen>> = files.chain(since).collect();
+            self.files = all.into_iter().filter_map(|(path, seen)| Some((path, seen?))).collect();
+        }
+    }
+}
 
 impl Index {
     /// The index of a worktree; an empty one where there is none, or a damaged one.
@@ -98,6 +128,7 @@ impl Index {
     /// Writes the index over the one before, if it says something else.
     pub fn save(&mut self) -> Result<(), NodeError> {
         if self.is_changed {
+            self.change(Sightings::settle);
             cache::save(&self.root, INDEX_FILE, self.ready())?;
             self.is_changed = false;
         }
@@ -113,26 +144,24 @@ impl Index {
         self.seen.get_or_init(|| cache::load(&self.root, INDEX_FILE).unwrap_or_default())
     }
 
-    fn change(&mut self, change: impl FnOnce(&mut BTreeMap<RepoPath, Seen>) -> bool) {
+    fn change<T: Default>(&mut self, change: impl FnOnce(&mut Sightings) -> T) -> T {
         self.ready();
-        if let Some(seen) = self.seen.get_mut() {
-            self.is_changed |= change(&mut seen.0);
-        }
+        self.seen.get_mut().map(change).unwrap_or_default()
     }
 
     /// What was seen at a path.
     pub fn get(&self, path: &RepoPath) -> Option<&Seen> {
-        self.ready().0.get(path)
+        self.ready().get(path)
     }
 
     /// Notes what was seen at a path.
     pub fn note(&mut self, path: &RepoPath, seen: Seen) {
-        self.change(|files| files.insert(path.clone(), seen) != Some(seen));
+        self.is_changed |= self.change(|files| files.note(path, Some(seen)));
     }
 
     /// Forgets what was seen at a path.
     pub fn forget(&mut self, path: &RepoPath) {
-        self.change(|files| files.remove(path).is_some());
+        self.is_changed |= self.change(|files| files.note(path, None));
     }
 
     /// Forgets all that was seen.
@@ -141,14 +170,16 @@ impl Index {
     }
 
     /// Gives all that was seen, to be put back as far as it is there.
-    pub(super) fn take(&mut self) -> BTreeMap<RepoPath, Seen> {
-        self.ready();
-        self.seen.get_mut().map(|seen| std::mem::take(&mut seen.0)).unwrap_or_default()
+    pub(super) fn take(&mut self) -> ByPath<Seen> {
+        self.change(|seen| {
+            seen.settle();
+            std::mem::take(&mut seen.files)
+        })
     }
 
     /// Puts back what is there; `is_changed` where that is something else than was taken.
     pub(super) fn put_back(&mut self, files: Vec<(RepoPath, Seen)>, is_changed: bool) {
-        self.seen = OnceLock::from(Sightings(files.into_iter().collect()));
+        self.seen = OnceLock::from(Sightings { files: files.into_iter().collect(), since: BTreeMap::new() });
         self.is_changed |= is_changed;
     }
 }
@@ -156,22 +187,13 @@ impl Index {
 impl Encoded for Sightings {
     fn write(&self, out: &mut Writer) {
         out.raw(MAGIC);
-        out.count(self.0.len() as u64);
-        for (path, seen) in &self.0 {
-            path.write(out);
-            seen.write(out);
-        }
+        self.files.write(out);
     }
 
     fn read(input: &mut Reader<'_>) -> Decode<Self> {
         let magic: [u8; 8] = input.array()?;
         input.require(&magic == MAGIC, "index")?;
-        let mut files = Vec::new();
-        for _ in 0..input.count(FILES_MAX)? {
-            files.push((RepoPath::read(input)?, Seen::read(input)?));
-        }
-        input.require(files.is_sorted_by(|a, b| a.0 < b.0), "order of paths")?;
-        Ok(Self(files.into_iter().collect()))
+        Ok(Self { files: ByPath::read(input, FILES_MAX)?, since: BTreeMap::new() })
     }
 }
 
@@ -234,7 +256,7 @@ mod tests {
         index.forget(&RepoPath::new(b"b").unwrap());
         index.save().unwrap();
         assert_eq!(Index::of(dir.path()).ready(), index.ready());
-        assert_eq!(index.ready().0.len(), 1);
+        assert_eq!(index.ready().files.len(), 1);
     }
 
     #[test]

@@ -91,15 +91,14 @@ impl Worktree {
             Some(lookouts) => lookouts.look(&self.root, &self.beneath, || self.walk()),
             None => self.walk(),
         };
-        let kept = || {
-            self.index.load();
-            Footing::load(&self.root, &self.link.frontier)
-        };
+        let kept = || Footing::load(&self.root, &self.link.frontier);
         if !Footing::is_large(&self.root) {
             return Survey { walked: look(), footing: kept() };
         }
         thread::scope(|scope| {
             let reading = thread::Builder::new().spawn_scoped(scope, kept);
+            // Where no thread is to be had for it, whoever asks for the index first reads it.
+            let _ = thread::Builder::new().spawn_scoped(scope, || self.index.load());
             let walked = look();
             let footing = match reading {
                 Ok(reading) => reading.join().unwrap_or_else(|panic| resume_unwind(panic)),
@@ -142,7 +141,7 @@ impl Worktree {
         let mut stroll = Stroll::default();
         let mut ignored = Vec::new();
         let mut walked = Along::new(found.iter().map(|(path, facts)| (path, facts)));
-        for path in footing.standing.keys() {
+        for path in footing.standing.iter().map(|(path, _)| path) {
             if walked.at(&path).is_none() {
                 let facts = stroll.facts(&self.beneath, path).map_err(|error| self.unread(path, error))?;
                 ignored.extend(facts.map(|facts| (path.clone(), facts)));

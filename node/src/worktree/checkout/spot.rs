@@ -35,7 +35,7 @@ impl Spot<'_> {
             Some(_) => RenameFlags::EXCHANGE,
             None => RenameFlags::NOREPLACE,
         };
-        let ours = self.inode(other.as_ref()).map_err(io)?;
+        let ours = self.expected.map(|_| self.inode(other.as_ref())).transpose().map_err(io)?.flatten();
         match self.swap(other, flags) {
             Ok(()) if self.expected.is_none() => return Ok(true),
             Ok(()) => {}
