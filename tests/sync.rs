@@ -336,6 +336,29 @@ fn a_watch_goes_on_after_what_fails_for_a_while() {
     assert_eq!(ana.ok(&["status"])["changed"].as_array().map(Vec::len), Some(0));
 }
 
+/// Where no `serve` runs, a `watch` asks for the home once somebody else has had it, and leaves it to others until then.
+#[test]
+fn a_watch_leaves_a_home_alone_that_nobody_else_has_had() {
+    let stage = Stage::new();
+    let ana = stage.founder("ana", &[("a.txt", b"one\n")]);
+    let beside = Node::new("beside", ana.home.clone(), stage.path().join("beside"));
+    beside.ok(&["clone", &format!("//{}", ana.ok(&["status"])["repo"].as_str().unwrap()), "."]);
+    let watching = Watch::start(&ana);
+    wait_until("the watch is ready", || ana.log().contains("\"ready\""));
+    let owner = || fs::read_to_string(ana.home.join("owner.lock")).unwrap_or_default();
+    let is_watch = || owner().starts_with(&format!("{} ", watching.0.id()));
+    wait_until("the watch has looked", is_watch);
+    beside.write("a.txt", "two\n");
+    beside.post("from beside");
+    wait_until("the watch has merged it", || ana.read("a.txt") == b"two\n");
+    wait_until("the watch is done with it", is_watch);
+    let had = || fs::metadata(ana.home.join("owner.lock")).unwrap().modified().unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    let before = had();
+    std::thread::sleep(Duration::from_millis(3500));
+    assert_eq!(had(), before, "the home was opened although nobody else had it");
+}
+
 /// Who asks for another version than the branch shows is answered when it shows one.
 #[test]
 fn a_question_waits_for_the_branch_to_move() {

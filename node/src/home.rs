@@ -16,7 +16,10 @@ use std::sync::Arc;
 use cairn_crdt::id::RepoId;
 
 use crate::error::NodeError;
-use crate::files::{DiskFiles, Files, Guard, Lock};
+use crate::files::{self, DiskFiles, Files, Guard, Lock};
+
+/// The most bytes that a lock file may have: a number and the name of a boot.
+const OWNER_BYTES_MAX: u64 = 256;
 
 /// The folder with the device key, the configuration and the stores of one device.
 #[derive(Debug, Clone)]
@@ -101,7 +104,7 @@ impl Home {
     /// The system releases the lock when its holder ends, however it ends, so what a dead
     /// owner left behind is taken over.
     pub fn lock(&self) -> Result<Guard, NodeError> {
-        let path = self.dir.join("owner.lock");
+        let path = self.lock_path();
         let words = format!("{} {}\n", std::process::id(), boot_id());
         match self.files.lock(&path, &words).map_err(|error| NodeError::io("lock", &path, error))? {
             Lock::Held(guard) => Ok(guard),
@@ -115,6 +118,17 @@ impl Home {
             Err(NodeError::Owned { pid, .. }) => Some(pid),
             _ => None,
         }
+    }
+
+    /// The process that owned this home last, or does now; `None` where that cannot be told. What a home holds was changed by
+    /// nobody after it.
+    pub fn last_owner(&self) -> Option<u32> {
+        let words = files::read(&*self.files, &self.lock_path(), OWNER_BYTES_MAX).ok()?;
+        Some(pid_in(&String::from_utf8_lossy(&words))).filter(|pid| *pid != 0)
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.dir.join("owner.lock")
     }
 }
 
@@ -152,7 +166,19 @@ mod tests {
         let home = Home::open(dir.path()).unwrap();
         std::fs::write(dir.path().join("owner.lock"), "4194304 some-earlier-boot\n").unwrap();
         let _guard = home.lock().unwrap();
+        assert_eq!(home.last_owner(), Some(std::process::id()));
         assert_eq!(home.owner(), Some(std::process::id()));
+    }
+
+    #[test]
+    fn whoever_owned_it_last_is_told_after_it_let_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::open(dir.path()).unwrap();
+        assert_eq!(home.last_owner(), None);
+        drop(home.lock().unwrap());
+        assert_eq!(home.last_owner(), Some(std::process::id()));
+        std::fs::write(dir.path().join("owner.lock"), "4194304 this-boot\n").unwrap();
+        assert_eq!(home.last_owner(), Some(4_194_304));
     }
 
     #[test]

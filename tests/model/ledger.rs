@@ -32,6 +32,8 @@ pub(super) struct Ledger {
     waypoints: BTreeSet<String>,
     /// The marks whose past was heard of: it never changes.
     marks: BTreeSet<String>,
+    /// What shows on no branch and whose past was heard of.
+    held: BTreeSet<String>,
     /// What was owed and found since the store forgot last.
     paid: BTreeMap<State, Version>,
     pub(super) walked: u64,
@@ -41,7 +43,7 @@ pub(super) struct Ledger {
 impl Ledger {
     pub(super) fn new(proof: Node) -> Self {
         let (owed, found, found_last, hints, paid) = Default::default();
-        let (waiting, heard, all, waypoints, marks) = Default::default();
+        let (waiting, heard, all, waypoints, marks, held) = Default::default();
         Self {
             proof,
             owed,
@@ -53,6 +55,7 @@ impl Ledger {
             all,
             waypoints,
             marks,
+            held,
             paid,
             walked: 0,
             settled: 0,
@@ -108,11 +111,15 @@ impl Ledger {
         log.code == 0
     }
 
-    /// What shows on no branch: work that is late is there too.
+    /// What shows on no branch, with its past: work that is late is there too.
     pub(super) fn learn_held(&mut self) {
         let held = self.proof.ok(&["held"]);
-        for told in held["held"].as_array().into_iter().flatten() {
-            self.hear(told["waypoint"].as_str());
+        for told in held["held"].as_array().into_iter().flatten().filter_map(|told| told["waypoint"].as_str())
+        {
+            self.hear([told]);
+            if self.held.insert(told.to_owned()) {
+                self.learn(&format!("?{told}"));
+            }
         }
     }
 

@@ -6,10 +6,10 @@
 use crate::desk::{Desk, wait_for_move};
 use crate::error::Failure;
 use crate::output::{count, line, short};
+use cairn_node::home::Home;
 use cairn_node::verbs::{Answer, Request, post, put, root, status};
 use cairn_node::worktree::watch::Watcher;
 use serde_json::json;
-use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     let watcher = Watcher::start(desk.worktree()?.as_path())?;
     tell(desk, "ready", json!({ "branch": branch }), &format!("watching; posting to {branch}"));
     hear_files(watcher, sender.clone());
-    hear_branch(desk.home()?.socket_path(), asked(desk, &branch), sender);
+    hear_branch(desk.home()?, asked(desk, &branch), sender);
     let mut hand = Hand { desk, branch, message: args.message, shown: None, unposted: true };
     let mut failing = None;
     loop {
@@ -104,12 +104,14 @@ fn hear_files(watcher: Watcher, heard: Sender<Heard>) {
     std::thread::spawn(move || while !watcher.settled(LOOK) || heard.send(Heard::Files).is_ok() {});
 }
 
-/// Tells when the branch shows another version: a running `serve` answers then. Where none runs, tells again and again.
-fn hear_branch(socket: PathBuf, mut asked: root::Args, heard: Sender<Heard>) {
+/// Tells when the branch may show another version: a running `serve` answers then. Where none runs, it may once another process
+/// has owned the home; to look before that would only keep others waiting.
+fn hear_branch(home: Home, mut asked: root::Args, heard: Sender<Heard>) {
     std::thread::spawn(move || {
         loop {
-            wait_for_move(&socket, &mut asked, LOOK);
-            if heard.send(Heard::Branch).is_err() {
+            wait_for_move(&home.socket_path(), &mut asked, LOOK);
+            let is_ours = home.last_owner() == Some(std::process::id());
+            if !is_ours && heard.send(Heard::Branch).is_err() {
                 return;
             }
         }
