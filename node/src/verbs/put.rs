@@ -188,8 +188,13 @@ impl Putting {
             true => supply(owner, network, site.place)?,
             false => Supplied::default(),
         };
-        let view = site.view(owner)?;
-        let mut places = spots(owner, site.place, &view)?;
+        let shown = site.summary(owner)?;
+        let (mut overlaps, mut places) = (0, Vec::new());
+        // Where nothing met, what the worktree keeps of its version says so, and nobody works it out.
+        if !shown.is_quiet {
+            let view = site.view(owner)?;
+            (overlaps, places) = (view.overlaps.len() as u64, spots(owner, site.place, &view)?);
+        }
         if waypoint.is_some() {
             // The waypoint that joins the sides has seen them both, so only before it they stand side by side.
             let before = site.place.view(owner, &met)?;
@@ -199,9 +204,9 @@ impl Putting {
             posted: posted.map(|posted| posted.written.waypoint.to_string()),
             waypoint: waypoint.map(|waypoint| waypoint.to_string()),
             frontier: digits(site.frontier()),
-            root: view.root.to_string(),
+            root: shown.root.to_string(),
             files: moved.written + moved.removed,
-            overlaps: view.overlaps.len() as u64,
+            overlaps,
             places,
             carried: gathered.carried.iter().map(WaypointId::to_string).collect(),
             met: gathered.met,

@@ -15,6 +15,7 @@ use super::{Here, Network, Place};
 use crate::error::NodeError;
 use crate::identity;
 use crate::owner::{Owner, Write, Written};
+use crate::worktree::footing::Summary;
 use crate::worktree::scan::{Change, Disk, Survey};
 use crate::worktree::{Footing, Link, Stand, Step, Steps, Worktree};
 use crate::worktrees;
@@ -42,6 +43,8 @@ pub struct Site {
     dir: PathBuf,
     /// The waypoints that keep what stood in the way of a checkout, in order.
     kept: Vec<WaypointId>,
+    /// What the last look at the files said of the version that they show.
+    summary: Option<Summary>,
 }
 
 /// What a post says beside the changes.
@@ -84,7 +87,7 @@ impl Site {
         let key = here.key.as_deref().or(link.key.as_deref()).map(identity::load_or_make).transpose()?;
         let dir = here.dir.canonicalize().map_err(|error| NodeError::io("open", &here.dir, error))?;
         worktrees::remember(owner.home(), worktree.root())?;
-        Ok(Self { worktree, place, key, dir, kept: Vec::new() })
+        Ok(Self { worktree, place, key, dir, kept: Vec::new(), summary: None })
     }
 
     /// Makes a folder a worktree of a project; nothing is checked out yet.
@@ -138,6 +141,14 @@ impl Site {
         self.footing_from(owner, Footing::load(self.root(), self.frontier()))
     }
 
+    /// The same without the paths.
+    pub fn summary(&self, owner: &mut Owner) -> Result<Summary, NodeError> {
+        match self.summary.as_ref().filter(|summary| summary.frontier == *self.frontier()) {
+            Some(summary) => Ok(summary.clone()),
+            None => Ok(self.footing(owner)?.summary()),
+        }
+    }
+
     /// The same from what is kept, if that is of use.
     fn footing_from(&self, owner: &mut Owner, kept: Option<Footing>) -> Result<Footing, NodeError> {
         let documents = self.place.documents(owner)?;
@@ -182,6 +193,7 @@ impl Site {
     pub fn changes(&mut self, owner: &mut Owner) -> Result<(Vec<Change>, Footing), NodeError> {
         let Survey { walked, footing } = self.worktree.survey(owner.lookouts());
         let footing = self.footing_from(owner, footing)?;
+        self.summary = Some(footing.summary());
         let underway = match &self.worktree.link.underway {
             Some(underway) => Some(self.place.view(owner, &underway.frontier)?),
             None => None,

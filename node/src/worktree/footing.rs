@@ -64,7 +64,23 @@ pub struct Footing {
     pub is_quiet: bool,
 }
 
+/// What a version shows, but for its paths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// The version.
+    pub frontier: Frontier,
+    /// The root of its tree.
+    pub root: Root,
+    /// Whether nothing met in it, or came near to it.
+    pub is_quiet: bool,
+}
+
 impl Footing {
+    /// All but the paths.
+    pub fn summary(&self) -> Summary {
+        Summary { frontier: self.frontier.clone(), root: self.root, is_quiet: self.is_quiet }
+    }
+
     /// What a view shows.
     pub fn of(view: &View) -> Self {
         let files = view.files.iter().map(|(path, file)| (path.clone(), Standing::of(file)));
