@@ -348,6 +348,30 @@ fn e7_a_save_during_a_checkout_stays() {
     assert!(left.into_iter().all(|name| [".cairn", "a", "b"].iter().any(|known| name == *known)));
 }
 
+/// Somebody saves a file just when its bytes are brought.
+struct Saved<'a>(Bytes, &'a Path);
+
+impl Source for Saved<'_> {
+    fn bytes(&mut self, path: &RepoPath) -> Result<Vec<u8>, NodeError> {
+        fs::write(self.1.join(path.to_string()), "mine").unwrap();
+        self.0.bytes(path)
+    }
+
+    fn export(&mut self, artifact: ArtifactId, out: &Path) -> Result<bool, NodeError> {
+        self.0.export(artifact, out)
+    }
+}
+
+#[test]
+fn e7_what_comes_where_nothing_stood_stays() {
+    let (dir, mut worktree) = worktree();
+    let (one, source) = version(&[("new", "one"), ("d/new", "one")]);
+    let outcome = worktree.checkout(&[&empty()], &one, &mut Saved(source, dir.path())).unwrap();
+    let surprises: Vec<_> = outcome.surprises.iter().map(RepoPath::to_string).collect();
+    assert_eq!(surprises, ["d/new", "new"]);
+    assert_eq!((&*on_disk(dir.path())["new"], &*on_disk(dir.path())["d/new"]), ("mine", "mine"));
+}
+
 /// Some tools copy a file's time along with its bytes: the system knows better.
 #[test]
 fn e7_other_bytes_under_the_same_time_are_seen() {
