@@ -84,9 +84,9 @@ pub(crate) struct Ready {
     frontier: Frontier,
     state: Arc<State>,
     /// How many waypoints of its epoch were taken into the state.
-    grown: usize,
+    waypoints: usize,
     /// How many operations those say.
-    acts: usize,
+    ops: usize,
     /// The state with all edits routed, and its view.
     resolved: Option<(Arc<State>, Arc<Resolved>)>,
 }
@@ -398,7 +398,7 @@ impl Documents {
 
     /// Remembers what a draft shows on its base.
     pub(crate) fn foresee(&mut self, base: &Frontier, ops: &[Op], resolved: Resolved) {
-        let below = self.kept.iter().find(|kept| kept.frontier == *base).map_or(0, |kept| kept.acts);
+        let below = self.kept.iter().find(|kept| kept.frontier == *base).map_or(0, |kept| kept.ops);
         self.shelf.need(below + ops.len());
         // Where edits met, what is told names the waypoints that met.
         self.foreseen = resolved.is_quiet().then(|| Foreseen {
@@ -426,7 +426,7 @@ impl Documents {
         };
         let mut suiting: Vec<&Ready> = self.kept.iter().filter(|kept| suits(kept)).collect();
         // Whoever lies within lacks the less the more it has.
-        suiting.sort_by_key(|kept| std::cmp::Reverse(kept.grown));
+        suiting.sort_by_key(|kept| std::cmp::Reverse(kept.waypoints));
         suiting.into_iter().find(lies_within)
     }
 
@@ -454,26 +454,21 @@ impl Documents {
         let nearest = self.nearest(frontier, |_| true);
         let below = nearest.map_or(&[][..], |kept| kept.frontier.heads());
         let missing = self.since(below, frontier.heads());
-        let (grown, acts) = nearest.map_or((0, 0), |kept| (kept.grown, kept.acts));
+        let (waypoints, mut ops) = nearest.map_or((0, 0), |kept| (kept.waypoints, kept.ops));
         let mut state = nearest.map(|kept| kept.state.clone()).unwrap_or_default();
         self.check_held(&missing)?;
         self.check_whole(&missing)?;
         self.fetch(&missing, contents)?;
-        let (grown, mut count, growing) = (grown + missing.len(), acts, Arc::make_mut(&mut state));
+        let (waypoints, growing) = (waypoints + missing.len(), Arc::make_mut(&mut state));
         for id in missing {
             let acts = self.acts.get(&id).map_or(&[][..], |acts| acts);
             growing.apply(id, acts, &self.graph);
-            count += acts.len();
+            ops += acts.len();
         }
-        self.shelf.need(count);
+        self.shelf.need(ops);
         self.kept.truncate((KEPT_NODES_MAX / state.size()).clamp(KEPT_MIN, KEPT_MAX) - 1);
-        self.kept.push_front(Ready {
-            frontier: frontier.clone(),
-            state: state.clone(),
-            grown,
-            acts: count,
-            resolved: None,
-        });
+        let frontier = frontier.clone();
+        self.kept.push_front(Ready { frontier, state: state.clone(), waypoints, ops, resolved: None });
         Ok(state)
     }
 

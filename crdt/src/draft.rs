@@ -170,7 +170,7 @@ impl Drafting<'_> {
             let Some(node) = nodes.get(path) else { continue };
             self.mode(*node, target.executable)?;
             match &target.what {
-                What::Bytes(bytes) => texts.extend(self.bytes(path, *node, *bytes)?),
+                What::Bytes(hashed) => texts.extend(self.bytes(path, *node, *hashed)?),
                 What::Body(body) => self.body(*node, body)?,
             }
         }
@@ -233,8 +233,8 @@ impl Drafting<'_> {
     ) -> Result<(), CrdtError> {
         let path = nodes.iter().find(|(_, other)| **other == node).map(|(path, _)| path);
         let target = path.and_then(|path| self.plan.files.get(path));
-        let Some(What::Bytes(bytes)) = target.map(|target| &target.what) else { return Ok(()) };
-        self.desk.write_whole(node, *bytes, codec).map(|_| ())
+        let Some(What::Bytes(hashed)) = target.map(|target| &target.what) else { return Ok(()) };
+        self.desk.write_whole(node, *hashed, codec).map(|_| ())
     }
 
     /// Whether the draft writes anything about a path.

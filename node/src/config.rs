@@ -12,9 +12,9 @@ use crate::home::Home;
 
 /// The most bytes of a configuration file.
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
-/// When the log of a store is cut into stones while much comes in: as much as is packed at once. Smaller cuts take three
-/// times as long for the same bytes, and a log of this length is read again in a moment after a crash.
-const LOG_BYTES_MAX: u64 = 32 << 20;
+/// When the log of a store is cut into stones while much comes in: twice as much as is packed at once. The smaller the cuts, the
+/// more often the same bytes are packed; and a log of this length is read again in a moment after a crash.
+const LOG_BYTES_MAX: u64 = 64 << 20;
 
 /// The settings of a home.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -80,6 +80,8 @@ pub struct Waypoint {
     id: WaypointId,
     header: Header,
     slots: Vec<Slot>,
+    /// The hash of each slot: contents are large, and are hashed no more often than need be.
+    hashes: Vec<EntryHash>,
 }
 
 impl Header {
@@ -113,6 +115,7 @@ impl Waypoint {
         parents.dedup();
         grants.sort();
         grants.dedup();
+        let hashes = hashes_of(&slots);
         let header = Header {
             feed: labels.feed,
             seq: labels.seq,
@@ -121,10 +124,10 @@ impl Waypoint {
             flags: if labels.continued { CONTINUED } else { 0 },
             parents,
             grants,
-            entries: entries_root(&slots),
+            entries: root_over(&hashes),
             entry_count: slots.len() as u32,
         };
-        let waypoint = Self { id: header.id(), header, slots };
+        let waypoint = Self { id: header.id(), header, slots, hashes };
         waypoint.check_limits()?;
         Ok(waypoint)
     }
@@ -142,6 +145,11 @@ impl Waypoint {
     /// The entries, or where they were.
     pub fn slots(&self) -> &[Slot] {
         &self.slots
+    }
+
+    /// Each entry with its hash, where it is here.
+    pub(crate) fn hashed_slots(&self) -> impl Iterator<Item = (&Slot, EntryHash)> {
+        self.slots.iter().zip(self.hashes.iter().copied())
     }
 
     /// The entries that are here.
@@ -174,11 +182,11 @@ impl Waypoint {
             Some((content, _)) => !kept.contains(&content),
             None => entry.is_op(),
         };
-        let slots = self.slots.iter().map(|slot| match slot {
-            Slot::Entry(entry) if fades(entry) => Slot::Faded(entry.hash()),
+        let slots = self.hashed_slots().map(|(slot, hash)| match slot {
+            Slot::Entry(entry) if fades(entry) => Slot::Faded(hash),
             slot => slot.clone(),
         });
-        Self { id: self.id, header: self.header.clone(), slots: slots.collect() }
+        self.with_slots(slots.collect())
     }
 
     /// What the entries say that are here; refuses a required kind that this program does not know.
@@ -202,30 +210,35 @@ impl Waypoint {
 
     /// The same waypoint without the entries that `erase` picks.
     pub fn without(&self, mut erase: impl FnMut(usize, &Entry) -> bool) -> Self {
-        let slots = self.slots.iter().enumerate().map(|(index, slot)| match slot {
-            Slot::Entry(entry) if erase(index, entry) => Slot::Erased(entry.hash()),
+        let slots = self.hashed_slots().enumerate().map(|(index, (slot, hash))| match slot {
+            Slot::Entry(entry) if erase(index, entry) => Slot::Erased(hash),
             slot => slot.clone(),
         });
-        Self { id: self.id, header: self.header.clone(), slots: slots.collect() }
+        self.with_slots(slots.collect())
     }
 
-    /// A waypoint whose parts were kept apart; `header` has the root over the slots. Refuses what no header says.
-    pub(crate) fn from_parts(header: Header, slots: Vec<Slot>) -> Decode<Self> {
+    /// A waypoint whose parts were kept apart; `header` makes the header of the root over the slots. Refuses what no header
+    /// says.
+    pub(crate) fn from_parts(slots: Vec<Slot>, header: impl FnOnce(LogHash) -> Header) -> Decode<Self> {
+        let hashes = hashes_of(&slots);
+        let header = header(root_over(&hashes));
         let bytes = header.to_bytes();
         Header::from_bytes(&bytes)?;
-        Ok(Self { id: WaypointId(derive("cairn 1 waypoint", &[&bytes])), header, slots })
+        Ok(Self { id: WaypointId(derive("cairn 1 waypoint", &[&bytes])), header, slots, hashes })
     }
 
     /// The same waypoint with other slots, of the same hashes.
     pub(crate) fn with_slots(&self, slots: Vec<Slot>) -> Self {
-        Self { id: self.id, header: self.header.clone(), slots }
+        Self { id: self.id, header: self.header.clone(), slots, hashes: self.hashes.clone() }
     }
 
     /// What the author must not exceed, because every reader refuses it.
     fn check_limits(&self) -> Result<(), Reject> {
         let bytes = self.to_bytes();
         check("bytes of a waypoint", bytes.len(), WAYPOINT_BYTES_MAX)?;
-        Self::from_bytes(&bytes).map(|_| ()).map_err(Reject::from)
+        let mut input = Reader::new(&bytes);
+        read_parts(&mut input)?;
+        Ok(input.finish()?)
     }
 }
 
@@ -236,8 +249,26 @@ fn check(what: &'static str, found: usize, limit: usize) -> Result<(), Reject> {
     Err(Reject::TooLarge { what, found: found as u64, limit: limit as u64 })
 }
 
-pub(crate) fn entries_root(slots: &[Slot]) -> LogHash {
-    tree_root(slots.iter().map(|slot| LogHash(slot.hash().0)))
+fn hashes_of(slots: &[Slot]) -> Vec<EntryHash> {
+    slots.iter().map(Slot::hash).collect()
+}
+
+/// The root over the hashes of the entries.
+fn root_over(hashes: &[EntryHash]) -> LogHash {
+    tree_root(hashes.iter().map(|hash| LogHash(hash.0)))
+}
+
+/// A header and its slots, which nobody has compared yet.
+fn read_parts(input: &mut Reader<'_>) -> Decode<(Header, Vec<Slot>)> {
+    let at = input.clone();
+    let header = Header::read(input)?;
+    let mut slots = Vec::new();
+    for _ in 0..header.entry_count {
+        slots.push(Slot::read(input)?);
+    }
+    let bytes = at.remaining() - input.remaining();
+    at.require(bytes <= WAYPOINT_BYTES_MAX, "size of a waypoint")?;
+    Ok((header, slots))
 }
 
 impl Encoded for Header {
@@ -315,15 +346,10 @@ impl Encoded for Waypoint {
     /// Reads a waypoint and checks its entries against the header.
     fn read(input: &mut Reader<'_>) -> Decode<Self> {
         let at = input.clone();
-        let header = Header::read(input)?;
-        let mut slots = Vec::new();
-        for _ in 0..header.entry_count {
-            slots.push(Slot::read(input)?);
-        }
-        let bytes = at.remaining() - input.remaining();
-        at.require(bytes <= WAYPOINT_BYTES_MAX, "size of a waypoint")?;
-        at.require(entries_root(&slots) == header.entries, "entries under a header")?;
-        Ok(Self { id: header.id(), header, slots })
+        let (header, slots) = read_parts(input)?;
+        let hashes = hashes_of(&slots);
+        at.require(root_over(&hashes) == header.entries, "entries under a header")?;
+        Ok(Self { id: header.id(), header, slots, hashes })
     }
 }
 

@@ -6,6 +6,7 @@
 //! then do the old log and the merged stones go. A crash anywhere leaves the old state or the new.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
 
 use cairn_crdt::id::FeedId;
 use cairn_protocol::hash::LogHash;
@@ -13,12 +14,16 @@ use cairn_protocol::merkle::Peaks;
 use cairn_protocol::stone::StoneName;
 use cairn_protocol::tower::{Choice, POLICY, Span, Tower, choose};
 
-use super::index::contents_of;
+use super::index::Lying;
 use super::manifest::{FeedRecord, Manifest, StoneRecord};
 use super::recover::{log_name, tower_root};
+use super::stones::{Carved, Proof};
 use super::{Held, Place, Store, What};
 use crate::error::NodeError;
 use crate::store::log::Log;
+
+/// What a log holds while somebody sends, or posts, more than a little.
+const MUCH_BYTES: u64 = 16 << 20;
 
 /// The stones that feeds will have.
 pub(super) type Planned = BTreeMap<FeedId, Plan>;
@@ -94,18 +99,23 @@ impl Store {
         held: &Held,
         tower: Vec<(Span, LogHash)>,
     ) -> Result<(Vec<StoneRecord>, u64), NodeError> {
-        let (mut stones, mut new) = (Vec::new(), 0);
-        for (span, subtree) in tower {
-            let known = held.stones.iter().find(|stone| stone.span == span);
-            stones.push(match known {
-                Some(stone) => stone.clone(),
-                None => {
-                    new += 1;
-                    self.write_stone(held, span, subtree)?
+        thread::scope(|scope| {
+            let (mut stones, mut proof, mut new) = (Vec::new(), None, 0);
+            for (span, subtree) in tower {
+                if let Some(known) = held.stones.iter().find(|stone| stone.span == span) {
+                    stones.push(known.clone());
+                    continue;
                 }
-            });
-        }
-        Ok((stones, new))
+                let carved = self.write_stone(held, span, subtree)?;
+                // While one is proven the next one is written, and no more.
+                stones.extend(proof.take().map(Proof::end).transpose()?);
+                proof = Some(carved.prove_beside(scope));
+                new += 1;
+            }
+            stones.extend(proof.map(Proof::end).transpose()?);
+            stones.sort_by_key(|stone: &StoneRecord| stone.span.start);
+            Ok((stones, new))
+        })
     }
 
     pub(super) fn write_stone(
@@ -113,8 +123,12 @@ impl Store {
         held: &Held,
         span: Span,
         subtree: LogHash,
-    ) -> Result<StoneRecord, NodeError> {
+    ) -> Result<Carved<'_>, NodeError> {
         let mut chisel = self.stones.begin(StoneName { feed: held.name, span })?;
+        if self.log.len() > MUCH_BYTES {
+            // What is little of it is packed again when it becomes part of something larger.
+            chisel.hurry();
+        }
         let mut place = span.start;
         while place < span.end() {
             let part = held.stone_at(place).filter(|stone| stone.span.level < span.level);
@@ -127,7 +141,7 @@ impl Store {
                 place += stored.count();
             }
         }
-        chisel.finish(subtree)
+        chisel.carved(subtree)
     }
 
     /// Makes the planned stones and an empty log the state of the store.
@@ -143,11 +157,7 @@ impl Store {
         };
         let feeds = self.feeds.iter().map(record).collect();
         self.put_manifest(number, feeds)?;
-        for (feed, held) in &self.feeds {
-            if let Some(plan) = planned.get(feed) {
-                self.index_new(held, &plan.stones);
-            }
-        }
+        self.index_new(&planned);
         let old_log = self.dir.join(log_name(number - 1));
         self.log = log;
         let mut gone = Vec::new();
@@ -180,23 +190,33 @@ impl Store {
     }
 
     /// Adds what leaves the log to the index; where that fails, opening the store does it.
-    fn index_new(&self, held: &Held, stones: &[StoneRecord]) {
+    fn index_new(&self, planned: &Planned) {
         let indexed = || -> Result<(), NodeError> {
-            let (before, after) = (tower_root(&held.stones)?, tower_root(stones)?);
-            let known = held.base() == 0 || self.index.covers(held.feed, &before).unwrap_or(false);
-            if held.pending.is_empty() || !known {
-                return Ok(());
+            let (mut fresh, mut roots) = (self.fresh_by_feed(), BTreeMap::new());
+            for (feed, plan) in planned {
+                let Some(held) = self.feeds.get(feed).filter(|held| !held.pending.is_empty()) else {
+                    continue;
+                };
+                let before = tower_root(&held.stones)?;
+                if held.base() == 0 || self.index.covers(*feed, &before).unwrap_or(false) {
+                    roots.insert(*feed, (fresh.remove(feed).unwrap_or_default(), tower_root(&plan.stones)?));
+                }
             }
-            let mut contents = Vec::new();
-            for pending in &held.pending {
-                let stored = self.load_pending(held, pending)?;
-                contents.extend(contents_of(&stored).into_iter().map(|content| (content, pending.place)));
-            }
-            Ok(self.index.add(held.feed, &contents, Some(&after))?)
+            let feeds = roots.iter().map(|(feed, (contents, root))| (*feed, &**contents, Some(root)));
+            Ok(self.index.add_all(feeds)?)
         };
         if let Err(error) = indexed() {
             tracing::warn!(%error, "the index lags behind");
         }
+    }
+
+    /// The contents that lie in the log, by the feed whose waypoint carries them.
+    fn fresh_by_feed(&self) -> BTreeMap<FeedId, Vec<Lying>> {
+        let mut fresh: BTreeMap<FeedId, Vec<Lying>> = BTreeMap::new();
+        for (content, Place { feed, place }) in &self.fresh {
+            fresh.entry(*feed).or_default().push((*content, *place));
+        }
+        fresh
     }
 
     /// Replaces the manifest, once the names of the stones that it speaks of are durable. After a failure nobody knows

@@ -46,7 +46,7 @@ impl Store {
         let range = stones::range(held.name, stone);
         if self.stones.verify(held.name, stone).is_err() {
             quarantine::copy(&*self.files, &self.dir, &self.stones.path(stone))?;
-            let new = self.write_stone(held, stone.span, stone.subtree)?;
+            let new = self.write_stone(held, stone.span, stone.subtree)?.prove()?;
             self.swap_stone(stone, new)?;
             self.repaired.push(range);
         }

@@ -141,17 +141,27 @@ impl Index {
         contents: &[Lying],
         root: Option<&LogHash>,
     ) -> Result<(), Unusable> {
+        self.add_all([(feed, contents, root)])
+    }
+
+    /// The same for several feeds, in one step.
+    pub(crate) fn add_all<'a>(
+        &self,
+        feeds: impl IntoIterator<Item = (FeedId, &'a [Lying], Option<&'a LogHash>)>,
+    ) -> Result<(), Unusable> {
         let write = self.begin_write()?;
         {
-            let mut feeds = write.open_table(FEEDS)?;
-            let known = feeds.get(feed.0)?.map(|number| number.value());
-            let number = known.unwrap_or(feeds.len()? as u32);
-            feeds.insert(feed.0, number)?;
-            let root = root.map_or([0; 32], |root| root.0);
-            write.open_table(TOWERS)?.insert(number, (feed.0, root))?;
+            let mut numbers = write.open_table(FEEDS)?;
+            let mut towers = write.open_table(TOWERS)?;
             let mut table = write.open_table(CONTENTS)?;
-            for (content, place) in contents {
-                table.insert(key(*content), (number, *place))?;
+            for (feed, contents, root) in feeds {
+                let known = numbers.get(feed.0)?.map(|number| number.value());
+                let number = known.unwrap_or(numbers.len()? as u32);
+                numbers.insert(feed.0, number)?;
+                towers.insert(number, (feed.0, root.map_or([0; 32], |root| root.0)))?;
+                for (content, place) in contents {
+                    table.insert(key(*content), (number, *place))?;
+                }
             }
         }
         Ok(write.commit()?)

@@ -1,8 +1,11 @@
 //! Stones on disk: immutable files in a folder of their own, under names that say what they hold.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 use cairn_crdt::id::hex;
 use cairn_protocol::hash::LogHash;
@@ -25,6 +28,8 @@ const OPEN_WAYPOINTS_MAX: u64 = 1 << 18;
 const KEPT_BYTES_MAX: usize = 32 << 20;
 /// What of a stone that is being written is written at once.
 const WAITING_BYTES: usize = 1 << 20;
+/// From so many bytes on it takes longer to prove a stone than to begin a thread that does.
+const BESIDE_BYTES_MIN: u64 = 1 << 20;
 const UNWRITABLE: NodeError = NodeError::Bug("a stone cannot be written");
 
 /// The stones of one store.
@@ -32,6 +37,8 @@ const UNWRITABLE: NodeError = NodeError::Bug("a stone cannot be written");
 pub(crate) struct Stones {
     pub(super) files: Arc<dyn Files>,
     dir: PathBuf,
+    /// How many were begun.
+    begun: AtomicU64,
     open: Mutex<BTreeMap<String, Arc<StoneReader<StoneFile>>>>,
     /// Where the contents lie of stones that were asked for some.
     pub(super) lying: Mutex<BTreeMap<String, Arc<[Lying]>>>,
@@ -68,6 +75,20 @@ pub(crate) struct Chisel<'a> {
     sheet: Sheet,
 }
 
+/// A stone that is written and not yet proven.
+pub(crate) struct Carved<'a> {
+    stones: &'a Stones,
+    name: StoneName,
+    sheet: Sheet,
+    subtree: LogHash,
+}
+
+/// A stone that is being proven.
+pub(crate) enum Proof<'scope> {
+    Done(Result<StoneRecord, NodeError>),
+    Beside(ScopedJoinHandle<'scope, Result<StoneRecord, NodeError>>),
+}
+
 /// A file that grows, and the hash over it.
 struct Sheet {
     path: PathBuf,
@@ -101,7 +122,7 @@ impl Sheet {
     }
 }
 
-impl Chisel<'_> {
+impl<'a> Chisel<'a> {
     /// Adds the next waypoint.
     pub(crate) fn push(&mut self, stored: &Stored) -> Result<(), NodeError> {
         let bytes = self.writer.push(stored).map_err(|_| UNWRITABLE)?;
@@ -129,14 +150,30 @@ impl Chisel<'_> {
         Ok(())
     }
 
-    /// Ends the stone, proves what its file holds, and puts it under its name. Its bytes are durable; its name is after
-    /// [`Stones::sync_names`]. One of which only the hash is left gets no file.
-    pub(crate) fn finish(mut self, subtree: LogHash) -> Result<StoneRecord, NodeError> {
+    /// Much more is written with it, so it is packed swiftly.
+    pub(crate) fn hurry(&mut self) {
+        self.writer.hurry();
+    }
+
+    /// Ends the stone, and puts it under its name as [`Carved::prove`] does.
+    pub(crate) fn finish(self, subtree: LogHash) -> Result<StoneRecord, NodeError> {
+        self.carved(subtree)?.prove()
+    }
+
+    /// Ends the stone; nobody has read it yet.
+    pub(crate) fn carved(mut self, subtree: LogHash) -> Result<Carved<'a>, NodeError> {
         let (ending, _) = self.writer.finish().map_err(|_| UNWRITABLE)?;
         self.sheet.write(&ending)?;
         self.sheet.flush()?;
-        drop(ending);
-        let (stones, Sheet { path: temp, file, hash, len, .. }) = (self.stones, self.sheet);
+        Ok(Carved { stones: self.stones, name: self.name, sheet: self.sheet, subtree })
+    }
+}
+
+impl<'a> Carved<'a> {
+    /// Proves what the file holds, and puts it under its name. Its bytes are durable then; its name is after
+    /// [`Stones::sync_names`]. A stone of which only the hash is left gets no file.
+    pub(crate) fn prove(self) -> Result<StoneRecord, NodeError> {
+        let Self { stones, name, sheet: Sheet { path: temp, file, hash, len, .. }, subtree } = self;
         let source = StoneFile { file, len };
         let reader = StoneReader::open(source);
         let proven = reader.and_then(|reader| reader.verify(&subtree).map(|()| reader));
@@ -144,21 +181,52 @@ impl Chisel<'_> {
         if is_hollow(&reader) {
             let removed = stones.files.remove(&temp);
             removed.map_err(|error| NodeError::io("remove", &temp, error))?;
-            return Ok(StoneRecord::hollow(self.name.span, subtree));
+            return Ok(StoneRecord::hollow(name.span, subtree));
         }
-        let record = record(self.name, subtree, len, &hash.finalize());
+        let record = record(name, subtree, len, &hash.finalize());
         let path = stones.path(&record);
         let named = reader.source().file.sync().and_then(|()| stones.files.rename(&temp, &path));
         named.map_err(|error| NodeError::io("write", &path, error))?;
         stones.close(&record);
         Ok(record)
     }
+
+    /// The same beside what goes on meanwhile, where it takes long.
+    pub(crate) fn prove_beside<'scope>(self, scope: &'scope Scope<'scope, 'a>) -> Proof<'scope>
+    where
+        'a: 'scope,
+    {
+        if self.sheet.len < BESIDE_BYTES_MIN {
+            return Proof::Done(self.prove());
+        }
+        let path = self.sheet.path.clone();
+        match thread::Builder::new().spawn_scoped(scope, || self.prove()) {
+            Ok(thread) => Proof::Beside(thread),
+            Err(error) => Proof::Done(Err(NodeError::io("prove", &path, error))),
+        }
+    }
+}
+
+impl Proof<'_> {
+    /// What came of it.
+    pub(crate) fn end(self) -> Result<StoneRecord, NodeError> {
+        match self {
+            Self::Done(proven) => proven,
+            Self::Beside(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+        }
+    }
 }
 
 impl Stones {
     /// The stones in the folder of a repo.
     pub(crate) fn new(files: Arc<dyn Files>, repo_dir: &Path) -> Self {
-        Self { files, dir: repo_dir.join(DIR), open: Mutex::default(), lying: Mutex::default() }
+        Self {
+            files,
+            dir: repo_dir.join(DIR),
+            begun: AtomicU64::new(0),
+            open: Mutex::default(),
+            lying: Mutex::default(),
+        }
     }
 
     /// A stone's file.
@@ -174,7 +242,9 @@ impl Stones {
     /// Begins to write a stone, under a name that nobody reads.
     pub(crate) fn begin(&self, name: StoneName) -> Result<Chisel<'_>, NodeError> {
         let (writer, head) = StoneWriter::new(name).map_err(|_| UNWRITABLE)?;
-        let path = self.dir.with_file_name("stone.new");
+        // Several may be on their way: what is being proven has its own.
+        let number = self.begun.fetch_add(1, Ordering::Relaxed);
+        let path = self.dir.with_file_name(format!("stone-{number}.new"));
         let file = self.files.create(&path).map_err(|error| NodeError::io("create", &path, error))?;
         let sheet = Sheet { path, file, waiting: head, hash: blake3::Hasher::new(), len: 0 };
         Ok(Chisel { stones: self, name, writer, sheet })

@@ -19,7 +19,7 @@ use crate::piece::Gone;
 use crate::stamp::Stamp;
 use crate::stone::Stored;
 use crate::stone::ops::{ColumnReaders, Columns};
-use crate::waypoint::{Header, Slot, Waypoint, entries_root};
+use crate::waypoint::{Header, Slot, Waypoint};
 
 /// How a waypoint begins of which only the name is here.
 const FADED: u8 = 0;
@@ -119,8 +119,8 @@ impl Taker {
         self.columns.heads.count(waypoint.slots().len() as u64);
         self.bytes += 32 + 32 * header.parents.len();
         let mut open = Vec::new();
-        for slot in waypoint.slots() {
-            open.extend(self.slot(slot));
+        for (slot, hash) in waypoint.hashed_slots() {
+            open.extend(self.slot(slot, hash));
             if let Slot::Entry(entry) = slot
                 && let Some(node) = entry.named_node()
             {
@@ -140,20 +140,20 @@ impl Taker {
     }
 
     /// Takes in a slot; the number of its content if that is new.
-    fn slot(&mut self, slot: &Slot) -> Option<usize> {
+    fn slot(&mut self, slot: &Slot, hash: EntryHash) -> Option<usize> {
         self.bytes += 33;
         match slot {
-            Slot::Erased(hash) => {
+            Slot::Erased(_) => {
                 self.columns.heads.u8(0);
                 hash.write(&mut self.random);
             }
-            Slot::Faded(hash) => {
+            Slot::Faded(_) => {
                 self.columns.heads.u8(2);
                 hash.write(&mut self.random);
             }
             Slot::Entry(entry) => {
-                if let Some((hash, bytes)) = entry.content() {
-                    return self.content(entry, hash, bytes);
+                if let Some(content) = entry.content() {
+                    return self.content(entry.salt, hash, content);
                 }
                 self.random.raw(&entry.salt);
                 self.bytes += entry.payload.len();
@@ -167,12 +167,17 @@ impl Taker {
         None
     }
 
-    fn content(&mut self, entry: &Entry, hash: ContentHash, bytes: &[u8]) -> Option<usize> {
+    fn content(
+        &mut self,
+        salt: [u8; 16],
+        hash: EntryHash,
+        (content, bytes): (ContentHash, &[u8]),
+    ) -> Option<usize> {
         self.columns.heads.u8(CONTENT);
-        self.random.raw(&entry.salt);
-        entry.hash().write(&mut self.random);
+        self.random.raw(&salt);
+        hash.write(&mut self.random);
         let next = self.contents.len();
-        let number = *self.known.entry(hash).or_insert(next);
+        let number = *self.known.entry(content).or_insert(next);
         // Most are new: so the distance to the next number is 0.
         self.columns.heads.count((next - number) as u64);
         (number == next).then(|| {
@@ -333,9 +338,18 @@ impl<'a> Giver<'a> {
             slots.push(slot);
             contents.extend(missing);
         }
-        let (feed, seq, entries, stamp) = (self.feed, self.next + 1, entries_root(&slots), self.stamp);
-        let header = Header { feed, seq, stamp, key_epoch, flags, parents, grants, entries, entry_count };
-        let waypoint = Waypoint::from_parts(header, slots);
+        let (feed, seq, stamp) = (self.feed, self.next + 1, self.stamp);
+        let waypoint = Waypoint::from_parts(slots, |entries| Header {
+            feed,
+            seq,
+            stamp,
+            key_epoch,
+            flags,
+            parents,
+            grants,
+            entries,
+            entry_count,
+        });
         let waypoint = waypoint.map_err(|error| self.columns.heads.error(error.problem))?;
         Ok(Lean { stored: Stored::Body(waypoint), contents })
     }

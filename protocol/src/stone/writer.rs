@@ -27,6 +27,8 @@ pub struct StoneWriter {
     /// Neighbours that are gone and wait to be one.
     gone: Vec<Gone>,
     has_gone: bool,
+    /// Whether much more is written with it.
+    hurries: bool,
     /// Whether it will lie for long as it is.
     lasts: bool,
     /// How many waypoints of the stone lie in packs that have ended.
@@ -54,12 +56,18 @@ impl StoneWriter {
             nodes,
             gone,
             has_gone: false,
+            hurries: false,
             lasts: false,
             packed: 0,
             offset,
             file,
         };
         Ok((writer, header))
+    }
+
+    /// From now on packs are packed swiftly, however small: they are part of much that somebody waits for.
+    pub fn hurry(&mut self) {
+        self.hurries = true;
     }
 
     /// From now on packs are worth the work of packing them tightly: the stone will lie for long as it is.
@@ -172,7 +180,7 @@ impl StoneWriter {
     fn effort(&self, bytes: usize) -> Effort {
         if self.lasts {
             Effort::Tight
-        } else if is_large(bytes) {
+        } else if self.hurries || is_large(bytes) {
             Effort::Swift
         } else {
             Effort::Quick
