@@ -27,5 +27,6 @@ mod states;
 mod symbols;
 mod sync;
 mod transcripts;
+mod watch;
 mod words;
 mod worktrees;

@@ -1,6 +1,7 @@
 //! Old waypoints fade: the store shrinks, marks stay, and who comes late still gets all there is.
 
 use crate::harness::{Node, Stage, assert_same_trees, files_below, wait_for_agreement, wait_until};
+use crate::watch::Watch;
 use std::fs;
 
 /// Bytes that no compressor makes shorter, so that they are found on the raw disk while they are there.
@@ -129,6 +130,64 @@ fn late_work_is_carried_over_by_its_author() {
     assert_same_trees(&ana.tree, &ben.tree);
     let again = ben.ok(&["put", "--peer", &peer]);
     assert!(again["carried"].is_null(), "nothing is carried over twice: {again}");
+}
+
+/// Ben writes on a version of a branch that ana took away and forgot; then he is not to be reached. The version.
+fn written_on_what_ana_forgot(ana: &mut Node, ben: &mut Node) -> String {
+    ana.serve();
+    ben.join(ana, "write");
+    ana.ok(&["come", "aside"]);
+    ana.write("a.txt", "aside\n");
+    let aside = ana.post("on the way out");
+    ben.ok(&["put", "--known"]);
+    ana.ok(&["get", "?main"]);
+    ana.ok(&["delete", "?aside", "-m", "not needed"]);
+    assert!(fade_with(ana, &["--keep", "0s", "--alone"]).0 > 0);
+    ben.ok(&["get", &format!("?{aside}")]);
+    ben.write("b.txt", "from ben\n");
+    let written = ben.post("on what ana forgot");
+    ben.ok(&["put", "--known"]);
+    ana.stop();
+    written
+}
+
+#[test]
+fn what_stands_on_what_has_faded_here_waits_for_a_peer_and_keeps_nobody_from_work() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("a.txt", b"one\n")]);
+    let mut ben = stage.node("ben");
+    let written = written_on_what_ana_forgot(&mut ana, &mut ben);
+    ana.write("mine.txt", "from ana\n");
+    let gone = ana.refused(&["put"], 3);
+    assert_eq!(gone["code"], "E_FADED");
+    assert!(gone["message"].as_str().unwrap().contains("no peer could be asked"), "{gone}");
+    assert_eq!(ana.ok(&["status"])["changed"], serde_json::json!([]), "what was unposted is posted");
+    ana.refused(&["put", &format!("?{written}")], 3);
+    ana.write("mine.txt", "more\n");
+    ana.post("ana works on");
+    ana.ok(&["undo"]);
+    ana.ok(&["redo"]);
+    let peer = ben.serve();
+    ana.ok(&["put", "--peer", &peer]);
+    assert_eq!((ana.read("mine.txt"), ana.read("b.txt")), (b"more\n".to_vec(), b"from ben\n".to_vec()));
+    assert_eq!(ana.ok(&["verify", "--deep"])["ok"], true);
+}
+
+#[test]
+fn a_watch_posts_on_while_it_cannot_merge() {
+    let stage = Stage::new();
+    let mut ana = stage.founder("ana", &[("a.txt", b"one\n")]);
+    let mut ben = stage.node("ben");
+    written_on_what_ana_forgot(&mut ana, &mut ben);
+    ana.serve();
+    let watch = Watch::start(&ana);
+    wait_until("it is told what cannot be merged", || watch.saw("unmerged"));
+    ana.write("mine.txt", "saved meanwhile\n");
+    wait_until("it is posted", || watch.saw("posted"));
+    assert_eq!(ana.ok(&["status"])["changed"], serde_json::json!([]));
+    ben.serve();
+    wait_until("it is merged as soon as somebody has it", || ana.tree.join("b.txt").exists());
+    assert_eq!(ana.read("mine.txt"), b"saved meanwhile\n");
 }
 
 #[test]

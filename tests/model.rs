@@ -10,7 +10,6 @@ mod desk;
 mod disk;
 mod ledger;
 mod verbs;
-mod watch;
 mod words;
 mod world;
 

@@ -1,6 +1,7 @@
 //! Real nodes exchange, verify and merge; whatever the order, they end at the same bytes.
 
 use crate::harness::{Node, PATIENCE, Stage, assert_same_trees, copy, wait_for_agreement, wait_until};
+use crate::watch::Watch;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -324,15 +325,15 @@ fn watched_worktrees_follow_each_other() {
 fn a_watch_goes_on_after_what_fails_for_a_while() {
     let stage = Stage::new();
     let ana = stage.founder("ana", &[("a.txt", b"one\n")]);
-    let _watching = Watch::start(&ana);
-    wait_until("the watch is ready", || ana.log().contains("\"ready\""));
+    let watching = Watch::start(&ana);
+    wait_until("the watch is ready", || watching.saw("ready"));
     let link = ana.tree.join(".cairn/link.json");
     let kept = fs::read(&link).unwrap();
     fs::write(&link, "not what it was").unwrap();
     ana.write("a.txt", "two\n");
-    wait_until("the watch tells that it failed", || ana.log().contains("\"failed\""));
+    wait_until("the watch tells that it failed", || watching.saw("failed"));
     fs::write(&link, kept).unwrap();
-    wait_until("the save is posted", || ana.log().contains("\"posted\""));
+    wait_until("the save is posted", || watching.saw("posted"));
     assert_eq!(ana.ok(&["status"])["changed"].as_array().map(Vec::len), Some(0));
 }
 
@@ -344,9 +345,9 @@ fn a_watch_leaves_a_home_alone_that_nobody_else_has_had() {
     let beside = Node::new("beside", ana.home.clone(), stage.path().join("beside"));
     beside.ok(&["clone", &format!("//{}", ana.ok(&["status"])["repo"].as_str().unwrap()), "."]);
     let watching = Watch::start(&ana);
-    wait_until("the watch is ready", || ana.log().contains("\"ready\""));
+    wait_until("the watch is ready", || watching.saw("ready"));
     let owner = || fs::read_to_string(ana.home.join("owner.lock")).unwrap_or_default();
-    let is_watch = || owner().starts_with(&format!("{} ", watching.0.id()));
+    let is_watch = || owner().starts_with(&format!("{} ", watching.pid()));
     wait_until("the watch has looked", is_watch);
     beside.write("a.txt", "two\n");
     beside.post("from beside");
@@ -383,24 +384,4 @@ fn a_question_waits_for_the_branch_to_move() {
     socket.read_exact(&mut body).unwrap();
     let answer: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(answer["answer"]["answer"]["frontier"], json!([waypoint]), "{answer}");
-}
-
-/// A `watch` that ends with the test.
-struct Watch(std::process::Child);
-
-impl Watch {
-    fn start(node: &Node) -> Self {
-        let mut command = node.command();
-        // What it says stands with what the node's `serve` says, for whoever reads a failure.
-        let told = fs::File::options().create(true).append(true).open(node.log_path()).unwrap();
-        let also = told.try_clone().unwrap();
-        Self(command.arg("watch").stdin(Stdio::null()).stdout(told).stderr(also).spawn().unwrap())
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

@@ -47,6 +47,8 @@ pub struct Worktree {
     pub index: Index,
     /// What the last look left out although nothing ignores it, and why.
     pub skipped: Vec<(PathBuf, String)>,
+    /// Whether it came upon files that the version shows and rules name.
+    has_ignored: bool,
     /// What becomes of files that were left out, at the next checkout.
     pub demand: Demand,
 }
@@ -99,7 +101,15 @@ impl Worktree {
     fn open(root: PathBuf, link: Link) -> Result<Self, NodeError> {
         let beneath = Beneath::open(&root).map_err(|error| NodeError::io("open", &root, error))?;
         let index = Index::of(&root);
-        Ok(Self { root, beneath, link, index, skipped: Vec::new(), demand: Demand::default() })
+        Ok(Self {
+            root,
+            beneath,
+            link,
+            index,
+            skipped: Vec::new(),
+            has_ignored: false,
+            demand: Demand::default(),
+        })
     }
 
     /// The folder.

@@ -5,9 +5,9 @@
 //! verb for what it did itself; in a race it may miss that a verb did something, never the other way round.
 
 use super::disk::{Kind, State, walk};
-use super::watch::strings;
 use super::words::{Text, path};
 use crate::harness::{Chance, Node};
+use crate::watch::strings;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};

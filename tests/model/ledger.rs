@@ -5,8 +5,8 @@
 //! looked for there again. A version is one waypoint or, where a merge needed no word from anybody, several.
 
 use super::disk::{State, walk};
-use super::watch::strings;
 use crate::harness::{Node, Out};
+use crate::watch::strings;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -2,9 +2,9 @@
 
 use super::desk::Desk;
 use super::ledger::Ledger;
-use super::watch::{Watch, log_path};
 use super::words::{IGNORED, path};
 use crate::harness::{Chance, Node, Out, PATIENCE, Stage, told};
+use crate::watch::{Watch, log_path};
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::process::Stdio;

@@ -10,7 +10,7 @@ use cairn_node::home::Home;
 use cairn_node::verbs::{Answer, Request, post, put, root, status};
 use cairn_node::worktree::watch::Watcher;
 use serde_json::json;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 const EXAMPLES: &str = "\
@@ -20,6 +20,8 @@ Examples:
 
 /// How long what fails is tried again.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// When what needs faded bodies is tried again: a peer that has them may be there then.
+const MERGE_AGAIN: Duration = Duration::from_secs(10);
 /// How often the branch is looked at for what peers sent, where no `serve` runs that tells.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -50,7 +52,7 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     tell(desk, "ready", json!({ "branch": branch }), &format!("watching; posting to {branch}"));
     hear_files(watcher, sender.clone());
     hear_branch(desk.home()?, asked(desk, &branch), sender);
-    let mut hand = Hand { desk, branch, message: args.message, shown: None, unposted: true };
+    let mut hand = Hand { desk, branch, message: args.message, shown: None, unmerged: None, unposted: true };
     let mut failing = None;
     loop {
         match hand.bring_together() {
@@ -65,8 +67,8 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
                 continue;
             }
         }
-        let Ok(first) = heard.recv() else { return Err(Failure::unasked()) };
-        hand.unposted = first == Heard::Files || heard.try_iter().any(|heard| heard == Heard::Files);
+        let first = hear(&heard, hand.merges_again_after())?;
+        hand.unposted = first == Some(Heard::Files) || heard.try_iter().any(|heard| heard == Heard::Files);
     }
 }
 
@@ -77,6 +79,8 @@ struct Hand<'a> {
     message: Option<String>,
     /// The version of the branch that the files show.
     shown: Option<Vec<String>>,
+    /// When the branch showed what cannot be shown here, and what was told about it.
+    unmerged: Option<(Instant, String)>,
     /// Whether files may have changed since the last post.
     unposted: bool,
 }
@@ -90,12 +94,44 @@ impl Hand<'_> {
             (self.shown, self.unposted) = (posted.or(self.shown.take()), false);
         }
         let there = frontier(self.desk, &self.branch)?;
-        if self.shown.as_ref() != Some(&there) {
-            merge(self.desk)?;
-            // What came in while it merged is heard of next.
-            self.shown = Some(there);
+        let is_time = self.merges_again_after().is_none_or(|after| after.is_zero());
+        if self.shown.as_ref() != Some(&there) && is_time {
+            self.merge(there)?;
         }
         Ok(())
+    }
+
+    /// Merges what the branch shows. What somebody wrote on what has faded here must not keep later saves from being posted.
+    fn merge(&mut self, there: Vec<String>) -> Result<(), Failure> {
+        match merge(self.desk) {
+            // What came in while it merged is heard of next.
+            Ok(()) => (self.shown, self.unmerged) = (Some(there), None),
+            Err(failure) if failure.code == "E_FADED" => {
+                if self.unmerged.take().is_none_or(|(_, message)| message != failure.message) {
+                    let told = json!({ "code": failure.code, "message": failure.message });
+                    tell(self.desk, "unmerged", told, &format!("not merged yet: {}", failure.message));
+                }
+                self.unmerged = Some((Instant::now(), failure.message));
+            }
+            Err(failure) => return Err(failure),
+        }
+        Ok(())
+    }
+
+    /// How long what could not be merged waits for the next try.
+    fn merges_again_after(&self) -> Option<Duration> {
+        self.unmerged.as_ref().map(|(at, _)| MERGE_AGAIN.saturating_sub(at.elapsed()))
+    }
+}
+
+/// What is heard next; nothing if it takes too long.
+fn hear(heard: &Receiver<Heard>, within: Option<Duration>) -> Result<Option<Heard>, Failure> {
+    match within {
+        Some(within) => match heard.recv_timeout(within) {
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            heard => heard.map(Some).map_err(|_| Failure::unasked()),
+        },
+        None => heard.recv().map(Some).map_err(|_| Failure::unasked()),
     }
 }
 

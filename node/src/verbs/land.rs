@@ -119,7 +119,7 @@ fn side_by_side(
     });
     let mut slots: Vec<Slot<'_>> = begun.collect();
     write(owner, &mut slots);
-    each(&mut slots, |member| member.set_out(owner));
+    each(&mut slots, |member| member.set_out(owner, network));
     at_once(&mut slots, |member| member.save());
     // What no thread was to be had for: in the second case with all else that goes alone.
     each(&mut slots, |member| member.save());
@@ -210,7 +210,7 @@ impl<'a> Member<'a> {
     }
 
     /// Stands on what was posted, and sets out for what it is to be merged with.
-    fn set_out(&mut self, owner: &mut Owner) -> Result<(), NodeError> {
+    fn set_out(&mut self, owner: &mut Owner, network: &mut dyn Network) -> Result<(), NodeError> {
         if let Some(posted) = &self.posted {
             let (branch, paths, local) = match self.errand {
                 Errand::Post(args) => (
@@ -225,7 +225,7 @@ impl<'a> Member<'a> {
             self.unsaved = Unsaved::Both;
         }
         if let Errand::Put(args) = self.errand {
-            let out = self.putting.set_out(owner, args, &mut self.site);
+            let out = self.putting.set_out(owner, network, args, &mut self.site);
             if out.is_err() && self.posted.is_some() {
                 // What was posted is stood on, whatever it could not be merged with.
                 self.site.worktree.save()?;

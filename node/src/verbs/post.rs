@@ -116,7 +116,7 @@ pub(super) fn answer(
         feed: posted.map_or_else(|| site.feed(owner), |posted| posted.written.feed).to_string(),
         seq: posted.map(|posted| posted.written.seq),
         frontier: digits(site.frontier()),
-        root: site.footing(owner)?.root.to_string(),
+        root: site.summary(owner)?.root.to_string(),
         files: posted.map_or(0, |posted| posted.files),
         skipped: skipped(site),
         local,

@@ -15,7 +15,7 @@ use crate::verbs::artifact::policy::supply;
 use crate::verbs::land::{self, Errand};
 use crate::verbs::overlaps::{Spot, spots};
 use crate::verbs::site::{Brought, Gathered, Met, Moved, Posted, Posting, Ready, Target};
-use crate::verbs::{Here, Network, Site, Version};
+use crate::verbs::{Here, Network, Site, Version, recall};
 use crate::worktree::Stand;
 use crate::worktree::link::digits;
 
@@ -110,7 +110,9 @@ pub(super) fn ready(
         putting.received = network.sync(owner, site.place.repo, &args.peers)?.received;
     }
     // What cannot be merged is refused before anything is posted for it.
-    others(owner, site, &args.uris)?;
+    for other in others(owner, site, &args.uris)? {
+        recall::ensure(owner, network, site.place, &other, site.frontier())?;
+    }
     Ok((putting, site.ready(owner, network, &Posting::default())?))
 }
 
@@ -119,11 +121,12 @@ impl Putting {
     pub(super) fn set_out(
         &mut self,
         owner: &mut Owner,
+        network: &mut dyn Network,
         args: &Args,
         site: &mut Site,
     ) -> Result<bool, NodeError> {
         let others = others(owner, site, &args.uris)?;
-        self.merge = target(owner, site, &others)?;
+        self.merge = target(owner, network, site, &others)?;
         let target = &self.merge.target;
         if target == site.frontier() {
             return Ok(false);
@@ -250,7 +253,12 @@ struct Merge {
 /// anyone writes nothing, or two nodes would answer each other's merges for ever. A waypoint
 /// is needed where another branch joins this one, where the tips become many, and where something stands in
 /// another epoch.
-fn target(owner: &mut Owner, site: &Site, others: &[Frontier]) -> Result<Merge, NodeError> {
+fn target(
+    owner: &mut Owner,
+    network: &mut dyn Network,
+    site: &Site,
+    others: &[Frontier],
+) -> Result<Merge, NodeError> {
     let tips = site.place.branch(owner, site.branch())?;
     let mut own = vec![site.frontier().clone(), tips];
     own.extend(site.own_late(owner)?);
@@ -263,6 +271,10 @@ fn target(owner: &mut Owner, site: &Site, others: &[Frontier]) -> Result<Merge, 
         met: own.met.into_iter().chain(all.met).collect(),
     };
     let all = all.frontier;
+    if all != *site.frontier() {
+        // Somebody may have written on what has faded here.
+        recall::ensure(owner, network, site.place, &all, site.frontier())?;
+    }
     if all == own.frontier && all.heads().len() <= HEADS_MAX {
         return Ok(Merge { target: all.clone(), waypoint: None, met: all, gathered });
     }

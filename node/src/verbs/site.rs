@@ -145,15 +145,13 @@ impl Site {
     pub fn summary(&self, owner: &mut Owner) -> Result<Summary, NodeError> {
         match self.summary.as_ref().filter(|summary| summary.frontier == *self.frontier()) {
             Some(summary) => Ok(summary.clone()),
-            None => Ok(self.footing(owner)?.summary()),
+            None => Ok(self.footing(owner)?.summary),
         }
     }
 
     /// The same from what is kept, if that is of use.
     fn footing_from(&self, owner: &mut Owner, kept: Option<Footing>) -> Result<Footing, NodeError> {
-        let documents = self.place.documents(owner)?;
-        let is_here = self.frontier().heads().iter().all(|head| documents.contains(head));
-        if let Some(footing) = kept.filter(|_| is_here) {
+        if let (Some(footing), true) = (kept, self.is_here(owner)?) {
             return Ok(footing);
         }
         let footing = Footing::of(&*self.view(owner)?);
@@ -161,6 +159,12 @@ impl Site {
             tracing::warn!(%error, "what the version shows could not be kept");
         }
         Ok(footing)
+    }
+
+    /// Whether the home has the version that the worktree stands on: it may have been put back from an older copy.
+    fn is_here(&self, owner: &mut Owner) -> Result<bool, NodeError> {
+        let documents = self.place.documents(owner)?;
+        Ok(self.frontier().heads().iter().all(|head| documents.contains(head)))
     }
 
     /// The path that a word means here; `None` is the whole project.
@@ -189,16 +193,25 @@ impl Site {
         FeedName { repo: self.place.repo, project: self.place.project, key }.id()
     }
 
-    /// What differs on disk from what is shown; a checkout that was cut off is none of it.
-    pub fn changes(&mut self, owner: &mut Owner) -> Result<(Vec<Change>, Footing), NodeError> {
-        let Survey { walked, footing } = self.worktree.survey(owner.lookouts());
-        let footing = self.footing_from(owner, footing)?;
-        self.summary = Some(footing.summary());
-        let underway = match &self.worktree.link.underway {
-            Some(underway) => Some(self.place.view(owner, &underway.frontier)?),
-            None => None,
+    /// What differs on disk from what is shown, and what is shown, unless it was certain without that that nothing differs; a
+    /// checkout that was cut off is none of it.
+    pub fn changes(&mut self, owner: &mut Owner) -> Result<(Vec<Change>, Option<Footing>), NodeError> {
+        let is_here = self.is_here(owner)?;
+        let (walked, footing) = match self.worktree.survey(owner.lookouts().filter(|_| is_here)) {
+            Survey::Found { walked, footing } => (walked, footing),
+            Survey::Same(summary) => {
+                self.summary = Some(summary);
+                return Ok((Vec::new(), None));
+            }
         };
-        Ok((self.worktree.compare(walked, &footing, underway.as_deref())?, footing))
+        let footing = self.footing_from(owner, footing)?;
+        self.summary = Some(footing.summary.clone());
+        let underway = self.cut_off(owner)?;
+        let changes = self.worktree.compare(walked, &footing, underway.as_deref())?;
+        if changes.is_empty() {
+            self.worktree.note_same(owner.lookouts(), &footing.summary);
+        }
+        Ok((changes, Some(footing)))
     }
 
     /// Signs and stores a waypoint.

@@ -14,6 +14,7 @@ use crate::uri::path_text;
 use crate::verbs::overlaps::{Spot, spots};
 use crate::verbs::{Here, Site};
 use crate::worktree::Footing;
+use crate::worktree::footing::Summary;
 use crate::worktree::link::digits;
 use crate::worktree::scan::{Change, Difference};
 
@@ -99,15 +100,18 @@ pub fn run(owner: &mut Owner, args: &Args) -> Result<Answer, NodeError> {
     let tips = site.place.branch(owner, site.branch())?;
     let all = site.place.blend(owner, [site.frontier(), &tips])?;
     let incoming = site.place.documents(owner)?.between(site.frontier(), &all).len() as u64;
-    let (overlaps, places) = met(owner, &site, &footing)?;
+    let shown = site.summary(owner)?;
+    let (overlaps, places) = met(owner, &site, &shown)?;
     let absent = absent(owner, &site, &changes)?;
+    let told =
+        changes.iter().filter(|change| footing.as_ref().is_none_or(|footing| is_told(change, footing)));
     Ok(Answer {
         repo: site.place.repo.to_string(),
         project: site.worktree.link.project.clone(),
         branch: site.branch().to_owned(),
         frontier: digits(site.frontier()),
-        root: footing.root.to_string(),
-        changed: changes.iter().filter(|change| is_told(change, &footing)).map(changed).collect(),
+        root: shown.root.to_string(),
+        changed: told.map(changed).collect(),
         incoming,
         overlaps,
         places,
@@ -136,8 +140,8 @@ fn absent(owner: &mut Owner, site: &Site, changes: &[Change]) -> Result<Vec<Abse
 }
 
 /// How many overlaps the version shows, and where something met.
-fn met(owner: &mut Owner, site: &Site, footing: &Footing) -> Result<(u64, Vec<Spot>), NodeError> {
-    if footing.is_quiet {
+fn met(owner: &mut Owner, site: &Site, shown: &Summary) -> Result<(u64, Vec<Spot>), NodeError> {
+    if shown.is_quiet {
         return Ok((0, Vec::new()));
     }
     let view = site.view(owner)?;

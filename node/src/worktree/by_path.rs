@@ -3,6 +3,8 @@
 //! All of it is read from a file, walked along and written again far more often than one entry is asked for; for that a list
 //! is several times faster to make and to let go than a tree.
 
+use std::collections::BTreeMap;
+
 use cairn_crdt::encoding::{Decode, Encoded, Problem, Reader, Writer};
 use cairn_crdt::path::RepoPath;
 
@@ -37,6 +39,22 @@ impl<V> ByPath<V> {
     pub fn paths_from<'a>(&'a self, path: &RepoPath) -> impl Iterator<Item = &'a RepoPath> + use<'a, V> {
         let begin = self.0.partition_point(|(known, _)| known < path);
         self.0.iter().skip(begin).map(|(path, _)| path)
+    }
+
+    /// Puts in what is known now, and takes out what is not known any more, path by path.
+    pub fn amend(&mut self, changes: BTreeMap<RepoPath, Option<V>>) {
+        if changes.is_empty() {
+            return;
+        }
+        let mut before = std::mem::take(&mut self.0).into_iter().peekable();
+        for (path, value) in changes {
+            while let Some(entry) = before.next_if(|(known, _)| *known < path) {
+                self.0.push(entry);
+            }
+            before.next_if(|(known, _)| *known == path);
+            self.0.extend(value.map(|value| (path, value)));
+        }
+        self.0.extend(before);
     }
 
     /// How many paths there are.
@@ -115,5 +133,19 @@ mod tests {
         assert_eq!(list, [("a".to_owned(), 4), ("a/c".to_owned(), 2), ("b".to_owned(), 5)]);
         assert_eq!((known.get(&path("b")), known.get(&path("a/d"))), (Some(&5), None));
         assert_eq!(known.paths_from(&path("a/b")).map(RepoPath::to_string).collect::<Vec<_>>(), ["a/c", "b"]);
+    }
+
+    #[test]
+    fn what_changed_is_put_in_and_taken_out_where_it_belongs() {
+        let list = |known: &ByPath<u8>| -> Vec<_> {
+            known.iter().map(|(path, value)| format!("{path}={value}")).collect()
+        };
+        let mut known: ByPath<u8> =
+            [("b", 1), ("d", 2), ("f", 3)].map(|(at, value)| (path(at), value)).into_iter().collect();
+        let changes = [("a", Some(4)), ("b", None), ("c", None), ("d", Some(5)), ("g", Some(6))];
+        known.amend(changes.map(|(at, value)| (path(at), value)).into());
+        assert_eq!(list(&known), ["a=4", "d=5", "f=3", "g=6"]);
+        known.amend([(path("g"), None)].into());
+        assert_eq!(list(&known), ["a=4", "d=5", "f=3"]);
     }
 }

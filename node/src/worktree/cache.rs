@@ -23,10 +23,13 @@ pub(super) fn load<T: Encoded>(root: &Path, name: &str) -> Option<T> {
 pub(super) fn load_about<T: Encoded>(root: &Path, name: &str, head: &[u8]) -> Option<T> {
     let mut file = File::open(private_dir(root).join(name)).ok()?;
     let mut bytes = vec![0; head.len()];
-    file.read_exact(&mut bytes).ok().filter(|()| bytes == head)?;
+    file.read_exact(&mut bytes).ok()?;
+    if bytes != head {
+        return None;
+    }
     file.read_to_end(&mut bytes).ok()?;
     let (body, check) = bytes.split_last_chunk::<32>()?;
-    (body.starts_with(head) && blake3::hash(body).as_bytes() == check).then(|| T::from_bytes(body).ok())?
+    (blake3::hash(body).as_bytes() == check).then(|| T::from_bytes(body).ok())?
 }
 
 /// Whether such a file takes long to read.

@@ -54,14 +54,10 @@ pub enum Standing {
 /// What a version shows, path by path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Footing {
-    /// The version.
-    pub frontier: Frontier,
-    /// The root of its tree.
-    pub root: Root,
+    /// All but the paths.
+    pub summary: Summary,
     /// Files, links and folders.
     pub standing: ByPath<Standing>,
-    /// Whether nothing met in it, or came near to it.
-    pub is_quiet: bool,
 }
 
 /// What a version shows, but for its paths.
@@ -76,21 +72,13 @@ pub struct Summary {
 }
 
 impl Footing {
-    /// All but the paths.
-    pub fn summary(&self) -> Summary {
-        Summary { frontier: self.frontier.clone(), root: self.root, is_quiet: self.is_quiet }
-    }
-
     /// What a view shows.
     pub fn of(view: &View) -> Self {
         let files = view.files.iter().map(|(path, file)| (path.clone(), Standing::of(file)));
         let dirs = view.dirs.iter().map(|path| (path.clone(), Standing::Dir));
-        Self {
-            frontier: view.frontier.clone(),
-            root: view.root,
-            standing: dirs.chain(files).collect(),
-            is_quiet: view.overlaps.is_empty() && view.notes.is_empty(),
-        }
+        let is_quiet = view.overlaps.is_empty() && view.notes.is_empty();
+        let summary = Summary { frontier: view.frontier.clone(), root: view.root, is_quiet };
+        Self { summary, standing: dirs.chain(files).collect() }
     }
 
     /// What is kept for a version; `None` where nothing is, or nothing that can be read.
@@ -105,7 +93,7 @@ impl Footing {
 
     /// Keeps it, if nothing met in the version.
     pub fn save(&self, root: &Path) -> Result<(), NodeError> {
-        if self.is_quiet { cache::save(root, FOOTING_FILE, self) } else { Ok(()) }
+        if self.summary.is_quiet { cache::save(root, FOOTING_FILE, self) } else { Ok(()) }
     }
 
     /// Whether there is a file or a link.
@@ -168,9 +156,10 @@ fn head(frontier: &Frontier) -> Vec<u8> {
 
 impl Encoded for Footing {
     fn write(&self, out: &mut Writer) {
-        out.raw(&head(&self.frontier));
-        out.raw(self.root.as_bytes());
-        out.u8(u8::from(self.is_quiet));
+        let Summary { frontier, root, is_quiet } = &self.summary;
+        out.raw(&head(frontier));
+        out.raw(root.as_bytes());
+        out.u8(u8::from(*is_quiet));
         self.standing.write(out);
     }
 
@@ -180,7 +169,8 @@ impl Encoded for Footing {
         let heads = (0..input.count(HEADS_MAX)?).map(|_| input.array().map(WaypointId));
         let frontier = heads.collect::<Decode<Frontier>>()?;
         let (root, is_quiet) = (Root(input.array()?), input.u8()? != 0);
-        Ok(Self { frontier, root, standing: ByPath::read(input, PATHS_MAX)?, is_quiet })
+        let summary = Summary { frontier, root, is_quiet };
+        Ok(Self { summary, standing: ByPath::read(input, PATHS_MAX)? })
     }
 }
 
@@ -230,7 +220,8 @@ mod tests {
         ];
         let standing = standing.map(|(path, standing)| (RepoPath::new(path.as_bytes()).unwrap(), standing));
         let frontier = Frontier::from_iter([WaypointId([3; 32]), WaypointId([4; 32])]);
-        Footing { frontier, root: Root([5; 32]), standing: standing.into_iter().collect(), is_quiet }
+        let summary = Summary { frontier, root: Root([5; 32]), is_quiet };
+        Footing { summary, standing: standing.into_iter().collect() }
     }
 
     #[test]
@@ -238,7 +229,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let footing = footing(true);
         footing.save(dir.path()).unwrap();
-        assert_eq!(Footing::load(dir.path(), &footing.frontier), Some(footing));
+        assert_eq!(Footing::load(dir.path(), &footing.summary.frontier), Some(footing));
         assert_eq!(Footing::load(dir.path(), &Frontier::empty()), None);
     }
 
@@ -247,7 +238,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let footing = footing(false);
         footing.save(dir.path()).unwrap();
-        assert_eq!(Footing::load(dir.path(), &footing.frontier), None);
+        assert_eq!(Footing::load(dir.path(), &footing.summary.frontier), None);
     }
 
     #[test]

@@ -110,12 +110,7 @@ impl Sightings {
 
     /// All of it in one list.
     fn settle(&mut self) {
-        let since = std::mem::take(&mut self.since);
-        if !since.is_empty() {
-            let files = std::mem::take(&mut self.files).into_iter().map(|(path, seen)| (path, Some(seen)));
-            let all: ByPath<Option<Seen>> = files.chain(since).collect();
-            self.files = all.into_iter().filter_map(|(path, seen)| Some((path, seen?))).collect();
-        }
+        self.files.amend(std::mem::take(&mut self.since));
     }
 }
 

@@ -10,8 +10,9 @@ use cairn_crdt::path::RepoPath;
 
 use super::Worktree;
 use super::beneath::{Facts, Kind, Stroll, facts_of_file};
-use super::footing::{Footing, shows};
+use super::footing::{Footing, Summary, shows};
 use super::index::Seen;
+use super::link::Link;
 use super::lookout::Lookouts;
 use super::walk::{Walked, walk};
 use crate::error::NodeError;
@@ -77,23 +78,31 @@ type Scan = Vec<(RepoPath, Disk)>;
 
 /// What is found without knowing what the version shows.
 #[derive(Debug)]
-pub struct Survey {
-    /// What lies where.
-    pub walked: Walked,
-    /// What is kept of the version, if anything is.
-    pub footing: Option<Footing>,
+pub enum Survey {
+    /// Nothing has happened since nothing differed from the version.
+    Same(Summary),
+    /// Whatever there is.
+    Found {
+        /// What lies where.
+        walked: Walked,
+        /// What is kept of the version, if anything is.
+        footing: Option<Footing>,
+    },
 }
 
 impl Worktree {
     /// Looks at what lies where, and meanwhile at what was seen and shown before.
     pub(crate) fn survey(&self, mut lookouts: Option<&mut Lookouts>) -> Survey {
+        if let Some(same) = lookouts.as_deref_mut().and_then(|lookouts| self.same(lookouts)) {
+            return Survey::Same(same);
+        }
         let mut look = || match lookouts.as_deref_mut() {
             Some(lookouts) => lookouts.look(&self.root, &self.beneath, || self.walk()),
             None => self.walk(),
         };
         let kept = || Footing::load(&self.root, &self.link.frontier);
         if !Footing::is_large(&self.root) {
-            return Survey { walked: look(), footing: kept() };
+            return Survey::Found { walked: look(), footing: kept() };
         }
         thread::scope(|scope| {
             let reading = thread::Builder::new().spawn_scoped(scope, kept);
@@ -104,8 +113,28 @@ impl Worktree {
                 Ok(reading) => reading.join().unwrap_or_else(|panic| resume_unwind(panic)),
                 Err(_) => kept(),
             };
-            Survey { walked, footing }
+            Survey::Found { walked, footing }
         })
+    }
+
+    /// What the version is like, if nothing has happened since nothing differed from it.
+    fn same(&self, lookouts: &mut Lookouts) -> Option<Summary> {
+        let is_plain = self.is_plain();
+        let same = lookouts.same(&self.root, &self.beneath);
+        same.filter(|same| is_plain && same.frontier == self.link.frontier).cloned()
+    }
+
+    /// Remembers that the last look found nothing that differs from a version, where whatever happens next will be told.
+    pub(crate) fn note_same(&self, lookouts: Option<&mut Lookouts>, version: &Summary) {
+        if let Some(lookouts) = lookouts.filter(|_| self.is_plain()) {
+            lookouts.note_same(&self.root, version);
+        }
+    }
+
+    /// Whether all that the version shows stands where a walk comes by, and all that was found can be kept.
+    fn is_plain(&self) -> bool {
+        let Link { underway, absent, .. } = &self.link;
+        underway.is_none() && absent.is_empty() && self.skipped.is_empty() && !self.has_ignored
     }
 
     fn walk(&self) -> Walked {
@@ -116,7 +145,7 @@ impl Worktree {
     fn scan(&mut self, walked: Walked, footing: &Footing) -> Result<Scan, NodeError> {
         let Walked { mut found, skipped } = walked;
         self.skipped = skipped;
-        self.add_ignored(footing, &mut found)?;
+        self.has_ignored = self.add_ignored(footing, &mut found)?;
         let (before, mut is_changed) = (self.index.take(), false);
         let (known, mut known_count) = (before.len(), 0);
         let (mut before, mut after, mut scan) = (Along::new(before), Vec::new(), Scan::new());
@@ -136,8 +165,8 @@ impl Worktree {
         Ok(scan)
     }
 
-    /// Adds what stands where the version shows something that rules name.
-    fn add_ignored(&self, footing: &Footing, found: &mut Vec<(RepoPath, Facts)>) -> Result<(), NodeError> {
+    /// Adds what stands where the version shows something that rules name; whether there is any.
+    fn add_ignored(&self, footing: &Footing, found: &mut Vec<(RepoPath, Facts)>) -> Result<bool, NodeError> {
         let mut stroll = Stroll::default();
         let mut ignored = Vec::new();
         let mut walked = Along::new(found.iter().map(|(path, facts)| (path, facts)));
@@ -147,11 +176,12 @@ impl Worktree {
                 ignored.extend(facts.map(|facts| (path.clone(), facts)));
             }
         }
-        if !ignored.is_empty() {
+        let has_ignored = !ignored.is_empty();
+        if has_ignored {
             found.extend(ignored);
             found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         }
-        Ok(())
+        Ok(has_ignored)
     }
 
     /// What stands at one path; reads the file only if it may have changed since last time.

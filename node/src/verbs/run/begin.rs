@@ -49,8 +49,12 @@ pub(super) fn begin(
     let (frontier, is_local) = site.pin(owner, network, &posting, &leave)?;
     let standing = standing(owner, site, &frontier)?;
     let branch = site.branch().to_owned();
-    record.code =
-        Code { branch, frontier: digits(&frontier), root: standing.root.to_string(), local: is_local };
+    record.code = Code {
+        branch,
+        frontier: digits(&frontier),
+        root: standing.summary.root.to_string(),
+        local: is_local,
+    };
     let read = read(owner, network, site, &standing, (&inputs, args))?;
     let is_brought = |item: &Item| brought.values().any(|brought| brought.path == item.path);
     record.inputs = read.into_iter().filter(|item| !is_brought(item)).collect();

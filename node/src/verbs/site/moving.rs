@@ -52,12 +52,25 @@ impl Site {
     /// Ends a checkout that was cut off, and mends what the machine tore when it stopped.
     pub fn finish(&mut self, owner: &mut Owner, network: &mut dyn Network) -> Result<(), NodeError> {
         self.mend(owner, network)?;
+        if self.cut_off(owner)?.is_none() {
+            self.worktree.link.underway = None;
+        }
         match self.worktree.link.underway.clone() {
             Some(Stand { frontier, branch }) => {
                 let target = Target { frontier, branch: Some(branch), merge: true };
                 self.move_to(owner, network, target).map(drop)
             }
             None => Ok(()),
+        }
+    }
+
+    /// What a checkout shows that was cut off; nothing where that cannot be shown here, since none of its files were written then.
+    pub(crate) fn cut_off(&self, owner: &mut Owner) -> Result<Option<Arc<View>>, NodeError> {
+        let Some(underway) = &self.worktree.link.underway else { return Ok(None) };
+        match self.place.view(owner, &underway.frontier) {
+            Ok(view) => Ok(Some(view)),
+            Err(NodeError::Faded(_)) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -68,9 +81,8 @@ impl Site {
         }
         let other = self.view(owner)?;
         let local = self.worktree.link.local.map(|local| Frontier::from_iter([local]));
-        let shown = self.worktree.link.underway.clone().map(|underway| underway.frontier);
-        let view = match (shown, local) {
-            (Some(shown), _) => self.place.view(owner, &shown)?,
+        let view = match (self.cut_off(owner)?, local) {
+            (Some(shown), _) => shown,
             // What has faded since can only be mended from what is stood on.
             (None, Some(local)) => self.place.view(owner, &local).unwrap_or_else(|_| other.clone()),
             (None, None) => other.clone(),
@@ -135,9 +147,7 @@ impl Site {
             // One that has faded shows nothing.
             known.extend(self.place.view(owner, &Frontier::from_iter([local])));
         }
-        if let Some(cut_off) = &self.worktree.link.underway {
-            known.push(self.place.view(owner, &cut_off.frontier)?);
-        }
+        known.extend(self.cut_off(owner)?);
         Ok(known)
     }
 

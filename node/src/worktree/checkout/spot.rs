@@ -35,7 +35,10 @@ impl Spot<'_> {
             Some(_) => RenameFlags::EXCHANGE,
             None => RenameFlags::NOREPLACE,
         };
-        let ours = self.expected.map(|_| self.inode(other.as_ref())).transpose().map_err(io)?.flatten();
+        let ours = match self.expected {
+            Some(_) => self.inode(other.as_ref()).map_err(io)?,
+            None => None,
+        };
         match self.swap(other, flags) {
             Ok(()) if self.expected.is_none() => return Ok(true),
             Ok(()) => {}

@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// A `watch` that ends with the test.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     child: Child,
     events: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Watch {
     /// Starts it; it is ready when it has said so.
-    pub(super) fn start(node: &Node) -> Self {
+    pub(crate) fn start(node: &Node) -> Self {
         let log = File::options().create(true).append(true).open(log_path(node)).unwrap();
         let mut command = node.command();
         command.arg("watch").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
@@ -33,12 +33,12 @@ impl Watch {
     }
 
     /// How many events it told so far.
-    pub(super) fn told(&self) -> usize {
+    pub(crate) fn told(&self) -> usize {
         self.events.lock().unwrap().len()
     }
 
     /// Every version on which it says it stood.
-    pub(super) fn stood(&self) -> Vec<Vec<String>> {
+    pub(crate) fn stood(&self) -> Vec<Vec<String>> {
         let events = self.events.lock().unwrap();
         let heads = |event: &Value| match event["waypoint"].as_str() {
             Some(waypoint) => vec![waypoint.to_owned()],
@@ -47,23 +47,32 @@ impl Watch {
         events.iter().map(heads).collect()
     }
 
+    /// Whether it told of such an event.
+    pub(crate) fn saw(&self, event: &str) -> bool {
+        self.events.lock().unwrap().iter().any(|told| told["event"] == event)
+    }
+
     /// What it told last.
-    pub(super) fn last(&self) -> Option<Value> {
+    pub(crate) fn last(&self) -> Option<Value> {
         self.events.lock().unwrap().last().cloned()
     }
 
-    pub(super) fn is_running(&mut self) -> bool {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 }
 
 /// The texts in a list.
-pub(super) fn strings(list: &Value) -> Vec<String> {
+pub(crate) fn strings(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// Where it writes what is no event.
-pub(super) fn log_path(node: &Node) -> std::path::PathBuf {
+pub(crate) fn log_path(node: &Node) -> std::path::PathBuf {
     node.tree.with_extension("watch.log")
 }
 
