@@ -390,7 +390,10 @@ impl Stones {
             return Ok(());
         }
         self.close(record);
-        let verified = self.open(feed, record)?.verify(&record.subtree);
+        let reader = self.open(feed, record)?;
+        let verified = reader.verify(&record.subtree);
+        // Nobody else has asked for what was unpacked for it.
+        reader.forget();
         Ok(verified.map_err(|reject| damage(feed, record, &reject))?)
     }
 

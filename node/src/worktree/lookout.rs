@@ -50,7 +50,7 @@ pub(crate) struct Lookouts {
 #[derive(Debug)]
 struct Sight {
     asked: Instant,
-    /// None before the second look, and where the system cannot watch.
+    /// None before the first look, and where the system cannot watch.
     lookout: Option<Lookout>,
     is_blind: bool,
 }
@@ -76,7 +76,6 @@ impl Lookouts {
 
     /// What lies in a worktree: what `walk` finds, or what it would find.
     pub(crate) fn look(&mut self, root: &Path, beneath: &Beneath, walk: impl Fn() -> Walked) -> Walked {
-        let is_new = !self.by_root.contains_key(root);
         let first = || Sight { asked: Instant::now(), lookout: None, is_blind: false };
         let sight = self.by_root.entry(root.to_owned()).or_insert_with(first);
         sight.asked = Instant::now();
@@ -87,8 +86,7 @@ impl Lookouts {
         }
         let begun = Instant::now();
         let walked = walk();
-        // Whoever looks once need not be watched.
-        if !is_new && !sight.is_blind && walked.found.len() >= FOUND_MIN {
+        if !sight.is_blind && walked.found.len() >= FOUND_MIN {
             sight.keep(root, &walked, begun);
         }
         self.let_go();
@@ -373,8 +371,8 @@ mod tests {
             }
             let (lookouts, walks, seen) = (Lookouts::default(), Cell::new(0), Vec::new());
             let mut tree = Self { dir, lookouts, walks, seen, sames: 0 };
-            // One to know it, one to watch its folders, one to know them.
-            (0..3).for_each(|_| tree.check());
+            // One to watch its folders, one to know them.
+            (0..2).for_each(|_| tree.check());
             tree
         }
 
