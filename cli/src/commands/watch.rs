@@ -79,8 +79,8 @@ struct Hand<'a> {
     message: Option<String>,
     /// The version of the branch that the files show.
     shown: Option<Vec<String>>,
-    /// When the branch showed what cannot be shown here, and what was told about it.
-    unmerged: Option<(Instant, String)>,
+    /// When the branch showed what cannot be shown here; told once.
+    unmerged: Option<Instant>,
     /// Whether files may have changed since the last post.
     unposted: bool,
 }
@@ -94,8 +94,9 @@ impl Hand<'_> {
             (self.shown, self.unposted) = (posted.or(self.shown.take()), false);
         }
         let there = frontier(self.desk, &self.branch)?;
-        let is_time = self.merges_again_after().is_none_or(|after| after.is_zero());
-        if self.shown.as_ref() != Some(&there) && is_time {
+        if self.shown.as_ref() == Some(&there) {
+            self.unmerged = None;
+        } else if self.merges_again_after().is_none_or(|after| after.is_zero()) {
             self.merge(there)?;
         }
         Ok(())
@@ -107,11 +108,10 @@ impl Hand<'_> {
             // What came in while it merged is heard of next.
             Ok(()) => (self.shown, self.unmerged) = (Some(there), None),
             Err(failure) if failure.code == "E_FADED" => {
-                if self.unmerged.take().is_none_or(|(_, message)| message != failure.message) {
+                if self.unmerged.replace(Instant::now()).is_none() {
                     let told = json!({ "code": failure.code, "message": failure.message });
                     tell(self.desk, "unmerged", told, &format!("not merged yet: {}", failure.message));
                 }
-                self.unmerged = Some((Instant::now(), failure.message));
             }
             Err(failure) => return Err(failure),
         }
@@ -120,7 +120,7 @@ impl Hand<'_> {
 
     /// How long what could not be merged waits for the next try.
     fn merges_again_after(&self) -> Option<Duration> {
-        self.unmerged.as_ref().map(|(at, _)| MERGE_AGAIN.saturating_sub(at.elapsed()))
+        self.unmerged.map(|at| MERGE_AGAIN.saturating_sub(at.elapsed()))
     }
 }
 
