@@ -126,12 +126,9 @@ impl Hand<'_> {
 
 /// What is heard next; nothing if it takes too long.
 fn hear(heard: &Receiver<Heard>, within: Option<Duration>) -> Result<Option<Heard>, Failure> {
-    match within {
-        Some(within) => match heard.recv_timeout(within) {
-            Err(RecvTimeoutError::Timeout) => Ok(None),
-            heard => heard.map(Some).map_err(|_| Failure::unasked()),
-        },
-        None => heard.recv().map(Some).map_err(|_| Failure::unasked()),
+    match heard.recv_timeout(within.unwrap_or(Duration::MAX)) {
+        Err(RecvTimeoutError::Timeout) => Ok(None),
+        heard => heard.map(Some).map_err(|_| Failure::unasked()),
     }
 }
 

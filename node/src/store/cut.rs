@@ -202,6 +202,9 @@ impl Store {
                     roots.insert(*feed, (fresh.remove(feed).unwrap_or_default(), tower_root(&plan.stones)?));
                 }
             }
+            if roots.is_empty() {
+                return Ok(());
+            }
             let feeds = roots.iter().map(|(feed, (contents, root))| (*feed, &**contents, Some(root)));
             Ok(self.index.add_all(feeds)?)
         };

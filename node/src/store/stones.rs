@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
@@ -20,6 +20,9 @@ use crate::files::{Files, OpenFile};
 
 /// The folder of the stones.
 pub(crate) const DIR: &str = "stones";
+/// The names of files that are not stones yet, by turns: one may be proven while the next is written. What a failure leaves
+/// there is written over.
+const NEW: [&str; 2] = ["stone-1.new", "stone-2.new"];
 /// How many stones are kept open.
 const OPEN_COUNT_MAX: usize = 64;
 /// How many waypoints those may have together, beside the one opened last: of a listed stone each takes 36 bytes in memory.
@@ -37,8 +40,8 @@ const UNWRITABLE: NodeError = NodeError::Bug("a stone cannot be written");
 pub(crate) struct Stones {
     pub(super) files: Arc<dyn Files>,
     dir: PathBuf,
-    /// How many were begun.
-    begun: AtomicU64,
+    /// Which of the names the next one is written under.
+    is_second: AtomicBool,
     open: Mutex<BTreeMap<String, Arc<StoneReader<StoneFile>>>>,
     /// Where the contents lie of stones that were asked for some.
     pub(super) lying: Mutex<BTreeMap<String, Arc<[Lying]>>>,
@@ -223,7 +226,7 @@ impl Stones {
         Self {
             files,
             dir: repo_dir.join(DIR),
-            begun: AtomicU64::new(0),
+            is_second: AtomicBool::new(false),
             open: Mutex::default(),
             lying: Mutex::default(),
         }
@@ -242,9 +245,8 @@ impl Stones {
     /// Begins to write a stone, under a name that nobody reads.
     pub(crate) fn begin(&self, name: StoneName) -> Result<Chisel<'_>, NodeError> {
         let (writer, head) = StoneWriter::new(name).map_err(|_| UNWRITABLE)?;
-        // Several may be on their way: what is being proven has its own.
-        let number = self.begun.fetch_add(1, Ordering::Relaxed);
-        let path = self.dir.with_file_name(format!("stone-{number}.new"));
+        let is_second = self.is_second.fetch_xor(true, Ordering::Relaxed);
+        let path = self.dir.with_file_name(NEW[usize::from(is_second)]);
         let file = self.files.create(&path).map_err(|error| NodeError::io("create", &path, error))?;
         let sheet = Sheet { path, file, waiting: head, hash: blake3::Hasher::new(), len: 0 };
         Ok(Chisel { stones: self, name, writer, sheet })

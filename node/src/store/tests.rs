@@ -107,6 +107,23 @@ fn the_index_may_be_thrown_away_or_be_another_stores() {
 }
 
 #[test]
+fn e1_cuts_that_find_no_room_leave_no_more_with_each_try() {
+    let files = FaultFiles::default();
+    let mut author = Author::new(1);
+    let mut store = create(&files, &author).unwrap();
+    store.commit(&author.batch(4)).unwrap();
+    files.plan(Plan { room: Some(64), ..Plan::default() });
+    for _ in 0..10 {
+        assert_eq!(store.cut().unwrap_err().code(), "E_FULL");
+    }
+    let left = files.paths().into_iter().filter(|path| path.extension().is_some_and(|end| end == "new"));
+    assert!(left.count() <= 2, "a full disk is filled further");
+    files.plan(Plan::default());
+    store.cut().unwrap();
+    author.check(&store, 4);
+}
+
+#[test]
 fn e1_full_disk_refuses_the_write_keeps_what_is_there_and_goes_on_when_there_is_room() {
     let batch = 4;
     for room in (0..4000).step_by(97) {

@@ -27,10 +27,8 @@ pub struct StoneWriter {
     /// Neighbours that are gone and wait to be one.
     gone: Vec<Gone>,
     has_gone: bool,
-    /// Whether much more is written with it.
-    hurries: bool,
-    /// Whether it will lie for long as it is.
-    lasts: bool,
+    /// How much work its packs are worth, where somebody has said so.
+    effort: Option<Effort>,
     /// How many waypoints of the stone lie in packs that have ended.
     packed: u64,
     offset: u64,
@@ -56,8 +54,7 @@ impl StoneWriter {
             nodes,
             gone,
             has_gone: false,
-            hurries: false,
-            lasts: false,
+            effort: None,
             packed: 0,
             offset,
             file,
@@ -67,12 +64,12 @@ impl StoneWriter {
 
     /// From now on packs are packed swiftly, however small: they are part of much that somebody waits for.
     pub fn hurry(&mut self) {
-        self.hurries = true;
+        self.effort = Some(Effort::Swift);
     }
 
     /// From now on packs are worth the work of packing them tightly: the stone will lie for long as it is.
     pub fn last(&mut self) {
-        self.lasts = true;
+        self.effort = Some(Effort::Tight);
     }
 
     /// Adds the next waypoint, or a subtree that is gone; the bytes of a pack, if one is full.
@@ -178,13 +175,8 @@ impl StoneWriter {
     /// What is written while somebody waits is packed in the time that its bytes are worth; a fade, for which nobody waits,
     /// packs tightly.
     fn effort(&self, bytes: usize) -> Effort {
-        if self.lasts {
-            Effort::Tight
-        } else if self.hurries || is_large(bytes) {
-            Effort::Swift
-        } else {
-            Effort::Quick
-        }
+        let fitting = if is_large(bytes) { Effort::Swift } else { Effort::Quick };
+        self.effort.unwrap_or(fitting)
     }
 
     fn put_contents(&mut self, contents: Vec<Vec<u8>>, effort: Effort, bytes: &mut Vec<u8>) -> u32 {
