@@ -1,8 +1,11 @@
 //! Chunk borders: where a file is cut is decided by its content.
 
-use std::io::{self, Read};
+use std::io;
+use std::sync::Arc;
 
 use fastcdc::v2020::FastCDC;
+
+use crate::block::{Block, Slice};
 
 /// Largest chunk; a longer claim is refused before anything is allocated.
 pub const CHUNK_BYTES_MAX: usize = 4 << 20;
@@ -14,8 +17,6 @@ const USUAL_BYTES: usize = 128 << 10;
 const USUAL_FILE_BYTES_MAX: u64 = 32 << 30;
 /// By how much.
 const COARSER: usize = 8;
-/// What is read at a time, over what the largest chunk takes.
-const READ_BYTES: usize = 4 << 20;
 
 /// One chunk of a file, by its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,49 +51,32 @@ impl Sizes {
     }
 }
 
-/// Cuts a stream, and hands each piece on until `take` says that nobody wants more.
+/// Cuts blocks, and hands each piece on until `take` says that nobody wants more. Each block has room for the largest chunk in front.
 ///
 /// Borders depend on the bytes alone, not on how they are read.
-pub(crate) fn cut<R: Read>(
-    mut source: R,
+pub(crate) fn cut(
+    blocks: impl IntoIterator<Item = io::Result<Block>>,
     sizes: Sizes,
-    mut take: impl FnMut(&[u8]) -> bool,
+    mut take: impl FnMut(Slice) -> bool,
 ) -> io::Result<()> {
-    let mut buffer = vec![0; READ_BYTES + sizes.max];
-    let (mut filled, mut ended) = (0, false);
-    while !ended {
-        let fresh = fill(&mut source, &mut buffer[filled..])?;
-        ended = filled + fresh < buffer.len();
-        filled += fresh;
-        let mut done = 0;
-        for piece in FastCDC::new(&buffer[..filled], sizes.min, sizes.average, sizes.max) {
+    let mut left: Option<Slice> = None;
+    for block in blocks {
+        let mut block = block?;
+        left.iter().for_each(|left| block.put_before(left));
+        let (block, mut done) = (Arc::new(block), 0);
+        for piece in FastCDC::new(&block, sizes.min, sizes.average, sizes.max) {
             // Where the largest chunk would not fit any more, the border may lie in what is not read yet.
-            if !ended && filled - piece.offset < sizes.max {
+            if !block.is_last && block.len() - piece.offset < sizes.max {
                 break;
             }
-            done = piece.offset + piece.length;
-            if !take(&buffer[piece.offset..done]) {
+            let begin = std::mem::replace(&mut done, piece.offset + piece.length);
+            if !take(Slice { block: block.clone(), range: begin..done }) {
                 return Ok(());
             }
         }
-        buffer.copy_within(done..filled, 0);
-        filled -= done;
+        left = Some(Slice { range: done..block.len(), block });
     }
     Ok(())
-}
-
-/// Reads until the buffer is full or the source has ended.
-fn fill<R: Read>(source: &mut R, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match source.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(bytes) => filled += bytes,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 pub(crate) fn hex(hash: &[u8; 32]) -> String {

@@ -8,12 +8,15 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use crate::block::{Block, Blocks, Slice};
 use crate::chunk::{self, Chunk, Sizes};
 use crate::error::BlobsError;
 use crate::store::Blobs;
 
-/// Bytes that may wait between the reader and those who hash.
+/// Bytes that may wait between who cuts and those who hash.
 const WAITING_BYTES: usize = 8 << 20;
+/// Blocks that may wait between who reads and who cuts.
+const BLOCKS_MAX: usize = 1;
 /// Threads that hash and store, at most; the disk takes no more.
 const HANDS_MAX: usize = 8;
 
@@ -29,14 +32,14 @@ pub struct Imported {
 }
 
 /// A piece of the file, with its place among the others.
-type Piece = (usize, Vec<u8>);
+type Piece = (usize, Slice);
 /// What became of a piece: its chunk, and whether it was new.
 type Done = BTreeMap<usize, (Chunk, bool)>;
 
 impl Blobs {
     /// Takes a file in. When this returns, every chunk is durable.
     ///
-    /// One thread reads and cuts, the others hash and store. The caller holds the store until it has pinned the chunks.
+    /// One thread reads, one cuts, the others hash and store. The caller holds the store until it has pinned the chunks.
     pub fn import(&self, path: &Path) -> Result<Imported, BlobsError> {
         let file = File::open(path).map_err(BlobsError::disk("open", path))?;
         let known = file.metadata().map_err(BlobsError::disk("look at", path))?;
@@ -47,7 +50,7 @@ impl Blobs {
     }
 
     /// Where there is a quota, a source that can be opened again is read twice: what does not fit leaves nothing behind.
-    fn import_if_it_fits<R: Read>(
+    fn import_if_it_fits<R: Read + Send>(
         &self,
         mut open: impl FnMut() -> io::Result<R>,
         sizes: Sizes,
@@ -56,8 +59,8 @@ impl Blobs {
         if opens_again && self.quota().1.is_some() {
             let mut chunks = Vec::new();
             let listed = open().and_then(|source| {
-                chunk::cut(source, sizes, |piece| {
-                    chunks.push(Chunk::of(piece));
+                chunk::cut(Blocks::of(source, sizes.max), sizes, |piece| {
+                    chunks.push(Chunk::of(&piece));
                     true
                 })
             });
@@ -75,7 +78,7 @@ impl Blobs {
     /// Takes in what stands behind the chunks of a file that is here: all chunks of both together, as if they were one file. Only the last
     /// chunk is read and cut again, since borders depend on what stands before them back to the last one alone. `more` opens
     /// what comes behind them; `opens_again` says whether it does so more than once.
-    pub fn extend<R: Read>(
+    pub fn extend<R: Read + Send>(
         &self,
         before: &[Chunk],
         mut more: impl FnMut() -> io::Result<R>,
@@ -98,7 +101,11 @@ impl Blobs {
     }
 
     /// The same of any bytes; the inner error is that of the source.
-    fn import_from(&self, source: impl Read, sizes: Sizes) -> Result<io::Result<Imported>, BlobsError> {
+    fn import_from(
+        &self,
+        source: impl Read + Send,
+        sizes: Sizes,
+    ) -> Result<io::Result<Imported>, BlobsError> {
         let (sender, receiver) = sync_channel(WAITING_BYTES / sizes.max);
         // The hands own it together: once all of them have failed it is gone, and the reader does not wait for them.
         let receiver = Arc::new(Mutex::new(receiver));
@@ -106,7 +113,11 @@ impl Blobs {
         let done = thread::scope(|scope| {
             let hand = |receiver: Arc<_>| scope.spawn(move || self.take_in(&receiver));
             let working: Vec<_> = std::iter::repeat_n(receiver, hands).map(hand).collect();
-            let read = read_pieces(source, sizes, sender);
+            let (block_sender, blocks) = sync_channel(BLOCKS_MAX);
+            // It ends where nobody takes a block any more.
+            scope.spawn(move || Blocks::of(source, sizes.max).try_for_each(|block| block_sender.send(block)));
+            let read = cut_pieces(blocks, sizes, &sender);
+            drop(sender);
             let mut done = Done::new();
             for hand in working {
                 let took = hand.join().map_err(|_| BlobsError::store("import", "a thread panicked"))?;
@@ -130,12 +141,16 @@ impl Blobs {
     }
 }
 
-fn read_pieces(source: impl Read, sizes: Sizes, sender: SyncSender<Piece>) -> io::Result<()> {
+fn cut_pieces(
+    blocks: Receiver<io::Result<Block>>,
+    sizes: Sizes,
+    sender: &SyncSender<Piece>,
+) -> io::Result<()> {
     let mut turn = 0;
-    chunk::cut(source, sizes, |piece| {
+    chunk::cut(blocks, sizes, |piece| {
         turn += 1;
         // Nobody takes it where storing failed, which says so itself.
-        sender.send((turn, piece.to_vec())).is_ok()
+        sender.send((turn, piece)).is_ok()
     })
 }
 

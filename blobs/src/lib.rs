@@ -8,6 +8,7 @@
 //!
 //! This crate speaks hashes, paths and byte streams. Who may ask for what is decided by its caller.
 
+mod block;
 mod chunk;
 mod durable;
 mod error;

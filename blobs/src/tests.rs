@@ -6,6 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, duplex, split};
 
+use crate::block::Blocks;
 use crate::pack::MAGIC_BYTES;
 use crate::{Blobs, BlobsError, Chunk, Fault, Imported, Lane, Pace, Piece, Short};
 
@@ -415,7 +416,7 @@ proptest! {
         let sizes = crate::chunk::Sizes::of_file(length as u64);
         let cut = |source: &mut dyn std::io::Read| {
             let mut pieces = Vec::new();
-            crate::chunk::cut(source, sizes, |piece| {
+            crate::chunk::cut(Blocks::of(source, sizes.max), sizes, |piece| {
                 pieces.push(piece.to_vec());
                 true
             })
