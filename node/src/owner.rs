@@ -23,6 +23,7 @@ use crate::store::{Report, StoneRecord, Store};
 use crate::verbs::Place;
 use crate::worktree::lookout::Lookouts;
 use crate::{clock, entropy, identity};
+use perform::Batches;
 
 mod carried;
 mod elsewhere;
@@ -50,6 +51,8 @@ pub struct Owner {
     recalled: BTreeMap<RepoId, BTreeMap<FeedId, u64>>,
     /// What is left for the network and for people.
     effects: VecDeque<Effect>,
+    /// What is to become durable next.
+    due: Batches,
     /// What peers were asked to send again.
     sought: BTreeSet<(RepoId, Range)>,
     repaired: Vec<(RepoId, Range)>,
@@ -105,6 +108,7 @@ impl Owner {
             broken: BTreeMap::new(),
             recalled: BTreeMap::new(),
             effects: VecDeque::new(),
+            due: Batches::new(),
             sought: BTreeSet::new(),
             lookouts: None,
             repaired: Vec::new(),

@@ -4,6 +4,7 @@
 //! at [`Service::next_wake`]. The contract of the driver stands in the crate's front page.
 //! This file only keeps the state and sends each input to the conversation that it belongs to.
 
+mod ahead;
 mod announce;
 mod elsewhere;
 mod fetch;
@@ -28,6 +29,7 @@ use crate::key::DeviceKey;
 use crate::replica::Replica;
 use crate::wire::topic;
 
+use ahead::Ahead;
 use requests::{Asked, Loading};
 use session::Session;
 use store::Storing;
@@ -43,8 +45,12 @@ pub struct Service {
     asked: BTreeMap<RequestId, Asked>,
     loads: BTreeMap<LoadId, Loading>,
     storing: BTreeMap<Ticket, Storing>,
-    /// Feeds that are being fetched or stored; two runs of one feed never race.
+    /// Feeds that a peer is asked for; two runs of one feed never race.
+    fetching: BTreeSet<(RepoId, FeedId)>,
+    /// Feeds of which waypoints are on their way to the disk.
     taken: BTreeSet<(RepoId, FeedId)>,
+    /// Answers that came before what lies below them was durable.
+    ahead: BTreeMap<(RepoId, FeedId), Ahead>,
     /// Runs of waypoints that the disk lost.
     lost: BTreeMap<regain::LostId, regain::Lost>,
     /// How much of each feed some other peer is known to hold.
@@ -66,7 +72,9 @@ impl Service {
             asked: BTreeMap::new(),
             loads: BTreeMap::new(),
             storing: BTreeMap::new(),
+            fetching: BTreeSet::new(),
             taken: BTreeSet::new(),
+            ahead: BTreeMap::new(),
             lost: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             topics: BTreeMap::new(),

@@ -56,6 +56,11 @@ impl Core for Script {
         Ok(())
     }
 
+    /// It keeps nothing.
+    fn store(&mut self) -> bool {
+        false
+    }
+
     fn is_recalling(&self, _: RepoId) -> bool {
         false
     }

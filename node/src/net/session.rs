@@ -45,8 +45,10 @@ const NEWS_MAX: usize = 4096;
 
 /// What a session needs of the core.
 pub(crate) trait Core {
-    /// Takes in one thing that happened, and makes durable what follows from it.
+    /// Takes in one thing that happened. What is to become durable waits for [`Core::store`].
     fn input(&mut self, input: Input) -> Result<(), NodeError>;
+    /// Makes durable what waits for it; whether anything did.
+    fn store(&mut self) -> bool;
     /// What is to be done on the wire, in order.
     fn take_effects(&mut self) -> Vec<Effect>;
     /// When to come again with `Input::Tick`.
@@ -318,8 +320,17 @@ impl Session {
         Ok(())
     }
 
-    /// Passes on what the core wants done.
+    /// Passes on what the core wants done, and has it make durable what is due. Questions to peers are on their way before the disk
+    /// is waited for.
     pub(crate) fn settle(&mut self, core: &mut dyn Core) -> Result<(), NodeError> {
+        self.pass_on(core)?;
+        while core.store() {
+            self.pass_on(core)?;
+        }
+        Ok(())
+    }
+
+    fn pass_on(&mut self, core: &mut dyn Core) -> Result<(), NodeError> {
         let Some(wire) = &self.wire else { return Ok(()) };
         let mut events = Vec::new();
         for effect in core.take_effects() {

@@ -23,7 +23,12 @@ use crate::verbs::{Holder, Imported, Network, Synced};
 
 impl Core for Owner {
     fn input(&mut self, input: Input) -> Result<(), NodeError> {
-        Owner::input(self, input)
+        self.hear(input);
+        Ok(())
+    }
+
+    fn store(&mut self) -> bool {
+        self.store_due()
     }
 
     fn take_effects(&mut self) -> Vec<Effect> {

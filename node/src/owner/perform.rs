@@ -14,7 +14,7 @@ use crate::error::{NodeError, Range};
 const LOG_KEPT_BYTES: u64 = 256 << 10;
 
 /// Batches that wait for the disk, by repo.
-type Batches = BTreeMap<RepoId, Vec<(Ticket, Box<Batch>)>>;
+pub(super) type Batches = BTreeMap<RepoId, Vec<(Ticket, Box<Batch>)>>;
 
 /// A reading of waypoints.
 struct Wanted {
@@ -28,22 +28,37 @@ struct Wanted {
 }
 
 impl Owner {
-    /// Polls the service until it wants nothing more.
-    ///
-    /// Batches that come together are committed together: one write and one sync for all of a repo.
+    /// Does what the service wants until it wants nothing more.
     pub(super) fn pump(&mut self) {
         self.seek_lost();
-        loop {
-            let mut batches = Batches::new();
-            while let Some(effect) = self.service.poll() {
-                self.perform(effect, &mut batches);
-            }
-            if batches.is_empty() {
-                return;
-            }
-            for (repo, batches) in batches {
-                self.persist(repo, batches);
-            }
+        self.poll();
+        while self.store_due() {}
+    }
+
+    /// Takes in one thing that happened. What is to become durable waits for [`Owner::store_due`], so that questions to peers go
+    /// out before the disk is waited for.
+    pub(crate) fn hear(&mut self, input: Input) {
+        self.service.handle(input, self.now_ms());
+        self.seek_lost();
+        self.poll();
+    }
+
+    /// Makes durable what waits for it, and performs what follows from that; whether anything waited.
+    ///
+    /// Batches that come together are committed together: one write and one sync for all of a repo.
+    pub(crate) fn store_due(&mut self) -> bool {
+        let due = std::mem::take(&mut self.due);
+        let is_any = !due.is_empty();
+        for (repo, batches) in due {
+            self.persist(repo, batches);
+        }
+        self.poll();
+        is_any
+    }
+
+    fn poll(&mut self) {
+        while let Some(effect) = self.service.poll() {
+            self.perform(effect);
         }
     }
 
@@ -68,10 +83,10 @@ impl Owner {
         }
     }
 
-    fn perform(&mut self, effect: Effect, batches: &mut Batches) {
+    fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Persist { ticket, batch } => {
-                batches.entry(batch.repo).or_default().push((ticket, batch));
+                self.due.entry(batch.repo).or_default().push((ticket, batch));
             }
             Effect::Load { load, repo, project, feed, from, to, bytes_max, witnesses } => {
                 let loaded = self.load(&Wanted { repo, project, feed, from, to, bytes_max, witnesses });

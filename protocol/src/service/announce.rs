@@ -146,7 +146,9 @@ impl Service {
                     Err(reject) if self.doubt(peer, repo, &top, &reject, now_ms) => {
                         self.judge(message.clone(), Verdict::Ignore);
                     }
-                    taken => taken?,
+                    taken => {
+                        taken?;
+                    }
                 }
             }
             News::More => {

@@ -3,6 +3,7 @@
 use cairn_crdt::id::{FeedId, ProjectId, RepoId};
 
 use super::Service;
+use super::ahead::Ahead;
 use super::requests::{Loading, Run, What};
 use super::session::Stage;
 use super::store::Then;
@@ -14,23 +15,40 @@ use crate::key::DeviceKey;
 use crate::limits::{SEGMENT_BYTES_MAX, SEGMENT_COUNT_MAX};
 use crate::wire::{Request, Response, Segment, repo_tag};
 
+/// A history of a feed that is held up to `end` once what was taken is durable.
+pub(super) struct Grown {
+    pub(super) project: ProjectId,
+    pub(super) history: FeedId,
+    pub(super) end: u64,
+}
+
 impl Service {
     /// Asks a peer for as much of what it has as may be under way.
     pub(super) fn fetch_more(&mut self, peer: DeviceKey, repo: RepoId, now_ms: u64) {
         while self.may_ask(&peer) {
             let Some((feed, project, from)) = self.next_want(peer, repo) else { return };
-            let request = Request::Fetch {
-                tag: repo_tag(repo, &self.me, &peer),
-                project,
-                feed,
-                from,
-                bytes_max: self.config.segment_bytes_max as u32,
-            };
-            if !self.ask(peer, repo, What::Fetch { feed, from }, &request, now_ms) {
+            if !self.ask_from(peer, repo, (project, feed), from, now_ms) {
                 return;
             }
-            self.taken.insert((repo, feed));
         }
+    }
+
+    /// Asks a peer for a feed from a place on; false if the request cannot be encoded.
+    pub(super) fn ask_from(
+        &mut self,
+        peer: DeviceKey,
+        repo: RepoId,
+        (project, feed): (ProjectId, FeedId),
+        from: u64,
+        now_ms: u64,
+    ) -> bool {
+        let (tag, bytes_max) = (repo_tag(repo, &self.me, &peer), self.config.segment_bytes_max as u32);
+        let request = Request::Fetch { tag, project, feed, from, bytes_max };
+        let is_asked = self.ask(peer, repo, What::Fetch { feed, from }, &request, now_ms);
+        if is_asked {
+            self.fetching.insert((repo, feed));
+        }
+        is_asked
     }
 
     /// A feed to ask a peer for, and from where. Forgets those that have come from elsewhere.
@@ -46,8 +64,11 @@ impl Service {
             let more = replica.feed_length(*project, *feed) < claimed;
             more && !replica.is_frozen(*project, *feed) && !replica.is_contested(*project, *feed)
         });
-        let free = |feed: &FeedId| !self.taken.contains(&(repo, *feed));
-        let (feed, project) = conversation.wants.iter().find(|(feed, _)| free(feed))?;
+        let mut free = conversation.wants.iter().filter(|(feed, _)| {
+            let feed = (repo, **feed);
+            !self.fetching.contains(&feed) && !self.taken.contains(&feed)
+        });
+        let (feed, project) = free.next()?;
         Some((*feed, *project, replica.feed_length(*project, *feed)))
     }
 
@@ -62,6 +83,10 @@ impl Service {
     ) {
         // A subtree that is gone at the peer may begin before what was asked for.
         let asked_for = segment.top.claimed().feed_id() == feed && segment.start <= from;
+        if asked_for && self.taken.contains(&(repo, feed)) {
+            let (segment, bytes) = (Box::new(segment), bytes.to_vec());
+            return self.keep_ahead((repo, feed), Ahead { peer, from, segment, bytes });
+        }
         let top = segment.top.clone();
         let taken = if asked_for {
             self.take(peer, repo, segment, Then::Fetched { peer }, now_ms)
@@ -69,7 +94,10 @@ impl Service {
             Err(Reject::Graft("feed"))
         };
         match taken {
-            Ok(()) => self.waiting_for_one(peer, repo),
+            Ok(grown) => {
+                self.waiting_for_one(peer, repo);
+                self.ask_ahead(peer, repo, feed, grown, now_ms);
+            }
             Err(Reject::Unabsorbed) => self.put_aside(peer, repo, feed),
             Err(reject) if self.doubt(peer, repo, &top, &reject, now_ms) => {
                 if let Some(conversation) = self.talk(peer, repo) {
@@ -83,7 +111,7 @@ impl Service {
         }
     }
 
-    /// Verifies a run of waypoints and sends it on its way to the disk.
+    /// Verifies a run of waypoints and sends it on its way to the disk. Which history it goes on with, and to where.
     pub(super) fn take(
         &mut self,
         peer: DeviceKey,
@@ -91,17 +119,18 @@ impl Service {
         segment: Segment,
         then: Then,
         now_ms: u64,
-    ) -> Result<(), Reject> {
+    ) -> Result<Grown, Reject> {
         let replica = self.replicas.get(&repo).ok_or(Reject::Missing)?;
-        let feed = segment.top.claimed().feed_id();
-        if self.taken.contains(&(repo, feed)) {
+        let feed = (repo, segment.top.claimed().feed_id());
+        if self.fetching.contains(&feed) || self.taken.contains(&feed) {
             return Err(Reject::Busy);
         }
         let accepted = replica.ingest(segment, now_ms)?;
+        let grown = Grown { project: accepted.project, history: accepted.feed, end: accepted.end() };
         let mut batch = Batch::new(repo);
         batch.feeds.push(accepted);
         self.persist(batch, Some(peer), then);
-        Ok(())
+        Ok(grown)
     }
 
     /// One more thing that the conversation waits for.

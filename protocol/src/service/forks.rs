@@ -96,7 +96,7 @@ impl Service {
             if !self.ask(peer, repo, What::Side { feed, root: top.root }, &request, now_ms) {
                 return;
             }
-            self.taken.insert((repo, feed));
+            self.fetching.insert((repo, feed));
         }
     }
 
@@ -112,7 +112,9 @@ impl Service {
             lacks && replica.takes(&top.claimed().feed, now_ms)
         });
         let mut free = conversation.sides.values().map(Signed::claimed);
-        free.find(|top| !self.taken.contains(&(repo, top.feed_id()))).cloned()
+        let is_free =
+            |feed: FeedId| !self.fetching.contains(&(repo, feed)) && !self.taken.contains(&(repo, feed));
+        free.find(|top| is_free(top.feed_id())).cloned()
     }
 
     /// A peer sent a part of a history that it was asked for.

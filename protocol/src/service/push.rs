@@ -153,7 +153,7 @@ impl Service {
         let end = segment.end();
         let then = Then::Pushed { peer, reply };
         match self.take(peer, repo, segment, then, now_ms) {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(reject) if self.doubt(peer, repo, &top, &reject, now_ms) => {
                 self.respond(peer, reply, &Response::Rejected { code: Reject::Fork.code() });
                 self.advance(peer, repo, now_ms);

@@ -127,7 +127,7 @@ impl Service {
     /// Lets others ask for a feed again.
     pub(super) fn let_go(&mut self, asked: &Asked) -> bool {
         match asked.what {
-            What::Fetch { feed, .. } | What::Side { feed, .. } => self.taken.remove(&(asked.repo, feed)),
+            What::Fetch { feed, .. } | What::Side { feed, .. } => self.fetching.remove(&(asked.repo, feed)),
             _ => false,
         }
     }
@@ -251,7 +251,10 @@ impl Service {
             self.effects.push_back(Effect::Penalise { peer, reason: reason.clone() });
             self.effects.push_back(Effect::Quarantine { repo, peer, reason, bytes });
         }
-        self.notify(Event::Rejected { repo, peer, reason: reason.clone() });
+        // Who comes while a feed is being taken in did nothing wrong, and comes again.
+        if *reason != Reject::Busy {
+            self.notify(Event::Rejected { repo, peer, reason: reason.clone() });
+        }
     }
 }
 

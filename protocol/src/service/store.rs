@@ -89,11 +89,13 @@ impl Service {
             let recalled = batch.recalled.iter().map(|recalled| recalled.place + 1);
             let end = batch.feeds.iter().map(Accepted::end).chain(recalled).max();
             self.regained_to(id, end.unwrap_or(id.2));
+            self.go_on_ahead(&batch, true, now_ms);
             return self.advance_all(repo, now_ms);
         }
         self.take_in(&batch, source, now_ms);
         let by_gossip = matches!(then, Then::Judge { .. });
         self.go_on(&batch, then, now_ms);
+        self.go_on_ahead(&batch, true, now_ms);
         self.prove(repo, batch.feeds.iter().map(|accepted| accepted.top.feed).collect());
         self.spread(&batch, source, by_gossip, now_ms);
         self.advance_all(repo, now_ms);
@@ -196,6 +198,7 @@ impl Service {
             }
             Then::Judge { message } => self.judge(message, Verdict::Ignore),
         }
+        self.go_on_ahead(&batch, false, now_ms);
         self.advance_all(repo, now_ms);
     }
 

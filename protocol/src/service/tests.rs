@@ -319,3 +319,80 @@ fn a_local_feed_is_not_told_of_and_asked_for_it_is_not_there() {
         }
     }
 }
+
+/// What key 2 wrote: so many waypoints that say nothing.
+fn author(count: u8) -> (Replica, Vec<Vec<u8>>) {
+    let mut replica = replica(true);
+    let project = replica.project("@me/trail").unwrap();
+    let (key, mut pieces) = (keypair(2), Vec::new());
+    for entropy in 1..=count {
+        let labels = Labels { branch: Some("main".into()), ..Labels::default() };
+        let (parents, draft) = (replica.branch(project, "main"), Draft::default());
+        let post =
+            Post { project, key: &key, parents, draft, labels, now_ms: NOW_MS, entropy: [entropy; 32] };
+        let batch = replica.write(post).unwrap();
+        pieces.extend(batch.feeds[0].pieces.iter().map(crate::piece::Piece::to_bytes));
+        replica.apply(&batch, NOW_MS);
+    }
+    (replica, pieces)
+}
+
+/// The places from which a service asks for a feed, and the batches that are to become durable.
+fn asked_and_stored(service: &mut Service) -> (Vec<(u64, RequestId)>, Vec<Ticket>) {
+    let (mut asked, mut stored) = (Vec::new(), Vec::new());
+    for effect in drain(service) {
+        match effect {
+            Effect::Request { request, bytes, .. } => {
+                if let Ok(Request::Fetch { from, .. }) = Request::from_frame(&bytes) {
+                    asked.push((from, request));
+                }
+            }
+            Effect::Persist { ticket, .. } => stored.push(ticket),
+            _ => {}
+        }
+    }
+    (asked, stored)
+}
+
+#[test]
+fn the_next_waypoints_are_asked_for_while_the_last_go_to_the_disk() {
+    let ((author, pieces), (mut service, repo)) = (author(4), service(true, 2));
+    let project = author.project("@me/trail").unwrap();
+    let feed = author.lengths().next().unwrap().0;
+    let respond = |service: &mut Service, request: RequestId, response: Response| {
+        let result = Ok(response.to_frame().unwrap());
+        service.handle(Input::Response { peer: keypair(2).key(), request, result }, NOW_MS);
+        asked_and_stored(service)
+    };
+    let one = |from: u64| {
+        let piece = vec![pieces[from as usize].clone()];
+        Response::Segment(author.segment(project, feed, from, piece).unwrap())
+    };
+    let opening = service.asked.keys().next().copied().unwrap();
+    let opened = || Response::Opened {
+        founding: author.founding().signed().clone(),
+        grants: Vec::new(),
+        projects: vec![("@me/trail".into(), project)],
+        tops: author.tops(project),
+    };
+    let (asked, _) = respond(&mut service, opening, opened());
+    assert_eq!(asked.iter().map(|(from, _)| *from).collect::<Vec<_>>(), [0]);
+    let (next, first) = respond(&mut service, asked[0].1, one(0));
+    assert_eq!((next[0].0, first.len()), (1, 1), "asked before the first is durable");
+    // An answer that comes before that is kept, and nobody is asked for the feed meanwhile.
+    let (asked, stored) = respond(&mut service, next[0].1, one(1));
+    assert!(asked.is_empty() && stored.is_empty());
+    service.handle(Input::Persisted { ticket: first[0] }, NOW_MS);
+    let (next, second) = asked_and_stored(&mut service);
+    assert_eq!((next.len(), next[0].0, second.len()), (1, 2, 1));
+    // Where the disk fails, what waited for it is let go of, and asked for again later.
+    respond(&mut service, next[0].1, one(2));
+    service.handle(Input::PersistFailed { ticket: second[0] }, NOW_MS);
+    let (asked, stored) = asked_and_stored(&mut service);
+    assert!(asked.is_empty() && stored.is_empty() && service.fetching.is_empty());
+    assert_eq!(service.replica(repo).unwrap().feed_length(project, feed), 1);
+    service.handle(Input::Synchronise { peer: keypair(2).key(), repo }, NOW_MS);
+    let opening = service.asked.keys().next().copied().unwrap();
+    let (asked, _) = respond(&mut service, opening, opened());
+    assert_eq!(asked.iter().map(|(from, _)| *from).collect::<Vec<_>>(), [1]);
+}
