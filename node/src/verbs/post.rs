@@ -111,12 +111,14 @@ pub(super) fn answer(
     posted: Option<Posted>,
     local: bool,
 ) -> Result<Answer, NodeError> {
+    let shown = site.summary(owner)?;
+    site.note_posted(owner, posted.as_ref(), &shown);
     Ok(Answer {
         waypoint: posted.map(|posted| posted.written.waypoint.to_string()),
         feed: posted.map_or_else(|| site.feed(owner), |posted| posted.written.feed).to_string(),
         seq: posted.map(|posted| posted.written.seq),
         frontier: digits(site.frontier()),
-        root: site.summary(owner)?.root.to_string(),
+        root: shown.root.to_string(),
         files: posted.map_or(0, |posted| posted.files),
         skipped: skipped(site),
         local,

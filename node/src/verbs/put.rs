@@ -192,6 +192,7 @@ impl Putting {
             false => Supplied::default(),
         };
         let shown = site.summary(owner)?;
+        site.note_posted(owner, posted.as_ref(), &shown);
         let (mut overlaps, mut places) = (0, Vec::new());
         // Where nothing met, what the worktree keeps of its version says so, and nobody works it out.
         if !shown.is_quiet {

@@ -197,21 +197,31 @@ impl Site {
     /// checkout that was cut off is none of it.
     pub fn changes(&mut self, owner: &mut Owner) -> Result<(Vec<Change>, Option<Footing>), NodeError> {
         let is_here = self.is_here(owner)?;
-        let (walked, footing) = match self.worktree.survey(owner.lookouts().filter(|_| is_here)) {
-            Survey::Found { walked, footing } => (walked, footing),
+        let (changes, footing) = match self.worktree.survey(owner.lookouts().filter(|_| is_here)) {
             Survey::Same(summary) => {
                 self.summary = Some(summary);
                 return Ok((Vec::new(), None));
             }
+            Survey::But { paths, footing } => (self.worktree.compare_at(paths, &footing)?, footing),
+            Survey::Found { walked, footing } => {
+                let footing = self.footing_from(owner, footing)?;
+                let underway = self.cut_off(owner)?;
+                (self.worktree.compare(walked, &footing, underway.as_deref())?, footing)
+            }
         };
-        let footing = self.footing_from(owner, footing)?;
         self.summary = Some(footing.summary.clone());
-        let underway = self.cut_off(owner)?;
-        let changes = self.worktree.compare(walked, &footing, underway.as_deref())?;
-        if changes.is_empty() {
-            self.worktree.note_same(owner.lookouts(), &footing.summary);
-        }
+        self.worktree.note_same(owner.lookouts(), &footing, &changes);
         Ok((changes, Some(footing)))
+    }
+
+    /// Notes that nothing but what was posted can differ between the version stood on and that of the last look.
+    pub(super) fn note_posted(&self, owner: &mut Owner, posted: Option<&Posted>, shown: &Summary) {
+        let is_posted = |posted: &Posted| *self.frontier() == Frontier::from_iter([posted.written.waypoint]);
+        if let (Some(before), Some(lookouts)) = (&self.summary, owner.lookouts())
+            && posted.is_some_and(is_posted)
+        {
+            lookouts.note_posted(self.root(), &before.frontier, shown);
+        }
     }
 
     /// Signs and stores a waypoint.

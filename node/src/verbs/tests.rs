@@ -21,6 +21,8 @@ mod epochs;
 #[cfg(test)]
 mod landing;
 #[cfg(test)]
+mod looking;
+#[cfg(test)]
 mod marks;
 #[cfg(test)]
 mod undoing;

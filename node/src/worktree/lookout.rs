@@ -3,8 +3,8 @@
 //!
 //! Nothing is believed that is not certain. Before each look a cookie is written, and when the system has told of it, it has
 //! told of all that came before. What it cannot say with a path, or says of a folder, or of a path that was not there, ends in
-//! a walk. Where nothing was told at all since a look at which nothing differed from the version, nothing does now, and not even what is
-//! known need be compared. After a time all is walked over: what no system tells of, as a write through another name of the file or through mapped memory, is found
+//! a walk. What differed from the version at the last look, and what was told since, is all that may differ from it now: nothing else
+//! is compared, and where that is nothing, nothing at all. After a time all is walked over: what no system tells of, as a write through another name of the file or through mapped memory, is found
 //! after [`AGE_MAX`] at the latest; and before a file is replaced it is looked at by itself, whatever is known.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use cairn_crdt::Frontier;
 use cairn_crdt::path::{PRIVATE_DIR, RepoPath};
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -56,8 +57,8 @@ struct Sight {
 }
 
 impl Lookouts {
-    /// The version from which nothing differed when all was looked at last, if nothing has happened since.
-    pub(crate) fn same(&mut self, root: &Path, beneath: &Beneath) -> Option<&Summary> {
+    /// The version from which nothing differs but at some paths, if that is known.
+    pub(crate) fn same(&mut self, root: &Path, beneath: &Beneath) -> Option<&Same> {
         let sight = self.by_root.get_mut(root)?;
         sight.asked = Instant::now();
         if sight.lookout.as_mut()?.catch_up(beneath).is_err() {
@@ -66,12 +67,23 @@ impl Lookouts {
         sight.lookout.as_ref()?.found.as_ref()?.same.as_ref()
     }
 
-    /// Remembers that nothing of what was found at the last look differs from a version.
-    pub(crate) fn note_same(&mut self, root: &Path, version: &Summary) {
-        let lookout = self.by_root.get_mut(root).and_then(|sight| sight.lookout.as_mut());
-        if let Some(found) = lookout.and_then(|lookout| lookout.found.as_mut()) {
-            found.same = Some(version.clone());
+    /// Remembers what was found at the last look.
+    pub(crate) fn note_same(&mut self, root: &Path, same: Same) {
+        if let Some(found) = self.found(root) {
+            found.same = Some(same).filter(|same| same.but.len() <= TOLD_MAX);
         }
+    }
+
+    /// Remembers that a version was posted which differs from the last one nowhere but where the files may.
+    pub(crate) fn note_posted(&mut self, root: &Path, from: &Frontier, to: &Summary) {
+        let same = self.found(root).and_then(|found| found.same.as_mut());
+        if let Some(same) = same.filter(|same| same.version.frontier == *from) {
+            same.version = to.clone();
+        }
+    }
+
+    fn found(&mut self, root: &Path) -> Option<&mut Found> {
+        self.by_root.get_mut(root)?.lookout.as_mut()?.found.as_mut()
     }
 
     /// What lies in a worktree: what `walk` finds, or what it would find.
@@ -138,8 +150,17 @@ struct Found {
     walked: Walked,
     /// When the walk began.
     begun: Instant,
-    /// The version from which nothing of it differs, as far as that is known.
-    same: Option<Summary>,
+    /// The version from which little of it differs, as far as that is known.
+    same: Option<Same>,
+}
+
+/// A version from which the files differ nowhere but at some paths, if there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Same {
+    /// The version.
+    pub(crate) version: Summary,
+    /// The paths.
+    pub(crate) but: BTreeSet<RepoPath>,
 }
 
 /// The system does not tell what happened; all has to be watched anew.
@@ -206,14 +227,15 @@ impl Lookout {
             return Err(Lost);
         }
         let mut found = self.found.take().filter(|found| found.begun.elapsed() <= AGE_MAX);
-        if let Some(found) = found.as_mut().filter(|_| !told.paths.is_empty()) {
-            found.same = None;
-        }
         for path in &told.paths {
             // All of them, since folders that came and went have to be forgotten.
             let walked = found.as_mut().map(|found| &mut found.walked);
-            let is_certain = self.look_again(path, beneath, walked).is_some();
-            found = found.filter(|_| is_certain);
+            let certain = self.look_again(path, beneath, walked);
+            found = found.filter(|_| certain.is_some());
+            let same = found.as_mut().and_then(|found| found.same.as_mut());
+            if let Some((same, path)) = same.zip(certain) {
+                same.but.insert(path);
+            }
         }
         self.found = found;
         Ok(())
@@ -229,8 +251,13 @@ impl Lookout {
         told
     }
 
-    /// Brings one path up to date; `None` where only a walk can tell what became of it.
-    fn look_again(&mut self, path: &Path, beneath: &Beneath, walked: Option<&mut Walked>) -> Option<()> {
+    /// Brings one path up to date, and says it; `None` where only a walk can tell what became of it.
+    fn look_again(
+        &mut self,
+        path: &Path,
+        beneath: &Beneath,
+        walked: Option<&mut Walked>,
+    ) -> Option<RepoPath> {
         let below = path.strip_prefix(&self.root).ok().filter(|below| !below.as_os_str().is_empty())?;
         let name = below.file_name()?.as_bytes();
         let Ok(below) = RepoPath::new(below.as_os_str().as_bytes()) else { return None };
@@ -246,13 +273,13 @@ impl Lookout {
             _ if name == RULES_FILE.as_bytes() => None,
             (Ok(at), Some(facts)) if facts.kind != Kind::Other => {
                 walked.found.get_mut(at)?.1 = facts;
-                Some(())
+                Some(below)
             }
             (Ok(at), _) => {
                 walked.found.remove(at);
-                Some(())
+                Some(below)
             }
-            (Err(_), None) => Some(()),
+            (Err(_), None) => Some(below),
             // Whether rules name it, a walk says.
             (Err(_), Some(_)) => None,
         }
@@ -358,6 +385,8 @@ mod tests {
         seen: Vec<(RepoPath, Facts)>,
         /// How often nothing had happened since.
         sames: usize,
+        /// How often it was certain where something had.
+        told: usize,
     }
 
     impl Tree {
@@ -370,7 +399,7 @@ mod tests {
                 fs::write(folder.join(format!("{number}.txt")), "x").unwrap();
             }
             let (lookouts, walks, seen) = (Lookouts::default(), Cell::new(0), Vec::new());
-            let mut tree = Self { dir, lookouts, walks, seen, sames: 0 };
+            let mut tree = Self { dir, lookouts, walks, seen, sames: 0, told: 0 };
             // One to watch its folders, one to know them.
             (0..2).for_each(|_| tree.check());
             tree
@@ -382,9 +411,13 @@ mod tests {
             let beneath = Beneath::open(&root).unwrap();
             let walked = || walk(&beneath, &root, Path::new("/nowhere"));
             let before = self.walks.get();
-            if self.lookouts.same(&root, &beneath).is_some() {
-                assert_eq!(self.seen, walked().found);
-                self.sames += 1;
+            if let Some(same) = self.lookouts.same(&root, &beneath) {
+                let but = |found: &[(RepoPath, Facts)]| -> Vec<_> {
+                    found.iter().filter(|(path, _)| !same.but.contains(path)).cloned().collect()
+                };
+                assert_eq!(but(&self.seen), but(&walked().found));
+                self.sames += usize::from(same.but.is_empty());
+                self.told += usize::from(!same.but.is_empty());
             }
             let told = self.lookouts.look(&root, &beneath, || {
                 self.walks.set(self.walks.get() + 1);
@@ -393,7 +426,8 @@ mod tests {
             assert_eq!(told.found, walked().found);
             self.seen = told.found;
             let (frontier, root_hash) = (cairn_crdt::Frontier::empty(), cairn_crdt::id::Root([0; 32]));
-            self.lookouts.note_same(&root, &Summary { frontier, root: root_hash, is_quiet: true });
+            let version = Summary { frontier, root: root_hash, is_quiet: true };
+            self.lookouts.note_same(&root, Same { version, but: BTreeSet::new() });
             self.walks.get() - before
         }
 
@@ -412,10 +446,10 @@ mod tests {
         if !is_local(tree.dir.path()) {
             return;
         }
-        assert_eq!((tree.look(), tree.sames), (0, 1));
+        assert_eq!((tree.look(), tree.sames, tree.told), (0, 1, 0));
         fs::write(tree.at("f3/3.txt"), "longer than before").unwrap();
-        assert_eq!((tree.look(), tree.sames), (0, 1));
-        assert_eq!((tree.look(), tree.sames), (0, 2));
+        assert_eq!((tree.look(), tree.sames, tree.told), (0, 1, 1));
+        assert_eq!((tree.look(), tree.sames, tree.told), (0, 2, 1));
         fs::write(tree.at("f3/.new"), "replaced").unwrap();
         fs::rename(tree.at("f3/.new"), tree.at("f3/13.txt")).unwrap();
         fs::remove_file(tree.at("f4/4.txt")).unwrap();
@@ -463,7 +497,7 @@ mod tests {
         let folder = |number: u64| tree.at(["f0", "f1", "f1/deep", "f2", "new", "new/deep"][number as usize]);
         let (at, other, name) = (folder(dice(6)), folder(dice(6)), format!("{}.txt", dice(40)));
         // Most of them find nothing to work on, which is as good as any other case.
-        match dice(9) {
+        match dice(18) {
             0 => fs::create_dir_all(&at).unwrap(),
             1 => drop(fs::remove_dir_all(&at)),
             2 => drop(fs::rename(&at, &other)),
@@ -474,7 +508,12 @@ mod tests {
             5 => drop(std::os::unix::fs::symlink("elsewhere", at.join(name))),
             6 => drop(fs::write(at.join(".gitignore"), format!("{}*\n", dice(4)))),
             7 => drop(fs::rename(at.join(&name), other.join(&name))),
-            _ => drop(fs::write(at.join(name), vec![b'x'; dice(90) as usize])),
+            8 => drop(fs::write(at.join(name), vec![b'x'; dice(90) as usize])),
+            _ => {
+                let number = dice(40);
+                let known = tree.at(&format!("f{}/{number}.txt", number % 10));
+                drop(fs::write(known, vec![b'x'; dice(90) as usize]));
+            }
         }
     }
 
@@ -491,6 +530,9 @@ mod tests {
             (0..dice(4)).for_each(|_| disturb(&tree, &mut dice));
             walks += tree.look();
         }
-        assert!(!is_local(tree.dir.path()) || (walks < 300 && tree.sames > 0), "some of it was known");
+        assert!(
+            !is_local(tree.dir.path()) || (walks < 300 && tree.sames > 0 && tree.told > 0),
+            "some of it was known"
+        );
     }
 }

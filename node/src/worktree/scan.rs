@@ -1,5 +1,6 @@
 //! What stands on disk, and how that differs from a version.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::panic::resume_unwind;
 use std::thread;
@@ -10,10 +11,10 @@ use cairn_crdt::path::RepoPath;
 
 use super::Worktree;
 use super::beneath::{Facts, Kind, Stroll, facts_of_file};
-use super::footing::{Footing, Summary, shows};
+use super::footing::{Footing, Standing, Summary, shows};
 use super::index::Seen;
 use super::link::Link;
-use super::lookout::Lookouts;
+use super::lookout::{Lookouts, Same};
 use super::walk::{Walked, walk};
 use crate::error::NodeError;
 
@@ -79,8 +80,15 @@ type Scan = Vec<(RepoPath, Disk)>;
 /// What is found without knowing what the version shows.
 #[derive(Debug)]
 pub enum Survey {
-    /// Nothing has happened since nothing differed from the version.
+    /// Nothing differs from the version.
     Same(Summary),
+    /// Nothing does but at some paths, if there.
+    But {
+        /// The paths.
+        paths: BTreeSet<RepoPath>,
+        /// What is kept of the version.
+        footing: Footing,
+    },
     /// Whatever there is.
     Found {
         /// What lies where.
@@ -93,41 +101,54 @@ pub enum Survey {
 impl Worktree {
     /// Looks at what lies where, and meanwhile at what was seen and shown before.
     pub(crate) fn survey(&self, mut lookouts: Option<&mut Lookouts>) -> Survey {
-        if let Some(same) = lookouts.as_deref_mut().and_then(|lookouts| self.same(lookouts)) {
-            return Survey::Same(same);
+        if let Some(Same { version, but }) = lookouts.as_deref_mut().and_then(|lookouts| self.same(lookouts))
+        {
+            if but.is_empty() {
+                return Survey::Same(version);
+            }
+            if let ((), Some(footing)) = self.beside_reading(|| ()) {
+                return Survey::But { paths: but, footing };
+            }
         }
-        let mut look = || match lookouts.as_deref_mut() {
+        let (walked, footing) = self.beside_reading(|| match lookouts {
             Some(lookouts) => lookouts.look(&self.root, &self.beneath, || self.walk()),
             None => self.walk(),
-        };
+        });
+        Survey::Found { walked, footing }
+    }
+
+    /// Does something while what is kept of the version, and of what was seen, is read.
+    fn beside_reading<T>(&self, work: impl FnOnce() -> T) -> (T, Option<Footing>) {
         let kept = || Footing::load(&self.root, &self.link.frontier);
         if !Footing::is_large(&self.root) {
-            return Survey::Found { walked: look(), footing: kept() };
+            return (work(), kept());
         }
         thread::scope(|scope| {
             let reading = thread::Builder::new().spawn_scoped(scope, kept);
             // Where no thread is to be had for it, whoever asks for the index first reads it.
             let _ = thread::Builder::new().spawn_scoped(scope, || self.index.load());
-            let walked = look();
+            let worked = work();
             let footing = match reading {
                 Ok(reading) => reading.join().unwrap_or_else(|panic| resume_unwind(panic)),
                 Err(_) => kept(),
             };
-            Survey::Found { walked, footing }
+            (worked, footing)
         })
     }
 
-    /// What the version is like, if nothing has happened since nothing differed from it.
-    fn same(&self, lookouts: &mut Lookouts) -> Option<Summary> {
+    /// Where files may differ from the version, if it is known that they do nowhere else.
+    fn same(&self, lookouts: &mut Lookouts) -> Option<Same> {
         let is_plain = self.is_plain();
         let same = lookouts.same(&self.root, &self.beneath);
-        same.filter(|same| is_plain && same.frontier == self.link.frontier).cloned()
+        same.filter(|same| is_plain && same.version.frontier == self.link.frontier).cloned()
     }
 
-    /// Remembers that the last look found nothing that differs from a version, where whatever happens next will be told.
-    pub(crate) fn note_same(&self, lookouts: Option<&mut Lookouts>, version: &Summary) {
-        if let Some(lookouts) = lookouts.filter(|_| self.is_plain()) {
-            lookouts.note_same(&self.root, version);
+    /// Remembers what the last look found to differ from a version, where whatever happens next will be told.
+    pub(crate) fn note_same(&self, lookouts: Option<&mut Lookouts>, footing: &Footing, changes: &[Change]) {
+        let is_known = self.is_plain() && changes.iter().all(|change| is_by_itself(change, footing));
+        if let Some(lookouts) = lookouts.filter(|_| is_known) {
+            let but = changes.iter().map(|change| change.path.clone()).collect();
+            lookouts.note_same(&self.root, Same { version: footing.summary.clone(), but });
         }
     }
 
@@ -233,6 +254,27 @@ impl Worktree {
         Ok(Seen::new(&facts, content, artifact, now_ns))
     }
 
+    /// How the disk differs from what a version shows at some paths.
+    pub(crate) fn compare_at(
+        &mut self,
+        paths: BTreeSet<RepoPath>,
+        footing: &Footing,
+    ) -> Result<Vec<Change>, NodeError> {
+        let mut changes = Vec::new();
+        for path in paths {
+            let disk = self.look(&path)?;
+            let difference = match (footing.standing.get(&path), &disk) {
+                (None, None) => continue,
+                (Some(standing), Some(disk)) if standing.is(disk) => continue,
+                (Some(_), Some(_)) => Difference::Modified,
+                (Some(_), None) => Difference::Removed,
+                (None, Some(_)) => Difference::Added,
+            };
+            changes.push(Change { path, difference, disk });
+        }
+        Ok(changes)
+    }
+
     /// How the disk differs from what a version shows; what already is as `underway` shows it does not.
     pub fn changes(&mut self, footing: &Footing, underway: Option<&View>) -> Result<Vec<Change>, NodeError> {
         let walked = self.walk();
@@ -274,6 +316,19 @@ impl Seen {
     pub fn as_disk(&self) -> Disk {
         let Self { bytes, executable, content, artifact, .. } = *self;
         Disk::File { content, bytes, executable, artifact }
+    }
+}
+
+/// Whether nothing but what stands at its path is needed to tell later whether it still differs. A new folder is told of by what it
+/// holds, and so it is not told by its path.
+fn is_by_itself(change: &Change, footing: &Footing) -> bool {
+    let is_folder = |path: &RepoPath| footing.standing.get(path) == Some(&Standing::Dir);
+    match change.difference {
+        Difference::Added => {
+            change.disk != Some(Disk::Dir) && change.path.parent().is_none_or(|folder| is_folder(&folder))
+        }
+        Difference::Modified => change.disk != Some(Disk::Dir),
+        Difference::Removed => true,
     }
 }
 
