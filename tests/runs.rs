@@ -111,6 +111,34 @@ fn runs_are_asked_for_by_what_they_are() {
 }
 
 #[test]
+fn two_models_are_compared_with_the_runs_that_made_them() {
+    let stage = Stage::new();
+    let node = lab(&stage, "ana");
+    let model = |rate: &str, name: &str| {
+        train(&node, rate, name);
+        let record = &shown(&node, name)["record"];
+        record["outputs"][0]["artifact"].as_str().unwrap().to_owned()
+    };
+    let then = model("0.5", "half");
+    node.edit("train.sh", "1-$rate", "1 - $rate");
+    model("0.25", "quarter");
+    // Under a name of its own it is another artifact, and was made by the same run.
+    node.ok(&["artifact", "add", node.tree.join("model.bin").to_str().unwrap(), "--name", "best"]);
+    let told = node.ok(&["artifact", "diff", &then, "best"]);
+    assert_eq!(told["same"], false);
+    let runs = &told["runs"];
+    assert_eq!(runs["params"], serde_json::json!([{ "name": "rate", "then": 0.5, "now": 0.25 }]), "{told:#}");
+    let metrics: Vec<_> = runs["metrics"].as_array().unwrap().iter().map(|metric| &metric["name"]).collect();
+    assert_eq!(metrics, ["acc", "loss"]);
+    assert_eq!(runs["code"]["files"][0]["path"], "train.sh");
+    let mut words = node.command_in_words();
+    let words = words.args(["artifact", "diff", &then, "best"]).output().unwrap();
+    let words = String::from_utf8(words.stdout).unwrap();
+    assert!(words.contains("made by run") && words.contains("rate  0.5  →  0.25"), "{words}");
+    assert!(node.ok(&["artifact", "diff", &then, &then])["runs"].is_null());
+}
+
+#[test]
 fn lineage_leads_over_runs_by_what_files_hold() {
     let stage = Stage::new();
     let node = lab(&stage, "ana");

@@ -72,10 +72,7 @@ impl Desk {
 
     /// The folder of the worktree that the command stands in.
     pub(crate) fn worktree(&self) -> Result<PathBuf, Failure> {
-        let nowhere = || {
-            let message = format!("{} is in no worktree", self.dir.display());
-            Failure::new(NOT_FOUND, "E_NOT_FOUND", message, "start one with cairn init, join or clone")
-        };
+        let nowhere = || NodeError::NoWorktree(self.dir.clone()).into();
         linked(&self.dir)?.map(|(folder, _)| folder).ok_or_else(nowhere)
     }
 

@@ -109,6 +109,9 @@ pub enum NodeError {
         /// Its name.
         name: String,
     },
+    /// A folder that no worktree is around.
+    #[error("{} is in no worktree", .0.display())]
+    NoWorktree(PathBuf),
     /// A label was there and was taken away.
     #[error("{0}")]
     Deleted(String),
@@ -272,7 +275,9 @@ impl NodeError {
             NodeError::Damaged(_) => "E_DAMAGED",
             NodeError::Steps { .. } => "E_STEPS",
             NodeError::Format { .. } => "E_FORMAT",
-            NodeError::NotFound { .. } | NodeError::NothingLeft(_) => "E_NOT_FOUND",
+            NodeError::NotFound { .. } | NodeError::NoWorktree(_) | NodeError::NothingLeft(_) => {
+                "E_NOT_FOUND"
+            }
             NodeError::Deleted(_) => "E_DELETED",
             NodeError::Ambiguous { .. } => "E_AMBIGUOUS",
             NodeError::TooLarge { .. } => "E_TOO_LARGE",
@@ -335,7 +340,7 @@ impl NodeError {
             NodeError::Usage(_) => 2,
             NodeError::Run(problem) if problem.is_usage() => 2,
             NodeError::NotFound { .. } | NodeError::NothingLeft(_) | NodeError::Ambiguous { .. } => 3,
-            NodeError::Deleted(_) => 3,
+            NodeError::NoWorktree(_) | NodeError::Deleted(_) => 3,
             NodeError::Absent(_) | NodeError::Faded(_) | NodeError::Gone(_) => 3,
             NodeError::Network(_) => 5,
             NodeError::Git(crate::git::Problem::NoRepository { .. }) => 3,
@@ -359,6 +364,7 @@ impl NodeError {
             }
             NodeError::Format { .. } => "a newer cairn may have written it; otherwise restore it",
             NodeError::NotFound { .. } => "check the name; `cairn log` and `cairn status` list what there is",
+            NodeError::NoWorktree(_) => "go into one, or start one with `cairn init`, `join` or `clone`",
             NodeError::Deleted(_) => "its waypoints are still there by their hashes: `cairn log` names them",
             NodeError::NothingLeft(_) => {
                 "a worktree remembers the steps that were taken in it; `undo ?hash` takes back any waypoint"

@@ -83,7 +83,7 @@ impl Worktree {
                 return Self::open(root.to_owned(), link);
             }
         }
-        Err(NodeError::NotFound { what: "worktree around", name: dir.display().to_string() })
+        Err(NodeError::NoWorktree(dir))
     }
 
     /// Makes a folder a worktree. The folder may hold files; they count as not yet posted.

@@ -183,7 +183,8 @@ impl Ledger {
     pub(super) fn forgot(&mut self, kept: &BTreeMap<Version, Value>) {
         self.hints = vec![std::mem::take(&mut self.found_last), std::mem::take(&mut self.found)];
         self.paid.clear();
-        self.waiting = self.all.iter().cloned().collect();
+        // The oldest first: each is worked out from what was for the one before it.
+        self.waiting = self.all.iter().rev().cloned().collect();
         for (version, root) in kept {
             let words: Vec<&str> = std::iter::once("get").chain(version.iter().map(String::as_str)).collect();
             let out = self.proof.run(&words);

@@ -10,7 +10,7 @@ use crate::output::{count, line, short, size, text};
 use cairn_node::config::Fetching;
 use cairn_node::runs::lineage::Way;
 use cairn_node::verbs::artifact as verb;
-use cairn_node::verbs::{Answer, Request};
+use cairn_node::verbs::{Answer, Request, run};
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -160,9 +160,9 @@ enum Action {
         /// A name or a hash
         artifact: String,
     },
-    /// Say how much of one another has, and which tensors, arrays or columns differ
+    /// Say how much of one another has, which arrays or columns differ, and how the runs that made them do
     #[command(
-        after_help = "Files of safetensors, NumPy (.npy, .npz) and CSV are compared by what their headers\nsay; of a CSV the rows are counted up to 64 MiB.\n\nExamples:\n  cairn artifact diff model-1 model-2\n  cairn artifact diff 3fa9c1 77d0aa --json"
+        after_help = "Where each was made by a run of its own, parameters, metrics, files and code of the two are\ncompared as by `run diff`. Files of safetensors, NumPy (.npy, .npz) and CSV are compared by\nwhat their headers say; of a CSV the rows are counted up to 64 MiB.\n\nExamples:\n  cairn artifact diff model-1 model-2\n  cairn artifact diff 3fa9c1 77d0aa --json"
     )]
     Diff {
         /// The one: a name or a hash
@@ -404,11 +404,15 @@ fn shown(shown: &verb::Shown) -> String {
 
 fn compared(compared: &verb::Compared) -> String {
     let (then, now) = (size(compared.bytes_then), size(compared.bytes_now));
-    if compared.same {
-        return format!("the same bytes: {now}\n");
-    }
-    let text = format!("{then} → {now}, {:.1} % of it in equal chunks\n", compared.shared * 100.0);
-    text + &compared.inside.as_ref().map(inside::told).unwrap_or_default()
+    let text = match compared.same {
+        true => format!("the same bytes: {now}\n"),
+        false => format!("{then} → {now}, {:.1} % of it in equal chunks\n", compared.shared * 100.0),
+    };
+    let inside = compared.inside.as_ref().map(inside::told).unwrap_or_default();
+    let made = |runs: &run::Compared| {
+        format!("made by run {} → {}\n{}", short(&runs.then), short(&runs.now), super::run::compared(runs))
+    };
+    text + &inside + &compared.runs.as_deref().map(made).unwrap_or_default()
 }
 
 fn words(answer: &verb::Answer) -> String {

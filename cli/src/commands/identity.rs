@@ -4,7 +4,7 @@ use super::ask;
 use super::invite::UNSERVED;
 use crate::desk::Desk;
 use crate::error::Failure;
-use crate::output::{count, note, short};
+use crate::output::{count, is_watched, note, short};
 use cairn_node::verbs::identity as verb;
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -75,7 +75,12 @@ enum Action {
 pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     let action = match args.action {
         None | Some(Action::Show) => verb::Action::Show,
-        Some(Action::Name { name, mail }) => verb::Action::Name { name, mail },
+        Some(Action::Name { name, mail }) => {
+            if is_watched() {
+                note("others see it from your next post on");
+            }
+            verb::Action::Name { name, mail }
+        }
         Some(Action::Backup { file }) => verb::Action::Backup { out: desk.path(&file) },
         Some(Action::Fork) => verb::Action::Fork,
         Some(Action::AddDevice { out }) => verb::Action::AddDevice { out: out.map(|out| desk.path(&out)) },

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 mod diff;
 
-pub(super) use diff::{changed, environment};
+pub(super) use diff::{changed, environment, words as compared};
 
 const AFTER: &str = "\
 First the code is pinned: what is not posted is posted (kept as a local waypoint where you

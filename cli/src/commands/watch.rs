@@ -5,7 +5,7 @@
 
 use crate::desk::{Desk, wait_for_move};
 use crate::error::Failure;
-use crate::output::{count, line, short};
+use crate::output::{count, is_watched, line, note, short};
 use cairn_node::home::Home;
 use cairn_node::verbs::{Answer, Request, post, put, root, status};
 use cairn_node::worktree::watch::Watcher;
@@ -50,6 +50,11 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     let (sender, heard) = channel();
     let watcher = Watcher::start(desk.worktree()?.as_path())?;
     tell(desk, "ready", json!({ "branch": branch }), &format!("watching; posting to {branch}"));
+    if is_watched() && !desk.is_served()? {
+        note(
+            "nothing is served here: what is posted reaches others, and theirs comes, once `cairn serve` runs",
+        );
+    }
     hear_files(watcher, sender.clone());
     hear_branch(desk.home()?, asked(desk, &branch), sender);
     let mut hand = Hand { desk, branch, message: args.message, shown: None, unmerged: None, unposted: true };

@@ -3,6 +3,7 @@
 mod about;
 mod append;
 mod check;
+mod compare;
 mod inside;
 pub(crate) mod policy;
 mod prove;
@@ -29,10 +30,11 @@ use crate::runs::lineage::Way;
 use crate::uri::path_text;
 use crate::verbs::{Here, Imported, Network, Site};
 
-pub(in crate::verbs) use about::shared;
-pub use about::{Compared, Shown, Traced};
+pub use about::{Shown, Traced};
 pub use append::Appended;
 pub use check::Verified;
+pub use compare::Compared;
+pub(in crate::verbs) use compare::shared;
 pub use policy::{Missing, Pinned, Policy, Setting, Supplied};
 pub use prove::Proven;
 pub use quota::{Limit, Quota};
@@ -137,7 +139,7 @@ pub enum Action {
         /// A name or a hash.
         artifact: String,
     },
-    /// Says how much of one another has, and how what they say of themselves differs.
+    /// Says how much of one another has, how what they say of themselves differs, and how the runs that made them do.
     Diff {
         /// The one: a name or a hash.
         then: String,
@@ -325,7 +327,7 @@ pub fn run(owner: &mut Owner, args: &Args, network: &mut dyn Network) -> Result<
             versions::alias(owner, &site, (name, alias), version.as_deref()).map(Answer::Aliased)
         }
         Action::Show { artifact } => about::show(owner, &site, network, artifact).map(Answer::Shown),
-        Action::Diff { then, now } => about::diff(owner, &site, network, (then, now)).map(Answer::Compared),
+        Action::Diff { then, now } => compare::diff(owner, &site, network, (then, now)).map(Answer::Compared),
         Action::Prove { artifact, out } => prove::prove(owner, &site, artifact, out).map(Answer::Proven),
         Action::Lineage { what, way, hops } => {
             about::lineage(owner, &site, network, what, (*way, *hops)).map(Answer::Traced)

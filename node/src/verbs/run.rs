@@ -24,6 +24,7 @@ use crate::verbs::{Here, Network, Site};
 
 pub(super) use begin::variables;
 pub use diff::Compared;
+pub(super) use diff::between;
 pub(crate) use end::files;
 pub(super) use end::{outputs, told};
 

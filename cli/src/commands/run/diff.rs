@@ -8,7 +8,8 @@ use cairn_node::runs::record::Item;
 use cairn_node::verbs::run::Compared;
 use std::fmt::Display;
 
-pub(super) fn words(compared: &Compared) -> String {
+/// All that differs, or that nothing does.
+pub(in crate::commands) fn words(compared: &Compared) -> String {
     let mut text = changed("params", &compared.params) + &changed("metrics", &compared.metrics);
     if !compared.same_command {
         text += "the command differs\n";

@@ -1,14 +1,12 @@
-//! What is known of an artifact beside its bytes: its chunks, its names, the runs that made or read it; and how much of it another one has.
+//! What is known of an artifact beside its bytes: its chunks, its names, the runs that made or read it, and where it came from.
 
 use std::collections::BTreeSet;
 
 use cairn_crdt::id::{ArtifactId, ContentHash};
-use cairn_protocol::manifest::Manifest;
 use serde::{Deserialize, Serialize};
 
-use super::{Item, find, inside, names};
+use super::{Item, find, names};
 use crate::error::NodeError;
-use crate::headers::compare::Inside;
 use crate::owner::Owner;
 use crate::runs::Problem;
 use crate::runs::book::{Book, Run};
@@ -52,29 +50,6 @@ pub struct Shown {
     pub made_by: Vec<String>,
     /// The runs that read it.
     pub read_by: Vec<String>,
-}
-
-/// What `artifact diff` answers.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Compared {
-    /// The one.
-    pub then: String,
-    /// The other.
-    pub now: String,
-    /// How many bytes the one has.
-    pub bytes_then: u64,
-    /// How many the other has.
-    pub bytes_now: u64,
-    /// How many bytes of the other lie in chunks that the one has too.
-    pub bytes_shared: u64,
-    /// The same as a share of its bytes: 0 to 1.
-    pub shared: f64,
-    /// Whether they are the same bytes.
-    pub same: bool,
-    /// How what they say of themselves differs, where both are of one form that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inside: Option<Inside>,
 }
 
 /// What `artifact lineage` answers.
@@ -151,73 +126,6 @@ pub(super) fn show(
     Ok(Shown { artifact: digits, ..shown })
 }
 
-/// How much of the later one the earlier one has.
-pub(super) fn diff(
-    owner: &mut Owner,
-    site: &Site,
-    network: &mut dyn Network,
-    (then, now): (&str, &str),
-) -> Result<Compared, NodeError> {
-    let (then, now) = (find(owner, site, then)?, find(owner, site, now)?);
-    let missing =
-        |artifact: ArtifactId| NodeError::NotFound { what: "artifact here", name: artifact.to_string() };
-    let (before, after) = whole(owner, site, network, then, now)?.ok_or_else(|| missing(now))?;
-    let Shared { bytes_then, bytes_now, bytes } = Shared::of(&before, &after);
-    let same = bytes_then == bytes_now && bytes == bytes_now;
-    let inside = if same { None } else { inside::diff(owner, network, &before, &after)? };
-    let share = if bytes_now > 0 { bytes as f64 / bytes_now as f64 } else { 1.0 };
-    Ok(Compared {
-        then: then.to_string(),
-        now: now.to_string(),
-        bytes_then,
-        bytes_now,
-        bytes_shared: bytes,
-        shared: share,
-        same,
-        inside,
-    })
-}
-
-/// Bytes of two artifacts.
-pub(in crate::verbs) struct Shared {
-    bytes_then: u64,
-    pub(in crate::verbs) bytes_now: u64,
-    pub(in crate::verbs) bytes: u64,
-}
-
-impl Shared {
-    fn of(then: &Manifest, now: &Manifest) -> Self {
-        let known: BTreeSet<_> = then.chunks.iter().map(|chunk| chunk.hash).collect();
-        let both = now.chunks.iter().filter(|chunk| known.contains(&chunk.hash));
-        let bytes = both.map(|chunk| u64::from(chunk.bytes)).sum();
-        Self { bytes_then: then.bytes, bytes_now: now.bytes, bytes }
-    }
-}
-
-/// The manifests of two artifacts; `None` where not all of both is here.
-fn whole(
-    owner: &mut Owner,
-    site: &Site,
-    network: &mut dyn Network,
-    then: ArtifactId,
-    now: ArtifactId,
-) -> Result<Option<(Manifest, Manifest)>, NodeError> {
-    let repo = site.place.repo;
-    let (then, now) = (network.whole_artifact(owner, repo, then)?, network.whole_artifact(owner, repo, now)?);
-    Ok(then.zip(now))
-}
-
-/// How many bytes of the later one lie in chunks that the earlier one has too; `None` where not all of both is here.
-pub(in crate::verbs) fn shared(
-    owner: &mut Owner,
-    site: &Site,
-    network: &mut dyn Network,
-    then: ArtifactId,
-    now: ArtifactId,
-) -> Result<Option<Shared>, NodeError> {
-    Ok(whole(owner, site, network, then, now)?.map(|(then, now)| Shared::of(&then, &now)))
-}
-
 /// Where an artifact, a file or a run came from, and what became of it.
 pub(super) fn lineage(
     owner: &mut Owner,
@@ -243,7 +151,7 @@ pub(super) fn lineage(
 
 /// The contents that runs know an artifact by. One that was added by itself is another one than what a run kept of the same bytes, since
 /// each bears its name: so its bytes are hashed, where a run knows any of that size.
-fn contents_of(
+pub(super) fn contents_of(
     owner: &mut Owner,
     site: &Site,
     network: &mut dyn Network,

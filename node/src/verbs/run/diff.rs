@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::NodeError;
 use crate::owner::Owner;
 use crate::runs::Number;
-use crate::runs::book::Book;
+use crate::runs::book::{Book, Run};
 use crate::runs::compare::{Changed, Pair, changed, pairs};
 use crate::runs::environment::Difference;
 use crate::runs::record::{Item, Scalar};
@@ -47,7 +47,7 @@ impl Compared {
     }
 }
 
-/// Compares two runs.
+/// Compares two runs that are named.
 pub(super) fn diff(
     owner: &mut Owner,
     network: &mut dyn Network,
@@ -56,7 +56,17 @@ pub(super) fn diff(
     now: &str,
 ) -> Result<Compared, NodeError> {
     let book = Book::of_site(owner, site)?;
-    let (one, other) = (book.find(then)?, book.find(now)?);
+    between(owner, network, site, book.find(then)?, book.find(now)?)
+}
+
+/// Compares two runs.
+pub(in crate::verbs) fn between(
+    owner: &mut Owner,
+    network: &mut dyn Network,
+    site: &Site,
+    one: &Run,
+    other: &Run,
+) -> Result<Compared, NodeError> {
     let (then, now) = (&one.record, &other.record);
     let code = |digits: &[String]| {
         link::frontier(digits).map_err(|why| NodeError::Refused(format!("the version of the code: {why}")))
