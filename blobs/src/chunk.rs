@@ -62,7 +62,9 @@ pub(crate) fn cut(
     let mut left: Option<Slice> = None;
     for block in blocks {
         let mut block = block?;
-        left.iter().for_each(|left| block.put_before(left));
+        if let Some(left) = &left {
+            block.put_before(left);
+        }
         let (block, mut done) = (Arc::new(block), 0);
         for piece in FastCDC::new(&block, sizes.min, sizes.average, sizes.max) {
             // Where the largest chunk would not fit any more, the border may lie in what is not read yet.

@@ -116,8 +116,7 @@ impl Blobs {
             let (block_sender, blocks) = sync_channel(BLOCKS_MAX);
             // It ends where nobody takes a block any more.
             scope.spawn(move || Blocks::of(source, sizes.max).try_for_each(|block| block_sender.send(block)));
-            let read = cut_pieces(blocks, sizes, &sender);
-            drop(sender);
+            let read = cut_pieces(blocks, sizes, sender);
             let mut done = Done::new();
             for hand in working {
                 let took = hand.join().map_err(|_| BlobsError::store("import", "a thread panicked"))?;
@@ -144,7 +143,7 @@ impl Blobs {
 fn cut_pieces(
     blocks: Receiver<io::Result<Block>>,
     sizes: Sizes,
-    sender: &SyncSender<Piece>,
+    sender: SyncSender<Piece>,
 ) -> io::Result<()> {
     let mut turn = 0;
     chunk::cut(blocks, sizes, |piece| {

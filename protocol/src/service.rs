@@ -17,7 +17,7 @@ mod session;
 mod store;
 mod timer;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use cairn_crdt::id::{FeedId, ProjectId, RepoId};
 
@@ -29,7 +29,7 @@ use crate::key::DeviceKey;
 use crate::replica::Replica;
 use crate::wire::topic;
 
-use ahead::Ahead;
+use ahead::UnderWay;
 use requests::{Asked, Loading};
 use session::Session;
 use store::Storing;
@@ -45,12 +45,8 @@ pub struct Service {
     asked: BTreeMap<RequestId, Asked>,
     loads: BTreeMap<LoadId, Loading>,
     storing: BTreeMap<Ticket, Storing>,
-    /// Feeds that a peer is asked for; two runs of one feed never race.
-    fetching: BTreeSet<(RepoId, FeedId)>,
-    /// Feeds of which waypoints are on their way to the disk.
-    taken: BTreeSet<(RepoId, FeedId)>,
-    /// Answers that came before what lies below them was durable.
-    ahead: BTreeMap<(RepoId, FeedId), Ahead>,
+    /// Feeds of which waypoints are under way.
+    under_way: UnderWay,
     /// Runs of waypoints that the disk lost.
     lost: BTreeMap<regain::LostId, regain::Lost>,
     /// How much of each feed some other peer is known to hold.
@@ -72,9 +68,7 @@ impl Service {
             asked: BTreeMap::new(),
             loads: BTreeMap::new(),
             storing: BTreeMap::new(),
-            fetching: BTreeSet::new(),
-            taken: BTreeSet::new(),
-            ahead: BTreeMap::new(),
+            under_way: UnderWay::default(),
             lost: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             topics: BTreeMap::new(),

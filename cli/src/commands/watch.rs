@@ -50,7 +50,7 @@ pub(crate) fn run(args: Args, desk: &Desk) -> Result<u8, Failure> {
     let (sender, heard) = channel();
     let watcher = Watcher::start(desk.worktree()?.as_path())?;
     tell(desk, "ready", json!({ "branch": branch }), &format!("watching; posting to {branch}"));
-    if is_watched() && !desk.is_served()? {
+    if is_watched() && matches!(desk.is_served(), Ok(false)) {
         note(
             "nothing is served here: what is posted reaches others, and theirs comes, once `cairn serve` runs",
         );

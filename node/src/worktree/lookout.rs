@@ -375,6 +375,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+    use crate::entropy::Dice;
     use crate::worktree::walk::walk;
 
     struct Tree {
@@ -493,11 +494,12 @@ mod tests {
     }
 
     /// One of the things that people and programs do to a tree.
-    fn disturb(tree: &Tree, dice: &mut impl FnMut(u64) -> u64) {
+    fn disturb(tree: &Tree, dice: &mut Dice) {
         let folder = |number: u64| tree.at(["f0", "f1", "f1/deep", "f2", "new", "new/deep"][number as usize]);
-        let (at, other, name) = (folder(dice(6)), folder(dice(6)), format!("{}.txt", dice(40)));
+        let (at, other, name) =
+            (folder(dice.next(6)), folder(dice.next(6)), format!("{}.txt", dice.next(40)));
         // Most of them find nothing to work on, which is as good as any other case.
-        match dice(18) {
+        match dice.next(18) {
             0 => fs::create_dir_all(&at).unwrap(),
             1 => drop(fs::remove_dir_all(&at)),
             2 => drop(fs::rename(&at, &other)),
@@ -506,13 +508,13 @@ mod tests {
                 fs::write(at.join(".new"), "y").and_then(|()| fs::rename(at.join(".new"), at.join(name))),
             ),
             5 => drop(std::os::unix::fs::symlink("elsewhere", at.join(name))),
-            6 => drop(fs::write(at.join(".gitignore"), format!("{}*\n", dice(4)))),
+            6 => drop(fs::write(at.join(".gitignore"), format!("{}*\n", dice.next(4)))),
             7 => drop(fs::rename(at.join(&name), other.join(&name))),
-            8 => drop(fs::write(at.join(name), vec![b'x'; dice(90) as usize])),
+            8 => drop(fs::write(at.join(name), vec![b'x'; dice.next(90) as usize])),
             _ => {
-                let number = dice(40);
+                let number = dice.next(40);
                 let known = tree.at(&format!("f{}/{number}.txt", number % 10));
-                drop(fs::write(known, vec![b'x'; dice(90) as usize]));
+                drop(fs::write(known, vec![b'x'; dice.next(90) as usize]));
             }
         }
     }
@@ -520,14 +522,10 @@ mod tests {
     #[test]
     fn whatever_happens_to_a_tree_a_walk_finds_nothing_else() {
         let mut tree = Tree::new();
-        let mut state = 7_u64;
-        let mut dice = move |sides: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % sides
-        };
+        let mut dice = Dice(7);
         let mut walks = 0;
         for _ in 0..300 {
-            (0..dice(4)).for_each(|_| disturb(&tree, &mut dice));
+            (0..dice.next(4)).for_each(|_| disturb(&tree, &mut dice));
             walks += tree.look();
         }
         assert!(

@@ -53,6 +53,17 @@ pub enum Difference {
 }
 
 impl Difference {
+    /// How what stands on disk differs from what the version shows there.
+    fn between(shown: Option<&Standing>, disk: Option<&Disk>) -> Option<Self> {
+        match (shown, disk) {
+            (None, None) => None,
+            (Some(standing), Some(disk)) if standing.is(disk) => None,
+            (Some(_), Some(_)) => Some(Self::Modified),
+            (Some(_), None) => Some(Self::Removed),
+            (None, Some(_)) => Some(Self::Added),
+        }
+    }
+
     /// The word for it in answers.
     pub fn word(self) -> &'static str {
         match self {
@@ -263,14 +274,9 @@ impl Worktree {
         let mut changes = Vec::new();
         for path in paths {
             let disk = self.look(&path)?;
-            let difference = match (footing.standing.get(&path), &disk) {
-                (None, None) => continue,
-                (Some(standing), Some(disk)) if standing.is(disk) => continue,
-                (Some(_), Some(_)) => Difference::Modified,
-                (Some(_), None) => Difference::Removed,
-                (None, Some(_)) => Difference::Added,
-            };
-            changes.push(Change { path, difference, disk });
+            if let Some(difference) = Difference::between(footing.standing.get(&path), disk.as_ref()) {
+                changes.push(Change { path, difference, disk });
+            }
         }
         Ok(changes)
     }
@@ -294,11 +300,11 @@ impl Worktree {
         let mut there = Along::new(footing.standing.iter());
         for (path, disk) in &scan {
             let before = there.after(&path, |gone, _| removed.push(gone)).map(|(_, standing)| standing);
-            if before.is_some_and(|standing| standing.is(disk)) || expected(path, Some(disk)) {
-                continue;
+            if let Some(difference) = Difference::between(before, Some(disk))
+                && !expected(path, Some(disk))
+            {
+                changes.push(Change { path: path.clone(), difference, disk: Some(disk.clone()) });
             }
-            let difference = if before.is_some() { Difference::Modified } else { Difference::Added };
-            changes.push(Change { path: path.clone(), difference, disk: Some(disk.clone()) });
         }
         removed.extend(there.rest().map(|(path, _)| path));
         removed.retain(|path| !self.link.absent.contains(*path) && !expected(path, None));

@@ -46,7 +46,7 @@ impl Service {
         let request = Request::Fetch { tag, project, feed, from, bytes_max };
         let is_asked = self.ask(peer, repo, What::Fetch { feed, from }, &request, now_ms);
         if is_asked {
-            self.fetching.insert((repo, feed));
+            self.under_way.asked.insert((repo, feed));
         }
         is_asked
     }
@@ -64,11 +64,8 @@ impl Service {
             let more = replica.feed_length(*project, *feed) < claimed;
             more && !replica.is_frozen(*project, *feed) && !replica.is_contested(*project, *feed)
         });
-        let mut free = conversation.wants.iter().filter(|(feed, _)| {
-            let feed = (repo, **feed);
-            !self.fetching.contains(&feed) && !self.taken.contains(&feed)
-        });
-        let (feed, project) = free.next()?;
+        let mut wants = conversation.wants.iter();
+        let (feed, project) = wants.find(|(feed, _)| !self.under_way.has(repo, **feed))?;
         Some((*feed, *project, replica.feed_length(*project, *feed)))
     }
 
@@ -83,7 +80,7 @@ impl Service {
     ) {
         // A subtree that is gone at the peer may begin before what was asked for.
         let asked_for = segment.top.claimed().feed_id() == feed && segment.start <= from;
-        if asked_for && self.taken.contains(&(repo, feed)) {
+        if asked_for && self.under_way.stored.contains(&(repo, feed)) {
             let (segment, bytes) = (Box::new(segment), bytes.to_vec());
             return self.keep_ahead((repo, feed), Ahead { peer, from, segment, bytes });
         }
@@ -121,8 +118,7 @@ impl Service {
         now_ms: u64,
     ) -> Result<Grown, Reject> {
         let replica = self.replicas.get(&repo).ok_or(Reject::Missing)?;
-        let feed = (repo, segment.top.claimed().feed_id());
-        if self.fetching.contains(&feed) || self.taken.contains(&feed) {
+        if self.under_way.has(repo, segment.top.claimed().feed_id()) {
             return Err(Reject::Busy);
         }
         let accepted = replica.ingest(segment, now_ms)?;

@@ -96,7 +96,7 @@ impl Service {
             if !self.ask(peer, repo, What::Side { feed, root: top.root }, &request, now_ms) {
                 return;
             }
-            self.fetching.insert((repo, feed));
+            self.under_way.asked.insert((repo, feed));
         }
     }
 
@@ -112,9 +112,7 @@ impl Service {
             lacks && replica.takes(&top.claimed().feed, now_ms)
         });
         let mut free = conversation.sides.values().map(Signed::claimed);
-        let is_free =
-            |feed: FeedId| !self.fetching.contains(&(repo, feed)) && !self.taken.contains(&(repo, feed));
-        free.find(|top| is_free(top.feed_id())).cloned()
+        free.find(|top| !self.under_way.has(repo, top.feed_id())).cloned()
     }
 
     /// A peer sent a part of a history that it was asked for.

@@ -100,8 +100,7 @@ impl Service {
         let of_repo = self.lost.iter().filter(|(id, _)| id.0 == repo);
         let under_way = |lost: &Lost| lost.asked.is_some_and(|asked| self.asked.contains_key(&asked));
         let mut open = of_repo.filter(|(id, lost)| {
-            let feed = (repo, id.1);
-            let busy = under_way(lost) || self.fetching.contains(&feed) || self.taken.contains(&feed);
+            let busy = under_way(lost) || self.under_way.has(repo, id.1);
             !busy && !lost.tried.contains(&peer) && conversation.claimed(&id.1) > id.2
         });
         open.next().map(|(id, lost)| (*id, lost.project))

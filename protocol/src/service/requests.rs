@@ -127,7 +127,9 @@ impl Service {
     /// Lets others ask for a feed again.
     pub(super) fn let_go(&mut self, asked: &Asked) -> bool {
         match asked.what {
-            What::Fetch { feed, .. } | What::Side { feed, .. } => self.fetching.remove(&(asked.repo, feed)),
+            What::Fetch { feed, .. } | What::Side { feed, .. } => {
+                self.under_way.asked.remove(&(asked.repo, feed))
+            }
             _ => false,
         }
     }

@@ -52,7 +52,7 @@ impl Service {
     pub(super) fn persist(&mut self, batch: Batch, source: Option<DeviceKey>, then: Then) {
         let ticket = Ticket(self.next_id());
         for accepted in &batch.feeds {
-            self.taken.insert((batch.repo, accepted.top.feed_id()));
+            self.under_way.stored.insert((batch.repo, accepted.top.feed_id()));
         }
         self.effects.push_back(Effect::Persist { ticket, batch: Box::new(batch.clone()) });
         self.storing.insert(ticket, Storing { batch, source, then });
@@ -103,7 +103,7 @@ impl Service {
 
     fn release_feeds(&mut self, batch: &Batch) {
         for accepted in &batch.feeds {
-            self.taken.remove(&(batch.repo, accepted.top.feed_id()));
+            self.under_way.stored.remove(&(batch.repo, accepted.top.feed_id()));
         }
     }
 

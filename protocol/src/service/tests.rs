@@ -389,7 +389,7 @@ fn the_next_waypoints_are_asked_for_while_the_last_go_to_the_disk() {
     respond(&mut service, next[0].1, one(2));
     service.handle(Input::PersistFailed { ticket: second[0] }, NOW_MS);
     let (asked, stored) = asked_and_stored(&mut service);
-    assert!(asked.is_empty() && stored.is_empty() && service.fetching.is_empty());
+    assert!(asked.is_empty() && stored.is_empty() && service.under_way.asked.is_empty());
     assert_eq!(service.replica(repo).unwrap().feed_length(project, feed), 1);
     service.handle(Input::Synchronise { peer: keypair(2).key(), repo }, NOW_MS);
     let opening = service.asked.keys().next().copied().unwrap();

@@ -76,6 +76,9 @@ fn runs(
     then: ArtifactId,
     now: ArtifactId,
 ) -> Result<Option<Box<run::Compared>>, NodeError> {
+    if then == now {
+        return Ok(None);
+    }
     let descent = Descent::of_site(owner, site)?;
     let (one, other) =
         (maker(owner, site, network, &descent, then)?, maker(owner, site, network, &descent, now)?);

@@ -1,26 +1,28 @@
 //! A large worktree that is watched: each look finds what a walk over all of it finds.
 
 use super::*;
+use crate::entropy::Dice;
 use crate::worktree::scan::{Change, Survey};
 
 /// As many files as are watched.
 const FILES: u64 = 1_100;
 
-/// Makes choices, the same each time.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    fn file(&mut self) -> String {
-        format!("a/f{}/{}.txt", self.next(3), self.next(30))
-    }
+fn file(dice: &mut Dice) -> String {
+    format!("a/f{}/{}.txt", dice.next(3), dice.next(30))
 }
 
 impl World {
+    /// A worktree that is large enough to be watched, and is from now on.
+    fn large() -> Self {
+        let mut world = Self::new();
+        for number in 0..FILES {
+            world.write(&format!("a/f{}/{number}.txt", number % 3), format!("{number}\n"));
+        }
+        world.post("a");
+        world.owner.keep_lookouts();
+        world
+    }
+
     /// What a look finds, which is what a walk over all of it finds.
     fn look(&mut self) -> Vec<Change> {
         let here = self.here("a");
@@ -34,7 +36,7 @@ impl World {
 
     /// One of the things that people and programs do to a file or a folder.
     fn disturb(&self, dice: &mut Dice) {
-        let (path, other) = (dice.file(), dice.file());
+        let (path, other) = (file(dice), file(dice));
         let at = self.path(&path);
         // Where there is nothing to work on, that is as good as any other case.
         match dice.next(12) {
@@ -76,12 +78,7 @@ impl World {
 
 #[test]
 fn whatever_happens_to_a_watched_worktree_a_look_finds_what_a_walk_finds() {
-    let mut world = World::new();
-    for number in 0..FILES {
-        world.write(&format!("a/f{}/{number}.txt", number % 3), format!("{number}\n"));
-    }
-    world.post("a");
-    world.owner.keep_lookouts();
+    let mut world = World::large();
     let mut dice = Dice(11);
     for _ in 0..120 {
         (0..dice.next(4)).for_each(|_| world.disturb(&mut dice));
@@ -97,12 +94,7 @@ fn whatever_happens_to_a_watched_worktree_a_look_finds_what_a_walk_finds() {
 
 #[test]
 fn what_was_posted_is_not_looked_for_elsewhere() {
-    let mut world = World::new();
-    for number in 0..FILES {
-        world.write(&format!("a/f{}/{number}.txt", number % 3), format!("{number}\n"));
-    }
-    world.post("a");
-    world.owner.keep_lookouts();
+    let mut world = World::large();
     // One to watch its folders, one to know them.
     (0..2).for_each(|_| drop(world.look()));
     let but = |world: &mut World| {
